@@ -1,0 +1,77 @@
+"""The one door for a layer's configuration: typed, checked before anything is created, one sentence a fault."""
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
+
+import pulumi
+from pulumi.runtime.config import CONFIG, get_config_env
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.environments import suggestion
+from shared.names import Names
+
+
+def _decoded(value: Any) -> Any:
+    """Pulumi hands lists and objects to a program as JSON text."""
+    if isinstance(value, str) and value[:1] in "[{":
+        return json.loads(value)
+    return value
+
+
+Structured = BeforeValidator(_decoded)
+"""For fields that hold a list or an object."""
+
+
+def _checked_suffix(suffix: str) -> str:
+    return Names(suffix).suffix
+
+
+class LayerConfig(BaseModel):
+    """What every layer can be told. Defaults are production's; a stack file states only where it differs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
+
+    environment_suffix: Annotated[str, AfterValidator(_checked_suffix)] = Field(
+        default_factory=pulumi.get_stack, validate_default=True
+    )
+    """Ends every name; the stack's name unless set."""
+
+    protect: bool = True
+    """Pulumi's `protect` and AWS's deletion protection on what holds state."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """The configuration of the running stack.
+
+        Raises:
+            pulumi.RunError: a key that does not exist, a wrong type, a value out of range; names them all.
+        """
+        namespace = f"{pulumi.get_project()}:"
+        given = {**get_config_env(), **CONFIG.get()}
+        own = {key.removeprefix(namespace): value for key, value in given.items() if key.startswith(namespace)}
+        return cls.parse(
+            own, f"projects/{pulumi.get_project().removeprefix('txmon-')}/Pulumi.{pulumi.get_stack()}.yaml"
+        )
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any], stack_file: str) -> Self:
+        """`values` by Pulumi's keys (camelCase), as `load` takes them from the engine."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            faults = "; ".join(cls._sentence(fault) for fault in error.errors())
+            raise pulumi.RunError(f"{stack_file}: {faults}") from None
+
+    @classmethod
+    def _sentence(cls, fault: Any) -> str:
+        keys = [field.alias or name for name, field in cls.model_fields.items()]
+        key = ".".join(str(part) for part in fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            return f"there is no setting {key!r}; {suggestion(key, keys)}"
+        message = fault["msg"].removeprefix("Value error, ")
+        if not key:
+            return str(message)
+        given = "" if fault["type"] == "value_error" else f", not {fault['input']!r}"
+        return f"{key}: {message[0].lower()}{message[1:]}{given}"

@@ -1,0 +1,23 @@
+"""The contracts between the layers: one type a layer."""
+
+from shared.contracts.base import Contract
+from shared.contracts.data import DataContract
+from shared.contracts.monitoring import MonitoringContract
+from shared.contracts.network import NetworkContract
+from shared.contracts.security import SecurityContract
+from shared.contracts.streaming import StreamingContract
+
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.layer: contract
+    for contract in (NetworkContract, SecurityContract, StreamingContract, DataContract, MonitoringContract)
+}
+
+__all__ = [
+    "CONTRACTS",
+    "Contract",
+    "DataContract",
+    "MonitoringContract",
+    "NetworkContract",
+    "SecurityContract",
+    "StreamingContract",
+]

@@ -1,0 +1,60 @@
+"""What the data layer promises."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pulumi import Output
+
+from shared.contracts.base import Contract, Means
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataContract(Contract):
+    """Where PostgreSQL and Redis answer, and their names for alarms and grants."""
+
+    layer: ClassVar[str] = "data"
+
+    redis_endpoint: Annotated[
+        Output[str],
+        Means("Redis's primary, for reads and writes.", "master.redis-dev.abc123.apne1.cache.amazonaws.com"),
+    ]
+    redis_reader_endpoint: Annotated[
+        Output[str],
+        Means("Redis's replicas, for reads.", "replica.redis-dev.abc123.apne1.cache.amazonaws.com"),
+    ]
+    redis_port: Annotated[Output[int], Means("Redis's port; TLS only.", 6379)]
+    redis_replication_group_id: Annotated[Output[str], Means("Redis's replication group.", "redis-dev")]
+    redis_member_ids: Annotated[
+        list[Output[str]], Means("Its nodes: a primary and a replica.", ["redis-dev-001", "redis-dev-002"])
+    ]
+    rds_endpoint: Annotated[
+        Output[str],
+        Means("PostgreSQL as host:port.", "txdb-dev.abc123.ap-northeast-1.rds.amazonaws.com:5432"),
+    ]
+    rds_address: Annotated[
+        Output[str], Means("PostgreSQL's host.", "txdb-dev.abc123.ap-northeast-1.rds.amazonaws.com")
+    ]
+    rds_port: Annotated[Output[int], Means("PostgreSQL's port; TLS only.", 5432)]
+    rds_database_name: Annotated[Output[str], Means("The database.", "transactions")]
+    rds_identifier: Annotated[Output[str], Means("The instance, as alarms name it.", "txdb-dev")]
+    rds_resource_id: Annotated[
+        Output[str], Means("The instance, as IAM names it for database logins.", "db-ABCDEFGHIJKLMNOP")
+    ]
+    rds_secret_arn: Annotated[
+        Output[str],
+        Means(
+            "The secret with the master credentials, ours or the one RDS manages.",
+            "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds-credentials-dev-a1B2c3",
+        ),
+    ]
+    rds_log_group_names: Annotated[
+        list[Output[str]],
+        Means(
+            "PostgreSQL's log groups.",
+            [
+                "/aws/rds/instance/txdb-dev/postgresql",
+                "/aws/rds/instance/txdb-dev/upgrade",
+                "/aws/rds/instance/txdb-dev/iam-db-auth-error",
+            ],
+        ),
+    ]

@@ -1,0 +1,41 @@
+"""What the network layer promises."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pulumi import Output
+
+from shared.contracts.base import Contract, Means
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkContract(Contract):
+    """The VPC, where to put things in it, and the security groups to join."""
+
+    layer: ClassVar[str] = "network"
+
+    vpc_id: Annotated[Output[str], Means("The VPC.", "vpc-0a1b2c3d4e5f60718")]
+    vpc_cidr: Annotated[Output[str], Means("Its address range.", "10.0.0.0/16")]
+    availability_zones: Annotated[
+        list[Output[str]],
+        Means("The three zones.", ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"]),
+    ]
+    private_subnet_ids: Annotated[
+        list[Output[str]],
+        Means(
+            "The private subnets, one a zone, in the order of the zones.",
+            ["subnet-0a", "subnet-0b", "subnet-0c"],
+        ),
+    ]
+    producer_security_group_id: Annotated[
+        Output[str], Means("Joined by what puts transactions.", "sg-0123456789abcdef0")
+    ]
+    consumer_security_group_id: Annotated[
+        Output[str], Means("Joined by what reads transactions and writes them down.", "sg-0123456789abcdef1")
+    ]
+    rds_security_group_id: Annotated[Output[str], Means("Joined by PostgreSQL.", "sg-0123456789abcdef2")]
+    redis_security_group_id: Annotated[Output[str], Means("Joined by Redis.", "sg-0123456789abcdef3")]
+    endpoint_ids: Annotated[
+        Output[dict[str, str]],
+        Means("VPC endpoints by service.", {"s3": "vpce-0a1b2c3d", "kinesis-streams": "vpce-1a1b2c3d"}),
+    ]

@@ -1,0 +1,65 @@
+"""What the security layer promises."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pulumi import Output
+
+from shared.contracts.base import Contract, Means
+
+_KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/"
+_ROLE = "arn:aws:iam::123456789012:role/"
+_SECRET = "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:"  # noqa: S105 (the ARN's beginning)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityContract(Contract):
+    """Keys, roles and secrets by ARN. No secret value ever leaves the layer."""
+
+    layer: ClassVar[str] = "security"
+
+    kms_key_id: Annotated[
+        Output[str], Means("The data key: RDS, Redis, backups.", "1a2b3c4d-0000-4000-8000-000000000001")
+    ]
+    kms_key_arn: Annotated[Output[str], Means("The data key's ARN.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000001")]
+    stream_key_arn: Annotated[
+        Output[str], Means("The key of the Kinesis stream.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000002")
+    ]
+    secrets_key_arn: Annotated[
+        Output[str], Means("The key of the secrets.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000003")
+    ]
+    telemetry_key_arn: Annotated[
+        Output[str],
+        Means("The key of log groups, topic and queue.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000004"),
+    ]
+    kinesis_role_arn: Annotated[Output[str], Means("The consumer's role.", f"{_ROLE}kinesis-role-dev")]
+    kinesis_role_name: Annotated[Output[str], Means("The consumer's role, to attach grants to.", "kinesis-role-dev")]
+    kinesis_producer_role_arn: Annotated[
+        Output[str], Means("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
+    ]
+    kinesis_producer_role_name: Annotated[
+        Output[str], Means("The producer's role, to attach grants to.", "kinesis-producer-role-dev")
+    ]
+    rds_monitoring_role_arn: Annotated[
+        Output[str], Means("The role of RDS Enhanced Monitoring.", f"{_ROLE}rds-monitoring-role-dev")
+    ]
+    flow_log_role_arn: Annotated[
+        Output[str], Means("The role that delivers VPC flow logs.", f"{_ROLE}flow-log-role-dev")
+    ]
+    flow_log_role_name: Annotated[
+        Output[str], Means("The flow logs' role, to attach grants to.", "flow-log-role-dev")
+    ]
+    db_secret_arn: Annotated[
+        Output[str],
+        Means(
+            "The secret with PostgreSQL's master credentials; empty where RDS manages them.",
+            f"{_SECRET}rds-credentials-dev-a1B2c3",
+        ),
+    ]
+    db_credentials_version: Annotated[
+        Output[int], Means("Raised to rotate PostgreSQL's master password; 0 where RDS manages it.", 1)
+    ]
+    redis_secret_arn: Annotated[
+        Output[str], Means("The secret with Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3")
+    ]
+    redis_credentials_version: Annotated[Output[int], Means("Raised to rotate Redis's AUTH token.", 1)]

@@ -1,0 +1,34 @@
+"""What the streaming layer promises."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pulumi import Output
+
+from shared.contracts.base import Contract, Means
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamingContract(Contract):
+    """The stream of transactions, and the queue for those that could not be processed."""
+
+    layer: ClassVar[str] = "streaming"
+
+    kinesis_stream_name: Annotated[Output[str], Means("The stream.", "transaction-stream-dev")]
+    kinesis_stream_arn: Annotated[
+        Output[str],
+        Means("The stream's ARN.", "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"),
+    ]
+    kinesis_shard_count: Annotated[Output[int], Means("Its shards: each takes 1 MiB/s and 1,000 records/s.", 2)]
+    kinesis_retention_hours: Annotated[Output[int], Means("Hours that a record can be read.", 24)]
+    dead_letter_queue_arn: Annotated[
+        Output[str],
+        Means(
+            "Where batches go that failed for good.",
+            "arn:aws:sqs:ap-northeast-1:123456789012:transaction-dead-letters-dev",
+        ),
+    ]
+    dead_letter_queue_url: Annotated[
+        Output[str],
+        Means("Its URL.", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/transaction-dead-letters-dev"),
+    ]

@@ -1,0 +1,86 @@
+"""The names of txmon's resources: made and checked here only.
+
+A logical name (and the `Name` tag) is `{resource-type}-{suffix}`, as in `vpc-dev`. A physical name is what AWS
+sees where people, policies or applications type it; all other resources are named by Pulumi.
+"""
+
+import re
+from dataclasses import dataclass
+
+SUFFIX = re.compile(r"[a-z](-?[a-z0-9])*")
+"""Lower case and single hyphens: what an RDS identifier and a replication group id both take."""
+
+
+@dataclass(frozen=True)
+class PhysicalName:
+    """A pattern with `{suffix}`, and the characters that AWS allows in the whole name."""
+
+    pattern: str
+    limit: int
+
+    def format(self, suffix: str) -> str:
+        return self.pattern.format(suffix=suffix)
+
+    @property
+    def room(self) -> int:
+        """The longest suffix that fits."""
+        return self.limit - len(self.format(""))
+
+
+PHYSICAL = {
+    # Limits: the API reference of each service, for the parameter that takes the name.
+    "vpc_flow_log_group": PhysicalName("/aws/transaction-monitoring/{suffix}/flow-logs", 512),
+    "log_group": PhysicalName("/aws/transaction-monitoring/{suffix}", 512),
+    "redis_log_group": PhysicalName("/aws/elasticache/redis-{suffix}", 512),
+    "rds_log_group": PhysicalName("/aws/rds/instance/txdb-{suffix}", 400),  # the log type follows
+    "data_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}", 256),
+    "stream_key_alias": PhysicalName("alias/transaction-monitoring-stream-{suffix}", 256),
+    "secrets_key_alias": PhysicalName("alias/transaction-monitoring-secrets-{suffix}", 256),
+    "telemetry_key_alias": PhysicalName("alias/transaction-monitoring-telemetry-{suffix}", 256),
+    "consumer_role": PhysicalName("kinesis-role-{suffix}", 64),
+    "producer_role": PhysicalName("kinesis-producer-role-{suffix}", 64),
+    "rds_monitoring_role": PhysicalName("rds-monitoring-role-{suffix}", 64),
+    "flow_log_role": PhysicalName("flow-log-role-{suffix}", 64),
+    "permissions_boundary": PhysicalName("permissions-boundary-{suffix}", 128),
+    "db_secret": PhysicalName("rds-credentials-{suffix}", 512),
+    "redis_secret": PhysicalName("redis-auth-{suffix}", 512),
+    "kinesis_stream": PhysicalName("transaction-stream-{suffix}", 128),
+    "dead_letter_queue": PhysicalName("transaction-dead-letters-{suffix}", 80),
+    "rds_instance": PhysicalName("txdb-{suffix}", 63),
+    "redis": PhysicalName("redis-{suffix}", 40),
+    "alerts_topic": PhysicalName("transaction-alerts-{suffix}", 256),
+    "dashboard": PhysicalName("transaction-monitoring-{suffix}", 255),
+    "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's own name follows
+}
+
+LONGEST_SUFFIX = min(name.room for name in PHYSICAL.values())
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of one environment.
+
+    Raises:
+        ValueError: the suffix makes a name that AWS refuses.
+    """
+
+    suffix: str
+
+    def __post_init__(self) -> None:
+        if not SUFFIX.fullmatch(self.suffix):
+            raise ValueError(
+                f"{self.suffix!r} must be lower-case letters, digits and single hyphens, beginning with a letter"
+                " and not ending with a hyphen"
+            )
+        if len(self.suffix) > LONGEST_SUFFIX:
+            raise ValueError(
+                f"{self.suffix!r} has {len(self.suffix)} characters; the names made from it take {LONGEST_SUFFIX}"
+            )
+
+    def logical(self, resource_type: str) -> str:
+        """`vpc-dev` for `vpc`."""
+        return f"{resource_type}-{self.suffix}"
+
+    def physical(self, key: str) -> str:
+        """The name AWS sees, for a key of `PHYSICAL`."""
+        return PHYSICAL[key].format(self.suffix)

@@ -1,0 +1,120 @@
+"""Runs a layer's real program with its committed stack file under Pulumi's mocks, upstreams from their contracts."""
+
+import json
+import runpy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi import Output
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
+from pulumi.runtime.stack import get_root_resource, set_root_resource
+
+from shared.contracts import CONTRACTS
+from shared.environments import stack_file
+from shared.layers import project
+
+COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {}
+"""By type token: outputs that AWS would compute. A missing `arn` and `name` are made up for every resource."""
+
+
+@dataclass
+class Run(Mocks):
+    """One run of a layer's program: what it registered, read, called and exported."""
+
+    layer: str
+    env: str
+    upstream: dict[str, dict[str, Any]]
+    resources: list[MockResourceArgs] = field(default_factory=list)
+    calls: list[MockCallArgs] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    exports: dict[str, Any] = field(default_factory=dict)
+
+    def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            layer = args.inputs["name"].split("/")[1].removeprefix("txmon-")
+            self.reads.add(layer)
+            return args.name, {"outputs": self.upstream[layer], "secretOutputNames": []}
+        self.resources.append(args)
+        made_up = {"arn": f"arn:aws:test:ap-northeast-1:123456789012:{args.name}", "name": args.name}
+        computed = COMPUTED.get(args.typ, lambda _: {})(args)
+        return f"{args.name}-id", {**made_up, **args.inputs, **computed}
+
+    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+        self.calls.append(args)
+        match args.token:
+            case "aws:index/getCallerIdentity:getCallerIdentity":
+                return {
+                    "accountId": "123456789012",
+                    "arn": "arn:aws:iam::123456789012:root",
+                    "id": "1",
+                    "userId": "u",
+                }
+            case "aws:secretsmanager/getRandomPassword:getRandomPassword":
+                return {"randomPassword": "a-random-password-of-32-letters!"}
+            case "aws:secretsmanager/getSecretVersion:getSecretVersion":
+                return {"secretString": json.dumps({"username": "txadmin", "password": "from-the-secret"})}
+            case "aws:secretsmanager/getSecret:getSecret":
+                return {
+                    "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{args.args['name']}-a1B2c3"
+                }
+        raise AssertionError(f"the mocks know no function {args.token}")
+
+    def all(self, token: str) -> list[MockResourceArgs]:
+        """The registered resources of a type, as in `aws:kinesis/stream:Stream`."""
+        return [resource for resource in self.resources if resource.typ == token]
+
+    def one(self, token: str, name: str | None = None) -> dict[str, Any]:
+        """The inputs of the only resource of a type (and of that logical name)."""
+        [resource] = [r for r in self.all(token) if name in (None, r.name)]
+        return dict(resource.inputs)
+
+
+def stack_config(layer: str, env: str) -> dict[str, Any]:
+    """The settings of a committed stack file by full key, as in `txmon-network:vpcCidr`."""
+    return dict((yaml.safe_load(Path(stack_file(layer, env)).read_text()) or {}).get("config", {}))
+
+
+def run_program(
+    layer: str,
+    env: str,
+    *,
+    config: dict[str, Any] | None = None,
+    upstream: dict[str, dict[str, Any]] | None = None,
+    preview: bool = False,
+) -> Run:
+    """Run `projects/<layer>/__main__.py` for `env`, with settings and upstream outputs changed as said."""
+    own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
+    settings = {k: v for k, v in {**stack_config(layer, env), **own}.items() if v is not None}
+    examples = {name: contract.example() | {"environment_suffix": env} for name, contract in CONTRACTS.items()}
+    run = Run(layer, env, {**examples, **(upstream or {})})
+    set_root_resource(None)  # else the exports of the last run stay
+    set_mocks(run, project=project(layer), stack=env, organization="organization", preview=preview)
+    set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()})
+
+    @pulumi.runtime.test
+    def program() -> Output[Any]:
+        runpy.run_path(str(stack_file(layer, env).parent / "__main__.py"))
+        return Output.all(**get_root_resource().outputs).apply(run.exports.update)
+
+    program()
+    return run
+
+
+@pytest.fixture(scope="session")
+def run_layer() -> Callable[..., Run]:
+    """`run_program`, with one run kept for each layer and environment that is run as committed."""
+    kept: dict[tuple[str, str], Run] = {}
+
+    def run(layer: str, env: str, **changes: Any) -> Run:
+        if changes:
+            return run_program(layer, env, **changes)
+        if (layer, env) not in kept:
+            kept[layer, env] = run_program(layer, env)
+        return kept[layer, env]
+
+    return run
