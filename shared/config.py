@@ -31,11 +31,11 @@ def _checked_suffix(suffix: str) -> str:
 class LayerConfig(BaseModel):
     """What every layer can be told. Defaults are production's; a stack file states only where it differs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
-
-    environment_suffix: Annotated[str, AfterValidator(_checked_suffix)] = Field(
-        default_factory=pulumi.get_stack, validate_default=True
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True, validate_default=True
     )
+
+    environment_suffix: Annotated[str, AfterValidator(_checked_suffix)] = Field(default_factory=pulumi.get_stack)
     """Ends every name; the stack's name unless set."""
 
     protect: bool = True

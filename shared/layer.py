@@ -75,6 +75,11 @@ class Layer:
         identity = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=self.provider))
         return identity.account_id
 
+    def arn(self, service: str, resource: str, *, region: str | None = None) -> pulumi.Output[str]:
+        """The ARN of something of this account, as `arn("logs", "log-group:…")`; global services have region ""."""
+        where = self.region if region is None else region
+        return pulumi.Output.concat(f"arn:aws:{service}:{where}:", self.account_id, f":{resource}")
+
     def name_tag(self, resource_type: str) -> dict[str, str]:
         """The `Name` tag; all other tags come from the provider."""
         return {"Name": self.names.logical(resource_type)}
