@@ -18,8 +18,8 @@ from shared.layers import project
 class Means:
     """What an output is, with an example of its value.
 
-    A list's length is part of the contract: it is that of the example, so that a reader can loop over the list
-    in a preview that does not know the values yet.
+    The length of a `list[Output[T]]` is part of the contract: it is that of the example, so that a reader can loop
+    over the list in a preview that does not know the values yet.
     """
 
     description: str
@@ -32,11 +32,8 @@ class Promise:
 
     type: Any
     means: Means
-
-    @property
-    def length(self) -> int | None:
-        """How many elements a list output has; None for all others."""
-        return len(self.means.example) if get_origin(self.type) is list else None
+    length: int | None = None
+    """How many elements a list of outputs has; None for all others, an output that is a list of any length too."""
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
@@ -66,7 +63,8 @@ COMMON = {
 class Contract:
     """A layer's outputs: flat, plain and never secret (a secret's ARN is exported, not its value).
 
-    A subclass annotates each output with `Annotated[Output[T], Means(…)]`; a list is a `list[Output[T]]`.
+    A subclass annotates each output with `Annotated[Output[T], Means(…)]`. A list that readers loop over is a
+    `list[Output[T]]`, as long as its example; an `Output[list[T]]` may have any length.
     """
 
     layer: ClassVar[str]
@@ -79,7 +77,8 @@ class Contract:
         own = {}
         for field in fields(cls):
             annotated, means = get_args(hints[field.name])
-            own[field.name] = Promise(_plain(annotated), means)
+            length = len(means.example) if get_origin(annotated) is list else None
+            own[field.name] = Promise(_plain(annotated), means, length)
         return {**own, **COMMON}
 
     @classmethod
