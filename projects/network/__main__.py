@@ -1,0 +1,33 @@
+"""Network: a VPC without internet, three private subnets, the doors to AWS, and who may talk to whom."""
+
+from projects.network.config import NetworkConfig
+from projects.network.endpoints import Endpoints
+from projects.network.groups import SecurityGroups
+from projects.network.vpc import Vpc
+from shared.contracts import NetworkContract
+from shared.layer import Layer
+
+config = NetworkConfig.load()
+layer = Layer.current(config)
+
+vpc = Vpc(layer, config.vpc_cidr, config.plan_in(layer.region))
+groups = SecurityGroups(layer, vpc.id)
+endpoints = Endpoints(
+    layer,
+    vpc,
+    services=config.interface_endpoints,
+    zones=config.endpoint_zones,
+    security_group_id=groups.ids["endpoints"],
+)
+
+NetworkContract(
+    vpc_id=vpc.id,
+    vpc_cidr=vpc.cidr,
+    availability_zones=vpc.zones,
+    private_subnet_ids=vpc.subnet_ids,
+    producer_security_group_id=groups.ids["producer"],
+    consumer_security_group_id=groups.ids["consumer"],
+    rds_security_group_id=groups.ids["rds"],
+    redis_security_group_id=groups.ids["redis"],
+    endpoint_ids=endpoints.ids,
+).export(layer)

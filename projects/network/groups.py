@@ -1,0 +1,82 @@
+"""The security groups, and the one table of who may talk to whom."""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.layer import Layer
+
+GROUPS = {
+    "producer": "Applications that put transactions on the stream",
+    "consumer": "Applications that read the stream and write transactions down",
+    "endpoints": "Interface endpoints to AWS services",
+    "rds": "RDS PostgreSQL",
+    "redis": "ElastiCache Redis",
+}
+"""What joins each group."""
+
+
+@dataclass(frozen=True)
+class Access:
+    """`source` may open TCP connections to `target` on `port`."""
+
+    source: str
+    target: str
+    port: int
+    purpose: str
+
+
+MATRIX = (
+    Access("producer", "endpoints", 443, "AWS APIs over TLS"),
+    Access("consumer", "endpoints", 443, "AWS APIs over TLS"),
+    Access("consumer", "rds", 5432, "PostgreSQL over TLS"),
+    Access("consumer", "redis", 6379, "Redis over TLS"),
+)
+"""All that is allowed. What is no source here has no way out: the databases and the endpoints answer, no more.
+
+Amazon's DNS resolver is not subject to security groups (Amazon VPC User Guide) and needs no row.
+"""
+
+
+class SecurityGroups(pulumi.ComponentResource):
+    """The groups of `GROUPS`, opened to each other as `MATRIX` says: each row a rule on both sides, by group."""
+
+    def __init__(self, layer: Layer, vpc_id: pulumi.Input[str]) -> None:
+        super().__init__("txmon:network:SecurityGroups", layer.names.logical("security-groups"), opts=layer.opts)
+        here = pulumi.ResourceOptions(parent=self)
+        self.ids = {
+            group: aws.ec2.SecurityGroup(
+                layer.names.logical(f"{group}-sg"),
+                vpc_id=vpc_id,
+                description=joined_by,
+                tags=layer.name_tag(f"{group}-sg"),
+                opts=here,
+            ).id
+            for group, joined_by in GROUPS.items()
+        }
+        for access in MATRIX:
+            between = f"{access.source}-to-{access.target}"
+            aws.vpc.SecurityGroupEgressRule(
+                layer.names.logical(between),
+                security_group_id=self.ids[access.source],
+                referenced_security_group_id=self.ids[access.target],
+                ip_protocol="tcp",
+                from_port=access.port,
+                to_port=access.port,
+                description=f"{access.purpose}, to {access.target}",
+                tags=layer.name_tag(between),
+                opts=here,
+            )
+            aws.vpc.SecurityGroupIngressRule(
+                layer.names.logical(between),
+                security_group_id=self.ids[access.target],
+                referenced_security_group_id=self.ids[access.source],
+                ip_protocol="tcp",
+                from_port=access.port,
+                to_port=access.port,
+                description=f"{access.purpose}, from {access.source}",
+                tags=layer.name_tag(between),
+                opts=here,
+            )
+        self.register_outputs({"ids": self.ids})

@@ -1,0 +1,68 @@
+"""The VPC: three private subnets, each with a route table of its own, and no way to the internet."""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.layer import Layer
+
+
+class Vpc(pulumi.ComponentResource):
+    """A VPC with one private subnet a zone.
+
+    It is protected with its subnets: replacing either would take the database and the cache along.
+    """
+
+    def __init__(self, layer: Layer, cidr: IPv4Network, subnets: Mapping[str, IPv4Network]) -> None:
+        super().__init__("txmon:network:Vpc", layer.names.logical("network"), opts=layer.opts)
+        here = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=layer.protect)
+
+        vpc = aws.ec2.Vpc(
+            layer.names.logical("vpc"),
+            cidr_block=str(cidr),
+            # Both are needed for the private DNS names of the endpoints.
+            enable_dns_hostnames=True,
+            enable_dns_support=True,
+            enable_network_address_usage_metrics=True,
+            tags=layer.name_tag("vpc"),
+            opts=kept,
+        )
+        # Without rules: nothing that forgets to name its group can talk to anything (Security Hub EC2.2).
+        aws.ec2.DefaultSecurityGroup(
+            layer.names.logical("default-sg"), vpc_id=vpc.id, tags=layer.name_tag("default-sg"), opts=here
+        )
+
+        self.id = vpc.id
+        self.cidr = vpc.cidr_block
+        self.subnet_ids: list[pulumi.Output[str]] = []
+        self.zones: list[pulumi.Output[str]] = []
+        self.route_table_ids: list[pulumi.Output[str]] = []
+        for index, (zone, block) in enumerate(subnets.items()):
+            subnet = aws.ec2.Subnet(
+                layer.names.logical(f"private-subnet-{index}"),
+                vpc_id=vpc.id,
+                cidr_block=str(block),
+                availability_zone=zone,
+                map_public_ip_on_launch=False,
+                tags=layer.name_tag(f"private-subnet-{index}"),
+                opts=kept,
+            )
+            table = aws.ec2.RouteTable(
+                layer.names.logical(f"private-routes-{index}"),
+                vpc_id=vpc.id,
+                tags=layer.name_tag(f"private-routes-{index}"),
+                opts=here,
+            )
+            aws.ec2.RouteTableAssociation(
+                layer.names.logical(f"private-routes-{index}"),
+                route_table_id=table.id,
+                subnet_id=subnet.id,
+                opts=here,
+            )
+            self.subnet_ids.append(subnet.id)
+            self.zones.append(subnet.availability_zone)
+            self.route_table_ids.append(table.id)
+        self.register_outputs({"vpc_id": self.id})
