@@ -23,15 +23,19 @@ class NetworkConfig(LayerConfig):
     subnet_prefix: Annotated[int, Field(ge=subnets.LARGEST, le=subnets.SMALLEST)] = 24
     """Prefix length of each private subnet."""
 
-    availability_zones: Annotated[list[str], Structured] = ["ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d"]
+    availability_zones: Annotated[tuple[str, ...], Structured] = (
+        "ap-northeast-1a",
+        "ap-northeast-1c",
+        "ap-northeast-1d",
+    )
     """Exactly three zones of the stack's region. The default leaves out 1b, which AWS closed to new accounts."""
 
-    interface_endpoints: Annotated[list[EndpointService], Structured] = [
+    interface_endpoints: Annotated[tuple[EndpointService, ...], Structured] = (
         "kinesis-streams",
         "secretsmanager",
         "logs",
         "monitoring",
-    ]
+    )
     """AWS services that can be reached from the VPC; there is no other way out of it."""
 
     endpoint_zones: Annotated[int, Field(ge=1, le=subnets.ZONES)] = subnets.ZONES

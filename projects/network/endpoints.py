@@ -57,7 +57,7 @@ class Endpoints(pulumi.ComponentResource):
 
 
 def _own_account_only(layer: Layer) -> pulumi.Output[str]:
-    """The data perimeter (AWS whitepaper "Building a data perimeter on AWS"): no credentials and no data of others."""
+    """No credentials and no data of others (AWS whitepaper "Building a data perimeter on AWS")."""
     # Principals, actions and resources are those of the account: what each may do is said by its own policies.
     return document(
         allow(
