@@ -52,14 +52,15 @@ class SecurityContract(Contract):
     db_secret_arn: Annotated[
         Output[str],
         Means(
-            "The secret with PostgreSQL's master credentials; empty where RDS manages them.",
+            "The secret with PostgreSQL's credentials as JSON (username, password); empty where RDS manages them.",
             f"{_SECRET}rds-credentials-dev-a1B2c3",
         ),
     ]
+    db_username: Annotated[Output[str], Means("PostgreSQL's master user.", "txadmin")]
     db_credentials_version: Annotated[
         Output[int], Means("Raised to rotate PostgreSQL's master password; 0 where RDS manages it.", 1)
     ]
     redis_secret_arn: Annotated[
-        Output[str], Means("The secret with Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3")
+        Output[str], Means("The secret whose whole string is Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3")
     ]
     redis_credentials_version: Annotated[Output[int], Means("Raised to rotate Redis's AUTH token.", 1)]
