@@ -1,1 +1,208 @@
-from invoke import task
+"""txmon's verbs. `./inv --list` is the first page of the manual; `./inv --help VERB` the second."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
+
+ENV = "the environment: local (default), dev, prod or another that has stack files"
+YES = "do not ask before a real environment is changed"
+PARALLEL = "how many layers at a time"
+
+
+def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
+    """A task whose errors are one sentence each and whose result is the exit code."""
+
+    def decorate(function: Callable[..., int | None]) -> Any:
+        @functools.wraps(function)
+        def run(context: Context, *args: Any, **kwargs: Any) -> None:
+            from shared.errors import TxmonError
+
+            try:
+                code = function(context, *args, **kwargs)
+            except TxmonError as error:
+                raise Exit(f"txmon: {error}", code=1) from None
+            except KeyboardInterrupt:
+                raise Exit("txmon: interrupted", code=130) from None
+            if code:
+                raise Exit(code=code)
+
+        return task(run, **options)
+
+    return decorate
+
+
+def say(line: str) -> None:
+    print(f"txmon: {line}", file=sys.stderr, flush=True)
+
+
+def console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+def workspace(env: str) -> Any:
+    from shared.deploy.workspace import open_workspace
+
+    return open_workspace(env, say)
+
+
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
+def deploy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+    """Deploy every layer, side by side where the graph allows, and show what an application needs."""
+    from shared.deploy import commands
+
+    return commands.deploy_all(workspace(env), console(), yes=yes, parallel=parallel)
+
+
+@verb(help={"env": ENV, "parallel": PARALLEL})
+def preview_all(_: Context, env: str = "local", parallel: int = 4) -> int:
+    """Show what deploy-all would do; works before anything exists, and creates nothing."""
+    from shared.deploy import commands
+
+    return commands.preview_all(workspace(env), console(), parallel=parallel)
+
+
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
+def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+    """Destroy every layer, readers first, after a preview of every destroy."""
+    from shared.deploy import commands
+
+    return commands.destroy_all(workspace(env), console(), yes=yes, parallel=parallel)
+
+
+@verb(help={"layer": "the layer to deploy", "env": ENV, "yes": YES})
+def up(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
+    """Deploy one layer, if the layers it reads are deployed."""
+    from shared.deploy import commands
+    from shared.environments import find_layer
+
+    return commands.up(workspace(env), console(), find_layer(layer), yes=yes)
+
+
+@verb(help={"layer": "the layer to preview", "env": ENV})
+def preview(_: Context, layer: str, env: str = "local") -> int:
+    """Show what up would do to one layer."""
+    from shared.deploy import commands
+    from shared.environments import find_layer
+
+    return commands.preview(workspace(env), console(), find_layer(layer))
+
+
+@verb(help={"layer": "the layer to destroy", "env": ENV, "yes": YES})
+def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
+    """Destroy one layer, if no deployed layer reads it."""
+    from shared.deploy import commands
+    from shared.environments import find_layer
+
+    return commands.destroy(workspace(env), console(), find_layer(layer), yes=yes)
+
+
+@verb(
+    help={"env": ENV, "format": "table (default), json ({layer: {output: value}}) or env (for an application's .env)"}
+)
+def outputs(_: Context, env: str = "local", format: str = "table") -> None:
+    """Show the outputs of every deployed layer."""
+    from shared.deploy import views
+    from shared.errors import TxmonError
+
+    if format not in {"table", "json", "env"}:
+        raise TxmonError(f"there is no format {format!r}; there are: table, json, env")
+    found = views.outputs(workspace(env))
+    if format == "table":
+        console().print(views.outputs_as_table(found))
+    else:
+        print(json.dumps(found, indent=2) if format == "json" else views.outputs_as_env(found))
+
+
+@verb(help={"env": ENV})
+def status(_: Context, env: str = "local") -> None:
+    """Show for each layer how its last update ended, when, what it holds and who has locked it."""
+    from shared.deploy import views
+
+    console().print(views.status_table(workspace(env)))
+
+
+@verb(help={"layer": "the layer to free", "env": ENV, "force": "also when the owner may still be at work"})
+def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
+    """Free the lock that a killed run has left on a layer."""
+    from shared.deploy import locks
+    from shared.environments import find_layer
+
+    freed = locks.unlock(workspace(env), find_layer(layer), force=force)
+    print(f"freed the lock of {freed}" if freed else f"{layer} is not locked")
+
+
+@verb(help={"format": "text (default), mermaid, dot, or svg (needs Graphviz)"})
+def graph(_: Context, format: str = "text") -> None:
+    """Show which layer reads which."""
+    from shared.deploy import views
+
+    print(views.graph(format))
+
+
+@verb()
+def doctor(_: Context) -> None:
+    """Show what is installed, what runs, and what the local cloud does not really do."""
+    from shared.deploy import views
+    from shared.deploy.engine import find_engine
+
+    screen = console()
+    screen.print(views.doctor_table(find_engine(say)))
+    screen.print(views.gaps_table())
+
+
+@verb(help={"port": "the emulator's port (default: a free one)"})
+def local_env(_: Context, port: int = 0) -> None:
+    """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
+    from shared.deploy import commands
+
+    print(commands.local_env(say, port or None))
+
+
+@verb()
+def local_down(_: Context) -> None:
+    """Stop the local cloud; it keeps its resources for the next start."""
+    from shared import localcloud
+    from shared.deploy.workspace import LOCAL_HOME
+
+    print("the local cloud is stopped" if localcloud.stop(LOCAL_HOME) else "the local cloud was not running")
+
+
+@verb(help={"unit": "only the fast tests, without engine and cloud", "select": "pytest's -k"})
+def test(context: Context, unit: bool = False, select: str = "") -> int:
+    """Run the tests: all of them, from unit to end to end."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(["-m", "not local"] if unit else []),
+        *(["-k", select] if select else []),
+    ]
+    return _passed_on(context, command)
+
+
+@verb()
+def check(context: Context) -> int:
+    """Check style, formatting and types (ruff, mypy)."""
+    python = [sys.executable, "-m"]
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    return max(_passed_on(context, [*python, *command]) for command in commands)
+
+
+@verb()
+def bench(context: Context) -> int:
+    """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
+    return _passed_on(context, [sys.executable, "-m", "benchmarks.deploy"])
+
+
+def _passed_on(context: Context, command: list[str]) -> int:
+    import shlex
+
+    return int(context.run(shlex.join(command), warn=True, echo=True).exited)

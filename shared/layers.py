@@ -48,6 +48,23 @@ LAYERS: dict[str, LayerInfo] = {
     ),
 }
 
+APPLICATION_OUTPUTS: dict[str, str] = {
+    "region": "network",
+    "environment_suffix": "network",
+    "vpc_id": "network",
+    "kinesis_stream_name": "streaming",
+    "kinesis_stream_arn": "streaming",
+    "kinesis_role_arn": "security",
+    "redis_endpoint": "data",
+    "redis_port": "data",
+    "rds_endpoint": "data",
+    "rds_database_name": "data",
+    "kms_key_id": "security",
+    "kms_key_arn": "security",
+    "log_group_name": "monitoring",
+}
+"""The outputs that applications of the single-stack program use, under the same names, and the layer of each."""
+
 
 def project(layer: str) -> str:
     """The Pulumi project of a layer: `txmon-network` for `network`."""

@@ -1,0 +1,1 @@
+"""What the tasks call: the engine, the runner and the views on what is deployed."""

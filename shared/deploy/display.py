@@ -1,0 +1,102 @@
+"""What a person sees while layers run: a live table on a terminal, prefixed lines anywhere else."""
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from shared.deploy.operation import Operation, Status
+from shared.deploy.runner import Run, Tell
+
+STYLES = {
+    Status.WAITING: "dim",
+    Status.RUNNING: "cyan",
+    Status.SUCCEEDED: "green",
+    Status.FAILED: "bold red",
+    Status.SKIPPED: "yellow",
+    Status.INTERRUPTED: "yellow",
+}
+KEPT_LINES = 8
+"""How many of the newest lines stand under the live table."""
+
+
+@contextmanager
+def following(run: Run, console: Console) -> Iterator[Tell]:
+    """Show `run` while it is executed; gives what the runner tells."""
+    live = console.is_terminal and "CI" not in os.environ
+    with _live(run, console) if live else _lines(run, console) as tell:
+        yield tell
+
+
+@contextmanager
+def _lines(run: Run, console: Console) -> Iterator[Tell]:
+    width = max(len(layer) for layer in run.operations)
+    lock = threading.Lock()
+
+    def tell(operation: Operation, line: str) -> None:
+        text = line or _result(operation)
+        with lock:
+            console.print(f"[{operation.layer:{width}}] {text}", markup=False, highlight=False, soft_wrap=True)
+
+    yield tell
+
+
+@contextmanager
+def _live(run: Run, console: Console) -> Iterator[Tell]:
+    newest: list[str] = []
+
+    def render() -> RenderableType:
+        return Group(
+            progress_table(run.operations.values()), *(Text(line, "dim", overflow="ellipsis") for line in newest)
+        )
+
+    with Live(get_renderable=render, console=console, refresh_per_second=8, transient=True) as live:
+
+        def tell(operation: Operation, line: str) -> None:
+            if line:
+                newest[:] = [*newest[1 - KEPT_LINES :], f"{operation.layer}: {line}"]
+
+        yield tell
+        live.refresh()
+
+
+def progress_table(operations: Iterable[Operation]) -> Table:
+    """A row a layer: status, time, changes, what is worked on."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "status", "time", "changes", ""):
+        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for operation in operations:
+        detail = operation.reason or operation.current
+        status = Text(operation.status, STYLES[operation.status])
+        seconds = f"{operation.seconds:.1f} s" if operation.began else ""
+        table.add_row(operation.layer, status, seconds, changes(operation), Text(detail, overflow="ellipsis"))
+    return table
+
+
+def summarize(run: Run, console: Console) -> None:
+    """The table once more when all is over, and every failure with its reason in full."""
+    console.print(progress_table(run.operations.values()))
+    for operation in run.operations.values():
+        if operation.status in {Status.FAILED, Status.INTERRUPTED}:
+            console.print(f"{operation.layer}: {operation.reason}", style="red", markup=False, soft_wrap=True)
+
+
+def changes(operation: Operation) -> str:
+    """`12 create, 1 update`; `no changes`; nothing while it is not known."""
+    if operation.status in {Status.WAITING, Status.SKIPPED}:
+        return ""
+    counted = [f"{number} {op}" for op, number in operation.changed.items()]
+    if operation.status is Status.RUNNING:
+        return f"{operation.done} resources"
+    return ", ".join(counted) or "no changes"
+
+
+def _result(operation: Operation) -> str:
+    if operation.status is Status.SUCCEEDED:
+        return f"succeeded in {operation.seconds:.1f} s: {changes(operation)}"
+    return f"{operation.status}: {operation.reason}"

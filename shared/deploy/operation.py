@@ -1,0 +1,209 @@
+"""One command of the engine on one layer, followed through the events it streams (`pulumi … --json`)."""
+
+import json
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from shared.deploy import faults
+from shared.deploy.workspace import Workspace
+
+STACK = "pulumi:pulumi:Stack"
+CHANGES = ("create", "update", "replace", "delete", "import")
+"""The steps that change something; `same`, `read` and `refresh` do not."""
+
+
+class Action(StrEnum):
+    """What is done to a layer, with the arguments that the engine takes for it."""
+
+    UP = "up"
+    PREVIEW = "preview"
+    DESTROY = "destroy"
+    DESTROY_PREVIEW = "destroy-preview"
+    REFRESH = "refresh"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return {
+            Action.UP: ("up", "--yes", "--skip-preview"),
+            Action.PREVIEW: ("preview",),
+            Action.DESTROY: ("destroy", "--yes", "--skip-preview"),
+            Action.DESTROY_PREVIEW: ("destroy", "--preview-only"),
+            Action.REFRESH: ("refresh", "--yes", "--skip-preview"),
+        }[self]
+
+    @property
+    def is_preview(self) -> bool:
+        return self in {Action.PREVIEW, Action.DESTROY_PREVIEW}
+
+
+class Status(StrEnum):
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the engine on one resource."""
+
+    op: str
+    type: str
+    name: str
+    keys: tuple[str, ...] = ()
+    """The inputs that differ, or that force the replacement."""
+    protected: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.type} {self.name}"
+
+
+@dataclass
+class Operation:
+    """An action on a layer: what is known of it while it runs, and its result."""
+
+    layer: str
+    action: Action
+    status: Status = Status.WAITING
+    reason: str = ""
+    """Why it failed or was skipped, as a sentence."""
+    command: str = ""
+    """The command as a person would repeat it."""
+    current: str = ""
+    done: int = 0
+    steps: list[Step] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    traceback: str = ""
+    began: float = 0.0
+    ended: float = 0.0
+    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far, or in all."""
+        return (self.ended or time.monotonic()) - self.began if self.began else 0.0
+
+    @property
+    def changed(self) -> dict[str, int]:
+        """How many resources each kind of change touches."""
+        return {op: self.counts[op] for op in CHANGES if self.counts[op]}
+
+    def run(self, workspace: Workspace, message: str, tell: Callable[[str], None]) -> None:
+        """Run to the end. Never raises: a failure is a status and a reason. `tell` hears of each finished step."""
+        arguments = list(self.action.arguments)
+        if not self.action.is_preview:
+            arguments += ["--message", message]
+        self.command = workspace.shown(self.layer, *self.action.arguments)
+        self.status, self.began = Status.RUNNING, time.monotonic()
+        tell(self.command)
+        self.process = subprocess.Popen(
+            workspace.command(self.layer, *arguments, "--json"),
+            env={**workspace.process_environment(), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
+        )
+        for line in self.process.stdout or ():
+            self._line(line, tell)
+        code = self.process.wait()
+        self.ended = time.monotonic()
+        self._finish(code, workspace)
+
+    def interrupt(self) -> None:
+        """Ask the engine to end cleanly; asked a second time, it stops at once."""
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+
+    def _line(self, line: str, tell: Callable[[str], None]) -> None:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            event = None
+        if not isinstance(event, dict) or "sequence" not in event:
+            if line.strip() and not line.startswith((" ", "{", "}")):
+                self.errors.append(line.strip())
+            return
+        if "resourcePreEvent" in event:
+            self._begun(event["resourcePreEvent"]["metadata"], tell)
+        elif "resOutputsEvent" in event:
+            self._done(event["resOutputsEvent"]["metadata"], tell)
+        elif "diagnosticEvent" in event:
+            self._said(event["diagnosticEvent"], tell)
+        elif "summaryEvent" in event:
+            self.counts = Counter(event["summaryEvent"].get("resourceChanges") or {})
+
+    def _begun(self, metadata: dict[str, Any], tell: Callable[[str], None]) -> None:
+        step = _step(metadata)
+        self.current = step.label
+        if step.op in {"same", "read", "refresh"} or step.type == STACK:
+            return
+        self.steps.append(step)
+        if self.action.is_preview:
+            tell(f"{step.op} {step.label}{_because(step)}")
+
+    def _done(self, metadata: dict[str, Any], tell: Callable[[str], None]) -> None:
+        self.done += 1
+        if metadata["type"] == STACK:
+            self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
+        elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
+            tell(f"{_PAST.get(metadata['op'], metadata['op'])} {_step(metadata).label}")
+
+    def _said(self, diagnostic: dict[str, Any], tell: Callable[[str], None]) -> None:
+        message = diagnostic.get("message", "").strip()
+        if not message or faults.is_noise(message):
+            return
+        subject = diagnostic.get("urn", "").rsplit("::", 1)[-1]
+        text = f"{subject}: {message}" if subject and STACK not in diagnostic.get("urn", "") else message
+        if diagnostic.get("severity") == "error":
+            if "Traceback (most recent call last)" in message:
+                self.traceback = message
+            self.errors.append(text)
+        elif diagnostic.get("severity") == "warning":
+            self.warnings.append(faults.trimmed(text))
+            tell(f"warning: {faults.trimmed(text)}")
+
+    def _finish(self, code: int, workspace: Workspace) -> None:
+        self.current = ""
+        if code == 0:
+            self.status = Status.SUCCEEDED
+            return
+        if code == -signal.SIGINT or any("cancel" in error for error in self.errors):
+            self.status, self.reason = Status.INTERRUPTED, "interrupted; what was done is kept, run it again to go on"
+            return
+        self.status = Status.FAILED
+        sentences = [
+            faults.explain(error, self.layer, workspace.env) for error in self.errors if not faults.is_noise(error)
+        ]
+        self.reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {self.command}"
+
+
+_PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
+
+
+def _step(metadata: dict[str, Any]) -> Step:
+    state = metadata.get("new") or metadata.get("old") or {}
+    return Step(
+        op=metadata["op"],
+        type=metadata["type"],
+        name=metadata["urn"].rsplit("::", 1)[-1],
+        keys=tuple(metadata.get("keys") or metadata.get("diffs") or ()),
+        protected=bool(state.get("protect")),
+    )
+
+
+def _because(step: Step) -> str:
+    return f" ({', '.join(step.keys)})" if step.keys else ""

@@ -1,0 +1,150 @@
+"""Views on an environment: outputs, status, the graph, the doctor's findings."""
+
+import json
+import platform
+import re
+import shlex
+import shutil
+from importlib.metadata import version
+from typing import Any
+
+import graphviz
+from rich.table import Table
+
+from shared import localcloud
+from shared.deploy.engine import Engine
+from shared.deploy.locks import find_lock
+from shared.deploy.sources import sources_digest
+from shared.deploy.state import LayerState, read_states
+from shared.deploy.workspace import LOCAL_HOME, Workspace
+from shared.errors import TxmonError
+from shared.layers import LAYERS
+
+STYLES = {"ok": "green", "changed since": "yellow", "failed": "bold red", "interrupted": "bold red"}
+
+
+def outputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """The outputs of every deployed layer.
+
+    Raises:
+        TxmonError: nothing is deployed.
+    """
+    states = read_states(workspace, LAYERS)
+    found = {layer: state.outputs for layer, state in states.items() if state.is_deployed}
+    if not found:
+        raise TxmonError(f"nothing is deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}")
+    return found
+
+
+def outputs_as_env(found: dict[str, dict[str, Any]]) -> str:
+    """The outputs flat, as `.env` lines: upper-case names, lists and maps as JSON."""
+    flat = {name.upper(): value for layer in found.values() for name, value in layer.items()}
+    flat.pop("CONTRACT_VERSION", None)  # a layer's own, of no use without its layer
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in flat.items()}
+    return "\n".join(f"{name}={shlex.quote(text)}" for name, text in sorted(texts.items()))
+
+
+def outputs_as_table(found: dict[str, dict[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "output", "value"):
+        table.add_column(heading, no_wrap=heading != "value", overflow="fold")
+    for layer, values in found.items():
+        for name, value in values.items():
+            table.add_row(layer, name, value if isinstance(value, str) else json.dumps(value))
+    return table
+
+
+def status_table(workspace: Workspace) -> Table:
+    """A row a layer: condition, when, resources, what it reads, lock."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("layer", "status", "last update", "resources", "lock"):
+        table.add_column(heading)
+    for layer, state in read_states(workspace, LAYERS).items():
+        condition = condition_of(state, workspace.env)
+        lock = find_lock(workspace, layer)
+        table.add_row(
+            layer,
+            f"[{STYLES.get(condition, 'dim')}]{condition}[/]",
+            f"{state.last.kind} {state.last.ended}" if state.last else "",
+            str(len(state.resources)),
+            str(lock or ""),
+        )
+    return table
+
+
+def condition_of(state: LayerState, env: str) -> str:
+    """`never`, `destroyed`, `ok`, `changed since`, `failed` or `interrupted`."""
+    deployed = re.search(r"sources (\w{8})", state.last.message) if state.last else None
+    if state.condition == "ok" and deployed and deployed.group(1) != sources_digest(state.layer, env):
+        return "changed since"
+    return state.condition
+
+
+def graph_text() -> str:
+    """A line a layer, in the order they deploy in."""
+    width = max(map(len, LAYERS))
+    lines = []
+    for layer, info in LAYERS.items():
+        reads = f"reads {', '.join(sorted(info.reads))}" if info.reads else "reads nothing"
+        lines.append(f"{layer:{width}}  {reads}")
+    return "\n".join(lines)
+
+
+def graph_mermaid() -> str:
+    edges = [f"    {upstream} --> {layer}" for layer, info in LAYERS.items() for upstream in sorted(info.reads)]
+    return "\n".join(["graph LR", *edges])
+
+
+def graph_dot() -> graphviz.Digraph:
+    graph = graphviz.Digraph("txmon", graph_attr={"rankdir": "LR"}, node_attr={"shape": "box"})
+    for layer, info in LAYERS.items():
+        graph.node(layer, label=f"{layer}\n{info.owner}")
+        for upstream in sorted(info.reads):
+            graph.edge(upstream, layer)
+    return graph
+
+
+def graph(form: str) -> str:
+    """The graph of layers as `text`, `mermaid`, `dot` or `svg`.
+
+    Raises:
+        TxmonError: another form, or no Graphviz for svg.
+    """
+    match form:
+        case "text":
+            return graph_text()
+        case "mermaid":
+            return graph_mermaid()
+        case "dot":
+            return str(graph_dot().source)
+        case "svg":
+            if not shutil.which("dot"):
+                raise TxmonError("svg needs Graphviz's dot on PATH: install graphviz, or use --format dot or mermaid")
+            return str(graph_dot().pipe(format="svg", encoding="utf-8"))
+    raise TxmonError(f"there is no format {form!r}; there are: text, mermaid, dot, svg")
+
+
+def doctor_table(engine: Engine) -> Table:
+    """What is here: Python, engine, packages, local cloud."""
+    cloud = localcloud.status(LOCAL_HOME)
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_row("python", platform.python_version())
+    table.add_row("engine", f"{engine.version} {engine.origin} ({engine.folder})")
+    for package in ("pulumi", "pulumi-aws", "ministack"):
+        table.add_row(package, version(package))
+    table.add_row("go", shutil.which("go") or "not on PATH (only needed to build the engine)")
+    table.add_row("graphviz", shutil.which("dot") or "not on PATH (only needed for ./inv graph --format svg)")
+    table.add_row(
+        "local cloud", str(cloud) if cloud else "not running (./inv local-env or ./inv deploy-all starts it)"
+    )
+    return table
+
+
+def gaps_table() -> Table:
+    """What the local cloud's emulator loses or lacks, and what is done about it."""
+    table = Table(box=None, pad_edge=False, title="what the local cloud does not really do", title_justify="left")
+    for heading in ("resource", "property", "reason"):
+        table.add_column(heading, overflow="fold")
+    for gap in localcloud.gaps():
+        table.add_row(*(str(part) for part in gap))
+    return table

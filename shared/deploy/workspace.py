@@ -1,0 +1,153 @@
+"""One environment, ready to be worked in: its engine, its variables and, for a local one, its cloud."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared import localcloud
+from shared.deploy import faults
+from shared.deploy.engine import Engine, find_engine
+from shared.environments import PROJECTS, Environment, find_environment
+from shared.errors import TxmonError
+from shared.layers import LAYERS, PRODUCT, project
+
+ROOT = PROJECTS.parent
+LOCAL_HOME = ROOT / ".local"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where commands of the engine run. Every command can be repeated by hand under the same variables."""
+
+    environment: Environment
+    engine: Engine
+    variables: dict[str, str]
+    made: list[str] = field(default_factory=list)
+    """Layers whose stack this process has made."""
+
+    @property
+    def env(self) -> str:
+        return self.environment.name
+
+    def command(self, layer: str, *arguments: str) -> list[str]:
+        """The engine's command line for a layer's stack."""
+        return [
+            str(self.engine.binary),
+            *arguments,
+            "--stack",
+            self.env,
+            "--non-interactive",
+            "--cwd",
+            self.folder(layer),
+        ]
+
+    def folder(self, layer: str) -> str:
+        return str(PROJECTS / layer)
+
+    def shown(self, layer: str, *arguments: str) -> str:
+        """The command as a person would type it."""
+        return " ".join(["pulumi", *arguments, "--stack", self.env, "--cwd", f"projects/{layer}"])
+
+    def process_environment(self) -> dict[str, str]:
+        return {**os.environ, **self.variables}
+
+    def call(self, layer: str, *arguments: str) -> str:
+        """Run a short command of the engine and give what it printed.
+
+        Raises:
+            TxmonError: the command failed.
+        """
+        return self._printed(self._run(*self.command(layer, *arguments)[1:]), layer)
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [self.engine.binary, *arguments],
+            env=self.process_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _printed(self, done: subprocess.CompletedProcess[str], layer: str) -> str:
+        if done.returncode:
+            raise TxmonError(faults.explain(done.stderr or done.stdout, layer, self.env))
+        return done.stdout
+
+    def stacks(self) -> dict[str, int]:
+        """How many resources each stack of this environment holds, by project; also of projects not in this repository.
+
+        Raises:
+            TxmonError: the state backend does not answer.
+        """
+        listing = self._run("stack", "ls", "--all", "--json", "--non-interactive", "--cwd", str(ROOT))
+        found = {}
+        for stack in json.loads(self._printed(listing, "network")):
+            *_, owner, name = stack["name"].split("/")
+            if name == self.env:
+                found[owner] = stack.get("resourceCount") or 0
+        return found
+
+    def missing_stacks(self) -> list[str]:
+        """The layers that have no stack yet."""
+        present = self.stacks()
+        return [layer for layer in LAYERS if project(layer) not in present]
+
+    def make_stack(self, layer: str) -> None:
+        """Make the layer's empty stack."""
+        provider = self.environment.secrets_provider
+        extra = ["--secrets-provider", provider] if provider else []
+        where = ["--non-interactive", "--cwd", self.folder(layer)]
+        done = self._run("stack", "init", self.env, "--no-select", *extra, *where)
+        if "already exists" in done.stderr:
+            return
+        self._printed(done, layer)
+        self.made.append(layer)
+
+    def remove_made_stacks(self) -> None:
+        """Take back the empty stacks that this process made."""
+        while self.made:
+            self.call(self.made.pop(), "stack", "rm", "--yes", "--preserve-config")
+
+
+def open_workspace(env: str, say: Callable[[str], None], port: int | None = None) -> Workspace:
+    """The environment `env`, its engine found and, if it is local, its cloud running (on `port` if it is given).
+
+    Raises:
+        TxmonError: no such environment, no engine, or the local cloud does not start.
+    """
+    environment = find_environment(env)
+    engine = find_engine(say)
+    variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path()}
+    if environment.is_local:
+        variables |= _open_local_cloud(say, port)
+    return Workspace(environment, engine, variables)
+
+
+def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str, str]:
+    """Start this clone's local cloud if it does not run, and give the variables that lead to it.
+
+    Raises:
+        TxmonError: it does not start.
+    """
+    try:
+        started = localcloud.start(LOCAL_HOME, port=port)
+    except localcloud.LocalCloudError as error:
+        raise TxmonError(str(error)) from None
+    if started.set_aside:
+        say(
+            f"the local cloud lost its resources (it was killed); the local stacks that described them were moved to "
+            f"{_relative(started.set_aside)} and everything local begins anew"
+        )
+    return localcloud.environment(LOCAL_HOME)
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def layer_of(owner: str) -> str:
+    """`network` for the project `txmon-network`; a project of another product as it is."""
+    return owner.removeprefix(f"{PRODUCT}-")
