@@ -70,10 +70,14 @@ class Layer:
         return pulumi.ResourceOptions(provider=self.provider, protect=self.protect)
 
     @cached_property
+    def caller(self) -> pulumi.Output[aws.GetCallerIdentityResult]:
+        """Who deploys, and in which account, asked of AWS."""
+        return aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=self.provider))
+
+    @property
     def account_id(self) -> pulumi.Output[str]:
-        """The account the provider works in, asked of AWS."""
-        identity = aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=self.provider))
-        return identity.account_id
+        """The account the provider works in."""
+        return self.caller.account_id
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> pulumi.Output[str]:
         """The ARN of something of this account, as `arn("logs", "log-group:…")`; global services have region ""."""

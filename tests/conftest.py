@@ -18,7 +18,20 @@ from shared.contracts import CONTRACTS
 from shared.environments import stack_file
 from shared.layers import project
 
-COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {}
+COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
+    "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
+    "aws:rds/instance:Instance": lambda args: {
+        "address": f"{args.inputs['identifier']}.abc123.ap-northeast-1.rds.amazonaws.com",
+        "endpoint": f"{args.inputs['identifier']}.abc123.ap-northeast-1.rds.amazonaws.com:5432",
+        "resourceId": "db-ABCDEFGHIJKLMNOP",
+        "masterUserSecrets": [{"secretArn": "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-1"}],
+    },
+    "aws:elasticache/replicationGroup:ReplicationGroup": lambda args: {
+        "primaryEndpointAddress": f"master.{args.inputs['replicationGroupId']}.abc123.apne1.cache.amazonaws.com",
+        "readerEndpointAddress": f"replica.{args.inputs['replicationGroupId']}.abc123.apne1.cache.amazonaws.com",
+        "memberClusters": [f"{args.inputs['replicationGroupId']}-00{node}" for node in (2, 1)],
+    },
+}
 """By type token: outputs that AWS would compute. A missing `arn` and `name` are made up for every resource."""
 
 

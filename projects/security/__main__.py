@@ -1,0 +1,37 @@
+"""Security: the keys, the roles and the secrets that the layers above use by ARN."""
+
+from pulumi import Output
+
+from projects.security.config import SecurityConfig
+from projects.security.credentials import Vault
+from projects.security.keys import Keys
+from projects.security.roles import Roles
+from shared.contracts import SecurityContract
+from shared.layer import Layer
+
+config = SecurityConfig.load()
+layer = Layer.current(config)
+
+keys = Keys(layer, deletion_days=config.key_deletion_days)
+roles = Roles(layer, consumer_services=config.consumer_services, producer_services=config.producer_services)
+vault = Vault(layer, config, key_arn=keys.secrets.arn, consumer_role_arn=roles.consumer.arn)
+
+SecurityContract(
+    kms_key_id=keys.data.key_id,
+    kms_key_arn=keys.data.arn,
+    stream_key_arn=keys.stream.arn,
+    secrets_key_arn=keys.secrets.arn,
+    telemetry_key_arn=keys.telemetry.arn,
+    kinesis_role_arn=roles.consumer.arn,
+    kinesis_role_name=roles.consumer.name,
+    kinesis_producer_role_arn=roles.producer.arn,
+    kinesis_producer_role_name=roles.producer.name,
+    rds_monitoring_role_arn=roles.rds_monitoring.arn,
+    flow_log_role_arn=roles.flow_log.arn,
+    flow_log_role_name=roles.flow_log.name,
+    db_secret_arn=vault.database.secret_arn,
+    db_username=vault.database.username,
+    db_credentials_version=Output.from_input(vault.database.version),
+    redis_secret_arn=vault.redis_arn,
+    redis_credentials_version=Output.from_input(config.redis_credentials_version),
+).export(layer)

@@ -1,0 +1,175 @@
+"""The secrets: made here, read by few, never in plain text in state, logs or outputs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+from projects.security.config import SecurityConfig
+from shared.layer import Layer
+from shared.policy import deny, deny_without_tls, document
+
+PASSWORD_LENGTH = 64
+"""Letters and digits, 380 bits. Within the limits of RDS for PostgreSQL (8 to 128) and of Redis AUTH (16 to 128);
+both refuse some punctuation (RDS: / " @ and space; ElastiCache: all but ! & # $ ^ < > -), and URLs more."""
+
+
+@dataclass(frozen=True)
+class DatabaseCredentials:
+    """Where PostgreSQL's credentials are; the ARN is empty and the version 0 where RDS keeps them itself."""
+
+    username: Output[str]
+    secret_arn: Output[str]
+    version: int
+
+
+class Vault(pulumi.ComponentResource):
+    """The secrets of an environment, all under the same key, policy and recovery time."""
+
+    def __init__(
+        self, layer: Layer, config: SecurityConfig, *, key_arn: Input[str], consumer_role_arn: Input[str]
+    ) -> None:
+        super().__init__("txmon:security:Vault", layer.names.logical("vault"), opts=layer.opts)
+        self._layer = layer
+        self._config = config
+        self._key_arn = key_arn
+        readers = [layer.arn("iam", who, region="") for who in ("root", *config.secret_readers)]
+        self._readers: Output[list[str]] = Output.all(consumer_role_arn, *readers)
+        self.database = self._database()
+        self.redis_arn = self._secret(
+            "redis-auth",
+            "redis_secret",
+            "Redis's AUTH token",
+            value=self._password(),
+            version=config.redis_credentials_version,
+        )
+        self.register_outputs({})
+
+    def _database(self) -> DatabaseCredentials:
+        config = self._config
+        if config.database_credentials == "rds-managed":
+            return DatabaseCredentials(Output.from_input(config.db_username), Output.from_input(""), version=0)
+        if config.db_secret_name is not None:
+            return self._existing(config.db_secret_name)
+        arn = self._secret(
+            "rds-credentials",
+            "db_secret",
+            "PostgreSQL's master user and password",
+            value=Output.json_dumps({"username": config.db_username, "password": self._password()}),
+            version=config.db_credentials_version,
+        )
+        return DatabaseCredentials(Output.from_input(config.db_username), arn, config.db_credentials_version)
+
+    def _existing(self, name: str) -> DatabaseCredentials:
+        """The secret `name`, made elsewhere: its policy, key and recovery are its owner's."""
+        opts = pulumi.InvokeOptions(provider=self._layer.provider)
+        current = aws.secretsmanager.get_secret_version_output(secret_id=name, opts=opts)
+        username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
+        return DatabaseCredentials(username, current.arn, self._config.db_credentials_version)
+
+    def _password(self) -> Output[str]:
+        """A new one in every run; it reaches the secret only when the secret's version is raised."""
+        made = aws.secretsmanager.get_random_password_output(
+            password_length=PASSWORD_LENGTH,
+            exclude_punctuation=True,
+            require_each_included_type=True,
+            opts=pulumi.InvokeOptions(provider=self._layer.provider),
+        )
+        return Output.secret(made.random_password)
+
+    def _secret(self, kind: str, name: str, description: str, *, value: Output[str], version: int) -> Output[str]:
+        layer = self._layer
+        here = pulumi.ResourceOptions(parent=self)
+        secret = aws.secretsmanager.Secret(
+            layer.names.logical(kind),
+            name=layer.names.physical(name),
+            description=description,
+            kms_key_id=self._key_arn,
+            recovery_window_in_days=self._config.secret_recovery_days,
+            tags=layer.name_tag(kind),
+            opts=pulumi.ResourceOptions(parent=self, protect=layer.protect),
+        )
+        policy = aws.secretsmanager.SecretPolicy(
+            layer.names.logical(f"{kind}-policy"),
+            secret_arn=secret.arn,
+            block_public_policy=True,
+            policy=self._policy(secret.arn),
+            opts=here,
+        )
+        aws.secretsmanager.SecretVersion(
+            layer.names.logical(f"{kind}-version"),
+            secret_id=secret.id,
+            secret_string_wo=value,
+            secret_string_wo_version=version,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+        )
+        return secret.arn
+
+    def _policy(self, arn: Output[str]) -> Output[str]:
+        """Refuse the value to all but the readers. Who manages the secret can always mend this policy."""
+        config = self._config
+
+        def checked(caller: str) -> str:
+            if not may_read(caller, config.secret_readers):
+                raise pulumi.RunError(
+                    f"secretReaders does not name {caller}, who deploys now and could not read the secrets any more;"
+                    " add the role as role/<path/name>"
+                )
+            return "*"  # everyone but the readers: a Deny opens nothing
+
+        return document(
+            deny_without_tls("secretsmanager", arn),
+            deny(
+                "DenyOthers",
+                ["secretsmanager:GetSecretValue"],
+                [arn],
+                principal=self._layer.caller.arn.apply(checked),
+                condition={"ArnNotLike": {"aws:PrincipalArn": self._readers}},
+            ),
+        )
+
+
+def may_read(caller_arn: str, readers: Sequence[str]) -> bool:
+    """Whether a caller, as STS names it, is one of `readers` (ends of IAM ARNs) or the account's root.
+
+    STS names a role without its path: arn:aws:sts::123456789012:assumed-role/NAME/SESSION.
+    """
+    kind, _, name = caller_arn.split(":", 5)[5].partition("/")
+    if kind == "root":
+        return True
+    if kind == "assumed-role":
+        role = name.split("/")[0]
+        return any(fnmatchcase(f"role/{role}", _without_path(reader)) for reader in readers)
+    return any(fnmatchcase(f"{kind}/{name}", reader) for reader in readers)
+
+
+def _without_path(reader: str) -> str:
+    kind, slash, name = reader.partition("/")
+    return f"{kind}/{name.rsplit('/', 1)[-1]}" if slash else reader
+
+
+def username_in(text: str | None, name: str) -> str:
+    """The user of credentials as JSON.
+
+    Raises:
+        pulumi.RunError: they are no JSON object with `username` and `password`; never shows the text.
+    """
+    try:
+        fields: Any = json.loads(text or "")
+    except ValueError:
+        fields = None
+    wanted = ("username", "password")
+    lacking = [
+        key for key in wanted if not (isinstance(fields, dict) and isinstance(fields.get(key), str) and fields[key])
+    ]
+    if lacking:
+        raise pulumi.RunError(
+            f'dbSecretName: the secret {name!r} must be JSON as {{"username": "…", "password": "…"}}; it lacks'
+            f" {' and '.join(lacking)}"
+        )
+    return str(fields["username"])

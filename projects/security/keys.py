@@ -1,0 +1,136 @@
+"""The KMS keys: four, so that who may read logs may not thereby read transactions or passwords."""
+
+from collections.abc import Mapping, Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.layer import Layer
+from shared.policy import Statement, allow, document
+
+ROTATION_DAYS = 365
+
+
+class Keys(pulumi.ComponentResource):
+    """Each key with its alias; the data key bears the original program's alias.
+
+    A key's policy names services only. People and roles get their rights from IAM, which the policy's first
+    statement admits, so that no mistake here can lock the account out of a key.
+    """
+
+    def __init__(self, layer: Layer, *, deletion_days: int) -> None:
+        super().__init__("txmon:security:Keys", layer.names.logical("keys"), opts=layer.opts)
+        self._layer = layer
+        self._deletion_days = deletion_days
+        self.data = self._key("kms", "data_key_alias", "RDS, Redis and their backups", _data(layer))
+        self.stream = self._key("stream-kms", "stream_key_alias", "the Kinesis stream", ())
+        self.secrets = self._key("secrets-kms", "secrets_key_alias", "the secrets", _secrets(layer))
+        self.telemetry = self._key(
+            "telemetry-kms", "telemetry_key_alias", "log groups, the alerts topic and the queue", _telemetry(layer)
+        )
+        self.register_outputs({})
+
+    def _key(self, kind: str, alias: str, purpose: str, statements: Sequence[Statement]) -> aws.kms.Key:
+        layer = self._layer
+        kept = pulumi.ResourceOptions(parent=self, protect=layer.protect)
+        # In a key's policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
+        root = allow(
+            "AccountRoot", ["kms:*"], ["*"], principal={"AWS": layer.arn("iam", "root", region="")}
+        )  # every action, as KMS's default policy: it hands the key to IAM, and IAM grants single actions
+        key = aws.kms.Key(
+            layer.names.logical(f"{kind}-key"),
+            description=f"Transaction monitoring {layer.suffix}: {purpose}",
+            deletion_window_in_days=self._deletion_days,
+            enable_key_rotation=True,
+            rotation_period_in_days=ROTATION_DAYS,
+            policy=document(root, *statements),
+            tags=layer.name_tag(f"{kind}-key"),
+            opts=kept,
+        )
+        aws.kms.Alias(
+            layer.names.logical(f"{kind}-alias"),
+            name=layer.names.physical(alias),
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        return key
+
+
+def _data(layer: Layer) -> tuple[Statement, ...]:
+    through = _through(layer, "rds", "elasticache")
+    return (
+        allow(
+            "UseThroughDatabases",
+            ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+            ["*"],  # the key itself
+            principal={"AWS": "*"},  # whoever in this account deploys databases, and only through them
+            condition={"StringEquals": through},
+        ),
+        allow(
+            "GrantThroughDatabases",
+            ["kms:CreateGrant"],
+            ["*"],  # the key itself
+            principal={"AWS": "*"},  # as above
+            condition={"StringEquals": through, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+        ),
+    )
+
+
+def _secrets(layer: Layer) -> tuple[Statement, ...]:
+    return (
+        allow(
+            "UseThroughSecretsManager",
+            ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:CreateGrant"],
+            ["*"],  # the key itself
+            principal={"AWS": "*"},  # whoever in this account the secret itself admits
+            condition={"StringEquals": _through(layer, "secretsmanager")},
+        ),
+    )
+
+
+def _telemetry(layer: Layer) -> tuple[Statement, ...]:
+    publish = ["kms:Decrypt", "kms:GenerateDataKey*"]
+    own_account = {"aws:SourceAccount": layer.account_id}
+    groups = [layer.names.physical(key) for key in ("log_group", "rds_log_group", "redis_log_group")]
+    return (
+        allow(
+            "CloudWatchLogs",
+            ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+            ["*"],  # the key itself
+            principal={"Service": f"logs.{layer.region}.amazonaws.com"},
+            condition={
+                "ArnLike": {
+                    "kms:EncryptionContext:aws:logs:arn": [
+                        layer.arn("logs", f"log-group:{group}{below}") for group in groups for below in ("", "/*")
+                    ]
+                }
+            },
+        ),
+        allow(
+            "AlarmsToTopic",
+            publish,
+            ["*"],  # the key itself
+            principal={"Service": "cloudwatch.amazonaws.com"},
+            condition={
+                "StringEquals": own_account,
+                "ArnLike": {"aws:SourceArn": layer.arn("cloudwatch", f"alarm:{layer.names.physical('alarm')}-*")},
+            },
+        ),
+        allow(
+            "RdsEventsToTopic",
+            publish,
+            ["*"],  # the key itself
+            principal={"Service": "events.rds.amazonaws.com"},
+            condition={"StringEquals": own_account},
+        ),
+        # Without a condition: EventBridge sends no source on this path, and with one the notifications would
+        # vanish (Amazon SNS Developer Guide, "Enabling compatibility between event sources and encrypted topics").
+        allow("EventBridgeToTopic", publish, ["*"], principal={"Service": "events.amazonaws.com"}),
+    )
+
+
+def _through(layer: Layer, *services: str) -> Mapping[str, pulumi.Input[str] | list[str]]:
+    return {
+        "kms:CallerAccount": layer.account_id,
+        "kms:ViaService": [f"{service}.{layer.region}.amazonaws.com" for service in services],
+    }

@@ -1,0 +1,143 @@
+"""The IAM roles: who may act as them. What each may do is attached by the layer that owns the thing."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from shared.layer import Layer
+from shared.policy import Statement, allow, document
+
+WITHIN_BOUNDARY = (
+    "cloudwatch:PutMetricData",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+    "elasticache:Connect",
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamConsumer",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+    "kinesis:ListStreams",
+    "kinesis:PutRecord",
+    "kinesis:PutRecords",
+    "kinesis:SubscribeToShard",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "logs:CreateLogGroup",
+    "logs:CreateLogStream",
+    "logs:DescribeLogGroups",
+    "logs:DescribeLogStreams",
+    "logs:GetLogEvents",
+    "logs:PutLogEvents",
+    "logs:PutRetentionPolicy",
+    "rds-db:connect",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:GetSecretValue",
+    "sqs:SendMessage",
+)
+"""All that any layer may ever grant to a role of the system: to use, never to administer."""
+
+ENHANCED_MONITORING = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+"""AWS's own policy for the log group that RDS shares between all instances of an account."""
+
+ELASTIC_NETWORK_INTERFACES = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+"""What Lambda needs to stand in a VPC (AWS managed policy AWSLambdaVPCAccessExecutionRole)."""
+
+
+class Roles(pulumi.ComponentResource):
+    """The applications' roles (consumer, producer) and those of two AWS services."""
+
+    def __init__(self, layer: Layer, *, consumer_services: Sequence[str], producer_services: Sequence[str]) -> None:
+        super().__init__("txmon:security:Roles", layer.names.logical("roles"), opts=layer.opts)
+        self._layer = layer
+        here = pulumi.ResourceOptions(parent=self)
+        boundary = aws.iam.Policy(
+            layer.names.logical("permissions-boundary"),
+            name=layer.names.physical("permissions_boundary"),
+            description="The most that a role of transaction monitoring can be granted",
+            # A boundary limits actions; resources are limited by the grants themselves.
+            policy=document(allow("MostThatCanBeGranted", WITHIN_BOUNDARY, ["*"])),
+            tags=layer.name_tag("permissions-boundary"),
+            opts=here,
+        )
+        self._boundary_arn = boundary.arn
+
+        self.consumer = self._role(
+            "kinesis-role", "consumer_role", "Reads transactions and writes them down", consumer_services
+        )
+        self.producer = self._role(
+            "kinesis-producer-role", "producer_role", "Puts transactions on the stream", producer_services
+        )
+        self.rds_monitoring = self._role(
+            "rds-monitoring-role",
+            "rds_monitoring_role",
+            "Delivers RDS Enhanced Monitoring",
+            ["monitoring.rds.amazonaws.com"],
+        )
+        self.flow_log = self._role(
+            "flow-log-role", "flow_log_role", "Delivers VPC flow logs", ["vpc-flow-logs.amazonaws.com"]
+        )
+        aws.iam.RolePolicyAttachment(
+            layer.names.logical("rds-monitoring-policy"),
+            role=self.rds_monitoring.name,
+            policy_arn=ENHANCED_MONITORING,
+            opts=here,
+        )
+        if "lambda.amazonaws.com" in consumer_services:
+            aws.iam.RolePolicy(
+                layer.names.logical("kinesis-vpc-policy"),
+                role=self.consumer.name,
+                # The interfaces do not exist beforehand, and the Describe actions know no resources.
+                policy=document(allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"])),
+                opts=here,
+            )
+        self.register_outputs({})
+
+    def _role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
+        return aws.iam.Role(
+            self._layer.names.logical(kind),
+            name=self._layer.names.physical(name),
+            description=description,
+            assume_role_policy=document(*(_trust(self._layer, service) for service in services)),
+            permissions_boundary=self._boundary_arn,
+            tags=self._layer.name_tag(kind),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+SOURCES: Mapping[str, Callable[[Layer], tuple[str, str]]] = {
+    "ecs-tasks.amazonaws.com": lambda _: ("ecs", "*"),  # the task does not exist when the role is made
+    "monitoring.rds.amazonaws.com": lambda layer: ("rds", f"db:{layer.names.physical('rds_instance')}"),
+    "vpc-flow-logs.amazonaws.com": lambda _: ("ec2", "vpc-flow-log/*"),  # the id is given by AWS
+}
+"""On whose behalf each service acts: service and resource of the ARN that it sends as aws:SourceArn.
+
+The pages on the confused deputy in the guides of ECS, RDS and VPC flow logs. Lambda and EC2 are not here: they take
+a role only from someone who may pass it, and iam:PassRole does not cross accounts (IAM User Guide).
+"""
+
+
+def _trust(layer: Layer, service: str) -> Statement:
+    condition: dict[str, Any] | None = None
+    if service in SOURCES:
+        of, resource = SOURCES[service](layer)
+        condition = {
+            "StringEquals": {"aws:SourceAccount": layer.account_id},
+            "ArnLike": {"aws:SourceArn": layer.arn(of, resource)},
+        }
+    sid = "".join(part.capitalize() for part in service.removesuffix(".amazonaws.com").replace("-", ".").split("."))
+    return allow(sid, ["sts:AssumeRole"], principal={"Service": service}, condition=condition)
