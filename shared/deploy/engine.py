@@ -52,7 +52,7 @@ class Engine:
         return self.folder / "pulumi"
 
     def path(self) -> str:
-        """PATH for whoever starts the engine: the virtualenv first, since a language host takes `python` from there."""
+        """PATH for whoever starts the engine: the virtualenv first, where a language host takes `python` from."""
         return os.pathsep.join(
             [str(Path(sys.executable).parent), str(self.folder), os.environ.get("PATH", os.defpath)]
         )
@@ -122,16 +122,14 @@ def _download(folder: Path, say: Say) -> Engine | None:
 
 
 def _build(folder: Path, say: Say) -> Engine:
-    say(
-        f"there is no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, minutes)"
-    )
+    say(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
     go = _go(say)
     partial = folder.with_suffix(".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
-    _go_build(go, MODULES / "pulumi", CLI, cli_flags, partial / "pulumi", say)
-    _go_build(go, MODULES / "language-python", LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", say)
+    _go_build(go, CLI, cli_flags, partial / "pulumi", say)
+    _go_build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", say)
     _copy_launcher(go, partial)
     partial.rename(folder)
     say("the engine is built and kept for every clone")
@@ -161,9 +159,10 @@ def _go(say: Say) -> str:
     return str(folder / "go" / "bin" / "go")
 
 
-def _go_build(go: str, module: Path, package: str, flags: str, target: Path, say: Say) -> None:
+def _go_build(go: str, package: str, flags: str, target: Path, say: Say) -> None:
     """Compile one program, telling how far it is."""
     name = target.name
+    module = MODULES / name
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
     say(f"{name}: fetching modules ...")
     listing = subprocess.run(
@@ -192,7 +191,9 @@ def _copy_launcher(go: str, folder: Path) -> None:
     """Put the language host's launcher, a script in the same module, beside it with its run bit."""
     module = "github.com/pulumi/pulumi/sdk/v3"
     command = [go, "list", "-m", "-f", "{{.Dir}}", module]
-    found = subprocess.run(command, cwd=MODULES / "language-python", capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        command, cwd=MODULES / "pulumi-language-python", capture_output=True, text=True, check=True
+    )
     launcher = folder / "pulumi-language-python-exec"
     shutil.copyfile(Path(found.stdout.strip()) / "python" / "cmd" / launcher.name, launcher)
     launcher.chmod(0o755)

@@ -4,38 +4,32 @@ import re
 
 LOCKED = re.compile(r"created by (?P<owner>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 
-SENTENCES: tuple[tuple[str, str], ...] = (
-    (
-        r"the stack is currently locked by",
-        "{layer} is locked by {lock}; wait for it to end, or if that process is gone: ./inv unlock {layer} --env {env}",
+SENTENCES: dict[str, str] = {
+    r"the stack is currently locked by": (
+        "{layer} is locked by {lock}; wait for it to end, or if that process is gone: "
+        "./inv unlock {layer} --env {env}"
     ),
-    (
-        r"incorrect passphrase",
-        "the passphrase of {env} is wrong: set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) to the one "
-        "that {layer}'s stack was made with",
+    r"incorrect passphrase": (
+        "the passphrase of {env} is wrong: set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) "
+        "to the one that {layer}'s stack was made with"
     ),
-    (
-        r"passphrase must be set",
-        "{layer} needs the passphrase of {env}: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE",
+    r"passphrase must be set": (
+        "{layer} needs the passphrase of {env}: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     ),
-    (
-        r"PULUMI_ACCESS_TOKEN must be set",
+    r"PULUMI_ACCESS_TOKEN must be set": (
         "there is no state backend for {env}: log in to it (pulumi login s3://… or pulumi login) "
-        "or set PULUMI_BACKEND_URL",
+        "or set PULUMI_BACKEND_URL"
     ),
-    (
-        r"no stack named '|unknown stack \"",
-        "{layer} reads or is a stack that does not exist in {env}: ./inv deploy-all --env {env} makes it",
+    r"no stack named '|unknown stack \"": (
+        "{layer} is, or reads, a stack that does not exist in {env}: ./inv deploy-all --env {env} makes it"
     ),
-    (
-        r"resource plugin \S* ?'?aws'?.* (not found|could not be found|failed to load)|no resource plugin 'pulumi-resource-aws'",
-        "the AWS plugin of Pulumi is not installed: pulumi plugin install resource aws (needs the official downloads)",
+    r"no resource plugin 'pulumi-resource-aws": (
+        "Pulumi's AWS plugin is not installed: pulumi plugin install resource aws"
     ),
-    (
-        r"read \"\.pulumi/meta\.yaml\"|could not open bucket|unable to open bucket",
-        "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials",
+    r"read \"\.pulumi/meta\.yaml\"|(could not|unable to) open bucket": (
+        "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials"
     ),
-)
+}
 """What the engine says, as a regular expression, and what a person is told instead."""
 
 NOISE = (
@@ -52,7 +46,7 @@ NOISE = (
 
 def explain(message: str, layer: str, env: str) -> str:
     """The sentence for an engine message; the message itself, trimmed to what matters, where there is none."""
-    for pattern, sentence in SENTENCES:
+    for pattern, sentence in SENTENCES.items():
         if re.search(pattern, message):
             return sentence.format(layer=layer, env=env, lock=_lock(message))
     return trimmed(message)

@@ -8,7 +8,7 @@ from shared.deploy.workspace import ROOT
 
 
 def sources_digest(layer: str, env: str) -> str:
-    """Eight hex digits that change with what deploys the layer: its folder, its stack file, the shared code, the pins."""
+    """Eight hex digits that change with what deploys the layer: its folder and stack file, shared code, pins."""
     digest = hashlib.sha256()
     for path in _sources(layer, env):
         digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())

@@ -77,7 +77,7 @@ class Workspace:
         return done.stdout
 
     def stacks(self) -> dict[str, int]:
-        """How many resources each stack of this environment holds, by project; also of projects not in this repository.
+        """How many resources each stack of this environment holds, by project; foreign projects too.
 
         Raises:
             TxmonError: the state backend does not answer.
