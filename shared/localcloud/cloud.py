@@ -1,0 +1,179 @@
+"""Start, stop and ask after the local cloud of a clone, and tell programs how to reach it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import filelock
+import psutil
+import tenacity
+
+from shared.localcloud import emulator
+from shared.localcloud.errors import LocalCloudError
+from shared.localcloud.files import Cloud, Files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
+START_SECONDS: Final = 30  # of the whole; it takes about one
+STOP_SECONDS: Final = 20
+LOCK_SECONDS: Final = 60  # another start or stop may be under way
+# It guards the random values of an emulator, nothing else; the committed stack files of `local` belong to it.
+PASSPHRASE: Final = "local"  # noqa: S105
+
+
+@dataclass(frozen=True)
+class Started:
+    """What `start` did; `set_aside` is where Pulumi's state went when the emulator had lost its own."""
+
+    cloud: Cloud
+    already_running: bool
+    set_aside: Path | None = None
+
+
+def start(home: Path, *, port: int | None = None) -> Started:
+    """Start the local cloud of `home`, or find it running; it answers when this returns.
+
+    Raises `LocalCloudError` when the port is taken, the emulator does not come up or the system is not POSIX.
+    """
+    if os.name != "posix":
+        raise LocalCloudError("the local cloud needs Linux or macOS (on Windows: WSL)")
+    files = Files(home.resolve())
+    files.prepare()
+    with _locked(files):
+        running = _running(files)
+        if running and emulator.healthy(running.port, seconds=10):
+            if port not in (None, running.port):
+                raise LocalCloudError(
+                    f"the local cloud already runs on port {running.port}; stop it first with: ./inv local-down"
+                )
+            return Started(running, already_running=True)
+        if running:
+            _stop(running)
+        chosen = _port(files, port)
+        cloud = _launch(files, chosen)
+    return Started(cloud, already_running=False, set_aside=Path(cloud.set_aside) if cloud.set_aside else None)
+
+
+def status(home: Path) -> Cloud | None:
+    """The local cloud of `home` if it runs, its emulator included."""
+    cloud = _running(Files(home.resolve()))
+    return cloud if cloud and psutil.pid_exists(cloud.emulator_pid) and emulator.healthy(cloud.port, 10) else None
+
+
+def stop(home: Path) -> bool:
+    """Stop the local cloud; the next start goes on with its state. Answers whether it was running."""
+    files = Files(home.resolve())
+    if not files.home.is_dir():
+        return False
+    with _locked(files):
+        cloud = _running(files)
+        if cloud:
+            _stop(cloud)
+            files.cloud.unlink(missing_ok=True)
+        return cloud is not None
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What a program, Pulumi's CLI or boto3 needs to use the local cloud. Raises when it is not running."""
+    files = Files(home.resolve())
+    cloud = _running(files)
+    if cloud is None:
+        raise LocalCloudError("the local cloud is not running; start it with: ./inv local-up")
+    return {
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": emulator.REGION,
+        "AWS_DEFAULT_REGION": emulator.REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "PULUMI_HOME": str(files.pulumi),
+        "PULUMI_BACKEND_URL": files.state.as_uri(),
+        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+    }
+
+
+def _locked(files: Files) -> filelock.BaseFileLock:
+    return filelock.FileLock(files.lock, timeout=LOCK_SECONDS)
+
+
+def _running(files: Files) -> Cloud | None:
+    cloud = files.read_cloud()
+    return cloud if cloud and cloud.process() else None
+
+
+def _port(files: Files, asked: int | None) -> int:
+    if asked is not None:
+        if not _free(asked):
+            raise LocalCloudError(
+                f"port {asked} is taken by another program; choose another one with --port, or none for a free one"
+            )
+        return asked
+    last = files.last_port()
+    return last if last and _free(last) else _any_free()
+
+
+def _free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((emulator.HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _any_free() -> int:
+    with socket.socket() as probe:
+        probe.bind((emulator.HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+def _launch(files: Files, port: int) -> Cloud:
+    files.cloud.unlink(missing_ok=True)
+    search = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
+    with files.log.open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shared.localcloud", "serve", str(files.home), str(port)],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=files.home,
+            env=os.environ | {"PYTHONPATH": search},
+        )  # fmt: skip
+    up = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.02),
+        stop=tenacity.stop_after_delay(START_SECONDS),
+        retry=tenacity.retry_if_result(lambda cloud: cloud is None and process.poll() is None),
+        retry_error_callback=lambda _state: None,
+    )
+    cloud = up(files.read_cloud)
+    if cloud is None:
+        if process.poll() is None:
+            process.kill()
+        words = " / ".join(_last_lines(files.log))
+        raise LocalCloudError(f"the local cloud did not start; its log {files.log} ends: {words or '(nothing)'}")
+    return cloud
+
+
+def _last_lines(log: Path, count: int = 3) -> Iterator[str]:
+    return (line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-count:])
+
+
+def _stop(cloud: Cloud) -> None:
+    """Gracefully, so that the emulator saves its state; by force after a bound."""
+    process = cloud.process()
+    if process is None:
+        return
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _gone, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for each in left:
+        each.kill()
+    psutil.wait_procs(left, timeout=STOP_SECONDS)

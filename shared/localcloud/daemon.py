@@ -1,0 +1,88 @@
+"""The background process of a clone: the emulator as its child, the provider beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from shared.localcloud import emulator
+from shared.localcloud.files import Files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shared.localcloud.session import Clients
+
+log = logging.getLogger(__name__)
+
+PARAMETER: Final = "/txmon/local-cloud"  # in the emulator; the token in it says that its state is the one we know
+WARM: Final = ("ec2", "iam", "kms", "sts", "secretsmanager", "kinesis", "rds", "elasticache", "logs", "cloudwatch")
+
+
+def serve(home: Path, port: int) -> int:
+    """Run until SIGTERM. Answers the exit code; what went wrong is in the log, which is stderr."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    os.umask(0o077)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    files = Files(home)
+    process = emulator.spawn(home, port)
+    # Imported while the emulator starts: boto3, gRPC and Pulumi take half a second.
+    from shared.localcloud import provider, session  # noqa: PLC0415
+
+    try:
+        if not emulator.wait(process, port):
+            log.error("the emulator did not come up on port %s (exit code %s)", port, process.poll())
+            return 1
+        clients = session.Clients(f"http://{emulator.HOST}:{port}")
+        set_aside = agree(files, clients, port)
+        server, provider_port = provider.serve(clients, lambda: process.poll() is None)
+        files.write_cloud(emulator_pid=process.pid, port=port, provider_port=provider_port, set_aside=set_aside)
+        threading.Thread(target=_warm, args=(clients,), daemon=True).start()
+        stopping.wait()
+        server.stop(grace=1).wait()
+        return 0
+    finally:
+        files.cloud.unlink(missing_ok=True)
+        emulator.stop(process)
+
+
+def agree(files: Files, clients: Clients, port: int) -> Path | None:
+    """Make emulator and Pulumi state tell of the same resources, or begin anew with both.
+
+    Each start writes a fresh token into the emulator and beside it. The emulator saves its state only when it
+    is stopped gracefully: another token, or none, tells that it lost what happened since. Pulumi's state is then
+    moved away; answers where to.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see `serve`
+
+    ssm = clients.get("ssm", emulator.REGION)
+    try:
+        found = ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
+    except ClientError:
+        found = ""
+    set_aside = None
+    if found != files.read_token():
+        if files.has_state():
+            stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+            set_aside = files.set_state_aside(f"{stamp}-{secrets.token_hex(2)}")
+        emulator.empty(port)
+    token = secrets.token_hex(16)
+    ssm.put_parameter(Name=PARAMETER, Value=token, Type="String", Overwrite=True)
+    files.write_token(token)
+    return set_aside
+
+
+def _warm(clients: Clients) -> None:
+    for service in WARM:
+        clients.get(service, emulator.REGION)

@@ -1,0 +1,102 @@
+"""The AWS emulator (MiniStack) as a child process of the local cloud.
+
+It listens on the loopback interface only, keeps its state in a private folder, and saves it when it is stopped
+gracefully. It ends with its parent, on every system: it watches a pipe whose other end the parent holds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from typing import TYPE_CHECKING, Final
+
+import tenacity
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOST: Final = "127.0.0.1"
+REGION: Final = "ap-northeast-1"
+ACCOUNT: Final = "000000000000"
+START_SECONDS: Final = 20  # it takes 0.3 s; a loaded machine takes longer
+STOP_SECONDS: Final = 15  # it takes up to 3.5 s when idle
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
+
+
+def spawn(home: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start the emulator on `port`. Nothing of the user's environment but the basics reaches it."""
+    state, scratch = home / "emulator", home / "tmp"
+    for folder in (state, scratch):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
+        "BIND_HOST": HOST,
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": HOST,
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        "REDIS_HOST": HOST,
+        "PERSIST_STATE": "1",
+        "STATE_DIR": str(state),
+        "TMPDIR": str(scratch),
+        "IOT_MTLS_ENABLED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", "from shared.localcloud import emulator; emulator.child()"],
+        stdin=subprocess.PIPE, env=environment,
+    )  # fmt: skip
+
+
+def child() -> None:
+    """What runs in the child: the emulator, until the parent is gone."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    os.umask(0o077)
+    threading.Thread(target=watch, daemon=True).start()
+    from ministack import app  # noqa: PLC0415 - it reads its environment when imported
+
+    sys.argv = ["ministack"]
+    app.main()
+
+
+def healthy(port: int, seconds: float = 2) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://{HOST}:{port}/_ministack/health", timeout=seconds) as answer:
+            return bool(answer.status == 200)  # noqa: PLR2004
+    except OSError:
+        return False
+
+
+def wait(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until it answers; False when it ended or took too long."""
+    ready = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.02),
+        stop=tenacity.stop_after_delay(START_SECONDS),
+        retry=tenacity.retry_if_result(lambda up: not up and process.poll() is None),
+        retry_error_callback=lambda _state: False,
+    )
+    return bool(ready(healthy, port)) and process.poll() is None
+
+
+def empty(port: int) -> None:
+    """Wipe everything that the emulator holds, its saved state included."""
+    request = urllib.request.Request(f"http://{HOST}:{port}/_ministack/reset", method="POST")
+    with urllib.request.urlopen(request, timeout=30):  # noqa: S310
+        pass
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop it gracefully, so that it saves its state; kill it after a bound."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

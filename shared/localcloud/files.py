@@ -1,0 +1,141 @@
+"""The local cloud's home: which file is where, and what is in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib.metadata
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+# The engine takes any executable for a plugin. This one only tells the port of the provider that already runs
+# and stays until the engine closes its input, so that no command waits for the provider's start. `read` is part
+# of the shell: nothing is left behind.
+PLUGIN: Final = """\
+#!/bin/sh
+# Tell Pulumi's engine the port of the local cloud's provider. Written by txmon; do not edit.
+case "${AWS_ENDPOINT_URL:-http://127.0.0.1:}" in
+    http://127.0.0.1:* | http://localhost:* | "http://[::1]:"*) ;;
+    *)
+        echo "the local cloud's provider only talks to this machine, not to AWS_ENDPOINT_URL=$AWS_ENDPOINT_URL" >&2
+        exit 1
+        ;;
+esac
+cloud="$(dirname "$0")/../../../cloud.json"
+number() { sed -n 's/.*"'"$1"'": \\([0-9][0-9]*\\).*/\\1/p' "$cloud" 2>/dev/null; }
+pid=$(number pid)
+if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then
+    echo "the local cloud is not running; start it with: ./inv local-up" >&2
+    exit 1
+fi
+number provider_port
+while read -r _; do :; done
+"""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A local cloud that runs: `pid` is the background process's, `port` the emulator's, on 127.0.0.1."""
+
+    pid: int
+    born: float  # when the process began, in seconds since 1970: a process number alone may be another's
+    emulator_pid: int
+    port: int
+    provider_port: int
+    version: str  # of pulumi-aws, which the provider stands for
+    started: str
+    set_aside: str | None = None
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def process(self) -> psutil.Process | None:
+        """The background process, if it still runs."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return process if same else None
+
+
+class Files:
+    """The files of a home; all of it is private to the user (0700)."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.cloud = home / "cloud.json"
+        self.lock = home / "lock"
+        self.log = home / "cloud.log"
+        self.pulumi = home / "pulumi"
+        self.state = home / "state"
+        self._token = home / "token"
+        self._port = home / "port"
+
+    def prepare(self) -> None:
+        """Make the folders and the plugin."""
+        version = importlib.metadata.version("pulumi-aws")
+        plugin = self.pulumi / "plugins" / f"resource-aws-v{version}" / "pulumi-resource-aws"
+        for folder in (self.home, self.state, self.pulumi, plugin.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.home.chmod(0o700)
+        if not plugin.exists() or plugin.read_text() != PLUGIN:
+            plugin.write_text(PLUGIN)
+        plugin.chmod(0o700)
+
+    def read_cloud(self) -> Cloud | None:
+        try:
+            return Cloud(**json.loads(self.cloud.read_text()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def write_cloud(self, *, emulator_pid: int, port: int, provider_port: int, set_aside: Path | None) -> None:
+        facts: dict[str, Any] = {
+            "pid": os.getpid(),
+            "born": psutil.Process().create_time(),
+            "emulator_pid": emulator_pid,
+            "port": port,
+            "provider_port": provider_port,
+            "version": importlib.metadata.version("pulumi-aws"),
+            "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+            "set_aside": str(set_aside) if set_aside else None,
+        }
+        self._write(self._port, str(port))
+        self._write(self.cloud, json.dumps(facts, indent=2) + "\n")
+
+    def last_port(self) -> int | None:
+        """The emulator's port of the last time: queue URLs, which are ids, have it in them."""
+        try:
+            return int(self._port.read_text())
+        except (OSError, ValueError):
+            return None
+
+    def read_token(self) -> str:
+        return self._token.read_text() if self._token.exists() else ""
+
+    def write_token(self, token: str) -> None:
+        self._write(self._token, token)
+
+    def has_state(self) -> bool:
+        """Whether Pulumi has any stack here."""
+        return any((self.state / ".pulumi" / "stacks").rglob("*.json"))
+
+    def set_state_aside(self, name: str) -> Path:
+        aside = self.home / "set-aside" / name
+        aside.parent.mkdir(mode=0o700, exist_ok=True)
+        self.state.rename(aside)
+        self.state.mkdir(mode=0o700)
+        return aside
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        """All or nothing: a reader never sees half a file."""
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.write_text(text)
+        fresh.chmod(0o600)
+        fresh.replace(path)

@@ -1,0 +1,130 @@
+"""Pulumi's functions (invokes) of package `aws`: what they ask the emulator, and what they answer."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.localcloud.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared.localcloud.session import Session
+    from shared.localcloud.wire import Props
+
+PARTITION: Final = {
+    "id": "aws",
+    "partition": "aws",
+    "dnsSuffix": "amazonaws.com",
+    "reverseDnsPrefix": "com.amazonaws",
+}
+# The zones that accounts get in the project's region; the emulator lists a, b and c.
+ZONES: Final = {"ap-northeast-1": {"a": "apne1-az1", "c": "apne1-az3", "d": "apne1-az4"}}
+
+
+def _caller(session: Session, _args: Props) -> Props:
+    who = session.client("sts").get_caller_identity()
+    return {"id": who["Account"], "accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
+
+
+def _region(session: Session, args: Props) -> Props:
+    name = args.get("region") or args.get("name") or session.region
+    return {"id": name, "region": name, "name": name, "description": name, "endpoint": f"ec2.{name}.amazonaws.com"}
+
+
+def _zones(session: Session, args: Props) -> Props:
+    region = args.get("region") or session.region
+    zones = ZONES.get(region)
+    if zones is None:
+        answer = session.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
+        zones = {zone["ZoneName"].removeprefix(region): zone["ZoneId"] for zone in answer}
+    left_out = {*(args.get("excludeNames") or ()), *(args.get("excludeZoneIds") or ())}
+    found = {f"{region}{letter}": zone for letter, zone in zones.items()}
+    found = {name: zone for name, zone in found.items() if not {name, zone} & left_out}
+    return {
+        "id": region,
+        "region": region,
+        "names": list(found),
+        "zoneIds": list(found.values()),
+        "groupNames": [region],
+        "state": args.get("state"),
+    }
+
+
+def _policy_document(_session: Session, args: Props) -> Props:
+    """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
+    for unsupported in ("overrideJson", "overridePolicyDocuments", "sourceJson", "sourcePolicyDocuments"):
+        if args.get(unsupported):
+            raise LocalCloudError(f"the local cloud's getPolicyDocument does not know {unsupported}")
+    document: Props = {"Version": args.get("version") or "2012-10-17"}
+    if args.get("policyId"):
+        document["Id"] = args["policyId"]
+    document["Statement"] = [_statement(statement) for statement in args.get("statements") or ()]
+    text = json.dumps(document, indent=2)
+    minified = json.dumps(document, separators=(",", ":"))
+    return {**args, "id": str(zlib.crc32(text.encode())), "json": text, "minifiedJson": minified}
+
+
+def _statement(statement: Props) -> Props:
+    out: Props = {"Sid": statement.get("sid"), "Effect": statement.get("effect") or "Allow"}
+    for name in ("actions", "notActions", "resources", "notResources"):
+        out[name[:1].upper() + name[1:-1]] = _few(statement.get(name))
+    for name in ("principals", "notPrincipals"):
+        out[name[:1].upper() + name[1:-1]] = _principals(statement.get(name) or ())
+    conditions: dict[str, Props] = {}
+    for condition in statement.get("conditions") or ():
+        test = conditions.setdefault(condition["test"], {})
+        test[condition["variable"]] = _few([*_many(test.get(condition["variable"])), *condition["values"]])
+    out["Condition"] = conditions
+    return {key: value for key, value in out.items() if value not in (None, [], {})}
+
+
+def _principals(principals: Any) -> Any:
+    found: dict[str, list[str]] = {}
+    for principal in principals:
+        found.setdefault(principal["type"], []).extend(principal["identifiers"])
+    if found == {"*": ["*"]}:
+        return "*"
+    return {kind: _few(sorted(identifiers)) for kind, identifiers in found.items()}
+
+
+def _few(values: list[str] | None) -> Any:
+    return values[0] if values and len(values) == 1 else values
+
+
+def _many(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+Function = tuple["Callable[[Session, Props], Props]", frozenset[str], frozenset[str]]
+
+
+def _function(run: Callable[[Session, Props], Props], inputs: str = "", secrets: str = "") -> Function:
+    return run, frozenset(inputs.split()) | {"region"}, frozenset(secrets.split())
+
+
+FUNCTIONS: Final[dict[str, Function]] = {
+    "aws:index/getCallerIdentity:getCallerIdentity": _function(_caller, "id"),
+    "aws:index/getRegion:getRegion": _function(_region, "id name"),
+    "aws:index/getPartition:getPartition": _function(lambda _session, _args: dict(PARTITION), "id"),
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _function(
+        _zones, "state excludeNames excludeZoneIds allAvailabilityZones filters"
+    ),
+    "aws:iam/getPolicyDocument:getPolicyDocument": _function(
+        _policy_document,
+        "statements version policyId overrideJson overridePolicyDocuments sourceJson sourcePolicyDocuments",
+    ),
+}
+
+
+def invoke(session: Session, token: str, arguments: Props) -> tuple[Props, frozenset[str]]:
+    """Answer a function and say which of the answer is secret. Raises `LocalCloudError` for an unknown one."""
+    if token not in FUNCTIONS:
+        raise LocalCloudError(f"the local cloud does not have the function {token}")
+    run, inputs, secrets = FUNCTIONS[token]
+    unknown = sorted(arguments.keys() - inputs)
+    if unknown:
+        raise LocalCloudError(f"the local cloud's {token} does not know the argument {', '.join(unknown)}")
+    return run(session, arguments), secrets

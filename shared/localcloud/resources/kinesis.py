@@ -1,0 +1,159 @@
+"""Kinesis: streams, their consumers and policies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shared.localcloud.checks import between, policies
+from shared.localcloud.spec import Setter, Spec, Tagging
+
+if TYPE_CHECKING:
+    from shared.localcloud.operation import Operation
+    from shared.localcloud.wire import Props
+
+
+def _provisioned(news: Props) -> bool:
+    return bool((news.get("streamModeDetails") or {}).get("streamMode", "PROVISIONED") == "PROVISIONED")
+
+
+def _shards(news: Props) -> str | None:
+    count = news.get("shardCount")
+    if _provisioned(news):
+        return None if count is None or count >= 1 else f"shardCount is {count}; AWS takes at least 1"
+    return "shardCount must not be given for a stream ON_DEMAND" if count else None
+
+
+def _create(op: Operation) -> str:
+    op.call(
+        "create_stream",
+        StreamName=op.want("name"),
+        ShardCount=op.want("shardCount") if _provisioned(op.given) else None,
+        StreamModeDetails={"StreamMode": "PROVISIONED" if _provisioned(op.given) else "ON_DEMAND"},
+    )
+    return op.arn("kinesis", f"stream/{op.want('name')}")
+
+
+def _read(op: Operation) -> dict[str, Any]:
+    name = op.id.rsplit("/", 1)[-1]
+    return dict(op.call("describe_stream_summary", StreamName=name)["StreamDescriptionSummary"])
+
+
+def _retain(op: Operation) -> None:
+    name, wanted = _name(op), op.want("retentionPeriod")
+    now = _read(op)["RetentionPeriodHours"]
+    if wanted != now:
+        verb = "increase" if wanted > now else "decrease"
+        op.call(f"{verb}_stream_retention_period", StreamName=name, RetentionPeriodHours=wanted)
+
+
+def _encrypt(op: Operation) -> None:
+    name, now = _name(op), _read(op)
+    if op.want("encryptionType") == "KMS":
+        op.call("start_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=op.want("kmsKeyId"))
+    elif now.get("EncryptionType", "NONE") != "NONE":
+        op.call("stop_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=now["KeyId"])
+
+
+def _name(op: Operation) -> str:
+    return op.id.rsplit("/", 1)[-1]
+
+
+METRICS_LOST = "the emulator accepts shard metrics and never shows them"
+
+SPECS = (
+    Spec(
+        kind="aws:kinesis/stream:Stream",
+        client="kinesis",
+        fixed="name",
+        mutable="shardCount retentionPeriod encryptionType kmsKeyId streamModeDetails shardLevelMetrics tags",
+        local="enforceConsumerDeletion",
+        outputs="arn",
+        computed="streamModeDetails",
+        defaults={"retentionPeriod": 24, "encryptionType": "NONE", "enforceConsumerDeletion": False},
+        unordered="shardLevelMetrics",
+        names={
+            "name": "StreamName",
+            "arn": "StreamARN",
+            "shardCount": "OpenShardCount",
+            "retentionPeriod": "RetentionPeriodHours",
+            "kmsKeyId": "KeyId",
+        },
+        lost={"shardLevelMetrics": METRICS_LOST},
+        name="name",
+        limit=128,
+        checks=(
+            between("retentionPeriod", 24, 8760),
+            _shards,
+            lambda news: (
+                "encryptionType KMS needs kmsKeyId"
+                if news.get("encryptionType") == "KMS" and news.get("kmsKeyId", "") is None
+                else None
+            ),
+        ),
+        create=_create,
+        read=_read,
+        delete=lambda op: op.call(
+            "delete_stream", StreamName=_name(op), EnforceConsumerDeletion=bool(op.want("enforceConsumerDeletion"))
+        ),
+        setters=(
+            Setter("retentionPeriod", _retain),
+            Setter("encryptionType kmsKeyId", _encrypt),
+            Setter(
+                "shardCount",
+                lambda op: op.call(
+                    "update_shard_count",
+                    StreamName=_name(op),
+                    TargetShardCount=op.want("shardCount"),
+                    ScalingType="UNIFORM_SCALING",
+                ),
+                create=False,
+            ),
+        ),
+        tagging=Tagging(
+            target="StreamName",
+            add="add_tags_to_stream",
+            remove="remove_tags_from_stream",
+            read="list_tags_for_stream",
+            pair=None,
+            of=_name,
+        ),
+    ),
+    Spec(
+        kind="aws:kinesis/streamConsumer:StreamConsumer",
+        client="kinesis",
+        fixed="name streamArn!",
+        mutable="tags",
+        outputs="arn creationTimestamp",
+        names={
+            "name": "ConsumerName",
+            "arn": "ConsumerARN",
+            "streamArn": "StreamARN",
+            "creationTimestamp": "ConsumerCreationTimestamp",
+        },
+        lost={"tags": "the emulator cannot tag a consumer", "tagsAll": "the emulator cannot tag a consumer"},
+        name="name",
+        create=lambda op: str(op.make("register_stream_consumer")["Consumer"]["ConsumerARN"]),
+        read=lambda op: op.call("describe_stream_consumer", ConsumerARN=op.id)["ConsumerDescription"],
+        delete=lambda op: op.call("deregister_stream_consumer", ConsumerARN=op.id),
+    ),
+    Spec(
+        kind="aws:kinesis/resourcePolicy:ResourcePolicy",
+        client="kinesis",
+        fixed="resourceArn!",
+        mutable="policy!",
+        documents="policy",
+        names={"resourceArn": "ResourceARN"},
+        unique=True,
+        checks=(policies("policy"),),
+        create=lambda op: (op.make("put_resource_policy"), op.want("resourceArn"))[1],
+        read=lambda op: {**op.call("get_resource_policy", ResourceARN=op.id), "ResourceARN": op.id},
+        delete=lambda op: op.call("delete_resource_policy", ResourceARN=op.id),
+        setters=(
+            Setter(
+                "policy",
+                lambda op: op.call("put_resource_policy", ResourceARN=op.id, Policy=op.want("policy")),
+                create=False,
+            ),
+        ),
+    ),
+)
