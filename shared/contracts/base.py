@@ -145,7 +145,8 @@ class _Upstream:
         self._outputs = Output.all(reference.outputs, reference.secret_output_names).apply(self._checked)
 
     def _checked(self, given: list[Any]) -> dict[str, Any]:
-        outputs, secret_names = given[0] or {}, given[1] or []
+        outputs = {name: _whole(value) for name, value in (given[0] or {}).items()}
+        secret_names = given[1] or []
         missing = sorted(self._contract.promises().keys() - outputs.keys())
         if missing and not pulumi.runtime.is_dry_run():
             raise self._fault(f"{_listed(missing)}, but {_they(missing)} missing")
@@ -163,7 +164,7 @@ class _Upstream:
         }.items():
             if outputs.get(name, expected) != expected:
                 raise self._fault(f"output {name!r} as {expected!r}, but it is {outputs[name]!r}")
-        return dict(outputs)
+        return outputs
 
     def _fault(self, what: str) -> pulumi.RunError:
         return pulumi.RunError(f"{self._reader.name} reads {self._contract.layer}'s {what}; {self._mend}")
@@ -187,6 +188,11 @@ class _Upstream:
             return outputs[name] if index is None else outputs[name][index]
 
         return self._outputs.apply(take)
+
+
+def _whole(value: Any) -> Any:
+    """The engine hands every number over as a float."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _listed(names: list[str]) -> str:

@@ -1,0 +1,28 @@
+"""Streaming: transactions come in on the stream; what cannot be processed goes to the queue."""
+
+from pulumi import Output
+
+from projects.streaming.config import StreamingConfig
+from projects.streaming.dead_letters import dead_letter_queue
+from projects.streaming.grants import grant_consumer, grant_producer
+from projects.streaming.stream import transaction_stream
+from shared.contracts import SecurityContract, StreamingContract
+from shared.layer import Layer
+
+config = StreamingConfig.load()
+layer = Layer.current(config)
+security = SecurityContract.read(layer)
+
+stream = transaction_stream(layer, config, key_arn=security.stream_key_arn)
+queue = dead_letter_queue(layer, key_arn=security.telemetry_key_arn)
+grant_producer(layer, security, stream)
+grant_consumer(layer, security, stream, queue)
+
+StreamingContract(
+    kinesis_stream_name=stream.name,
+    kinesis_stream_arn=stream.arn,
+    kinesis_shard_count=Output.from_input(config.shard_count),
+    kinesis_retention_hours=Output.from_input(config.retention_hours),
+    dead_letter_queue_arn=queue.arn,
+    dead_letter_queue_url=queue.url,
+).export(layer)
