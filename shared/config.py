@@ -1,7 +1,7 @@
 """The one door for a layer's configuration: typed, checked before anything is created, one sentence a fault."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 import pulumi
@@ -22,6 +22,26 @@ def _decoded(value: Any) -> Any:
 
 Structured = BeforeValidator(_decoded)
 """For fields that hold a list or an object."""
+
+
+def one_of(allowed: Iterable[Any]) -> AfterValidator:
+    """For fields that take one of these values only."""
+    known = tuple(allowed)
+
+    def check(value: Any) -> Any:
+        if value not in known:
+            raise ValueError(f"{value!r} must be one of {', '.join(str(each) for each in known)}")
+        return value
+
+    return AfterValidator(check)
+
+
+LogRetentionDays = Annotated[
+    int,
+    # CloudWatch Logs API reference, PutRetentionPolicy.
+    one_of((1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)),
+]
+"""Days that a log group can keep its events."""
 
 
 def _checked_suffix(suffix: str) -> str:

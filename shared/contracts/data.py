@@ -27,6 +27,14 @@ class DataContract(Contract):
     redis_member_ids: Annotated[
         list[Output[str]], Means("Its nodes: a primary and a replica.", ["redis-dev-001", "redis-dev-002"])
     ]
+    redis_log_group_names: Annotated[
+        list[Output[str]],
+        Means(
+            "Redis's log groups.",
+            ["/aws/elasticache/redis-dev/slow-log", "/aws/elasticache/redis-dev/engine-log"],
+        ),
+    ]
+    redis_vcpus: Annotated[Output[int], Means("vCPUs of a node; says which CPU metric counts.", 2)]
     rds_endpoint: Annotated[
         Output[str],
         Means("PostgreSQL as host:port.", "txdb-dev.abc123.ap-northeast-1.rds.amazonaws.com:5432"),
@@ -58,3 +66,7 @@ class DataContract(Contract):
             ],
         ),
     ]
+    rds_vcpus: Annotated[Output[int], Means("vCPUs of the instance.", 2)]
+    rds_memory_mib: Annotated[Output[int], Means("RAM of the instance in MiB.", 1024)]
+    rds_max_connections: Annotated[Output[int], Means("Connections that the instance takes, about.", 80)]
+    rds_storage_gib: Annotated[Output[int], Means("The disk it began with; it may have grown since.", 20)]

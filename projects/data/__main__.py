@@ -1,0 +1,44 @@
+"""Data: PostgreSQL for every transaction, Redis for the last day's, both private, encrypted and TLS only."""
+
+import pulumi
+
+from projects.data import sizes
+from projects.data.cache import Redis
+from projects.data.config import DataConfig
+from projects.data.grants import grant_consumer
+from projects.data.postgres import Postgres
+from shared.contracts import DataContract, NetworkContract, SecurityContract
+from shared.layer import Layer
+
+config = DataConfig.load()
+layer = Layer.current(config)
+network, security = NetworkContract.read(layer), SecurityContract.read(layer)
+
+for shortage in config.shortages:
+    pulumi.log.warn(shortage)
+
+postgres = Postgres(layer, config, network, security)
+redis = Redis(layer, config, network, security)
+grant_consumer(layer, security, rds_resource_id=postgres.instance.resource_id, db_secret_arn=postgres.secret_arn)
+
+DataContract(
+    redis_endpoint=redis.group.primary_endpoint_address,
+    redis_reader_endpoint=redis.group.reader_endpoint_address,
+    redis_port=redis.port,
+    redis_replication_group_id=redis.group.replication_group_id,
+    redis_member_ids=redis.member_ids,
+    redis_log_group_names=redis.log_group_names,
+    redis_vcpus=pulumi.Output.from_input(sizes.NODE_TYPES[config.redis_node_type].vcpus),
+    rds_endpoint=postgres.instance.endpoint,
+    rds_address=postgres.instance.address,
+    rds_port=postgres.instance.port,
+    rds_database_name=postgres.instance.db_name,
+    rds_identifier=postgres.instance.identifier,
+    rds_resource_id=postgres.instance.resource_id,
+    rds_secret_arn=postgres.secret_arn,
+    rds_log_group_names=postgres.log_group_names,
+    rds_vcpus=pulumi.Output.from_input(sizes.DATABASE_CLASSES[config.postgres_instance_class].vcpus),
+    rds_memory_mib=pulumi.Output.from_input(sizes.memory_mib(config.postgres_instance_class)),
+    rds_max_connections=pulumi.Output.from_input(sizes.max_connections(config.postgres_instance_class)),
+    rds_storage_gib=pulumi.Output.from_input(config.postgres_storage_gib),
+).export(layer)

@@ -1,0 +1,147 @@
+"""What the data layer can be told."""
+
+from itertools import combinations
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, PositiveInt, model_validator
+
+from projects.data import windows
+from projects.data.capacity import Load
+from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES
+from shared.config import LayerConfig, LogRetentionDays, one_of
+
+
+def _window(*, daily: bool, at_least: int) -> AfterValidator:
+    """A window that AWS accepts: daily or weekly, and of `at_least` minutes."""
+
+    def check(window: str) -> str:
+        if windows.is_daily(window) != daily or windows.length(window) < at_least:
+            form = "hh:mm-hh:mm" if daily else "ddd:hh:mm-ddd:hh:mm"
+            raise ValueError(f"{window!r} must be {form} in UTC, of {at_least} minutes or more")
+        return window
+
+    return AfterValidator(check)
+
+
+BackupDays = Annotated[int, Field(ge=0, le=35)]
+"""RDS and ElastiCache keep backups for 35 days at most; 0 makes none."""
+
+
+class DataConfig(LayerConfig):
+    """Sizes, versions and windows of PostgreSQL and Redis."""
+
+    transactions_per_minute: PositiveInt = 1000
+    """The load to size for."""
+
+    bytes_per_transaction: PositiveInt = 1024
+    """Bytes of a transaction as a value in Redis, and as a row with its indexes in PostgreSQL."""
+
+    history_hours: PositiveInt = 24
+    """Hours of transactions that Redis has to hold."""
+
+    database_credentials: Literal["generated", "rds-managed"] = "rds-managed"
+    """Who makes PostgreSQL's master password: security, or RDS, which rotates it too. As security's setting."""
+
+    master_password_rotation_days: Annotated[int, Field(ge=1, le=1000)] = 30
+    """How often RDS rotates the master password that it manages."""
+
+    postgres_version: Annotated[str, Field(pattern=r"^1[5-8](\.\d+)?$")] = "17"
+    """A major version: minor ones come by themselves, and old ones disappear from RDS."""
+
+    postgres_instance_class: Annotated[str, one_of(DATABASE_CLASSES)] = "db.m7g.large"
+    """The instance class of the database and its standby."""
+
+    postgres_storage_gib: Annotated[int, Field(ge=20, le=65536)] = 200
+    """The gp3 disk to begin with; IOPS and throughput stay at gp3's baseline, far above the load."""
+
+    postgres_max_storage_gib: Annotated[int, Field(ge=22, le=65536)] = 2000
+    """How far RDS may grow the disk by itself."""
+
+    postgres_multi_az: bool = True
+    """A standby in another zone."""
+
+    postgres_backup_days: BackupDays = 35
+    """Days that point-in-time recovery reaches back; 0 for no backups."""
+
+    postgres_backup_window: Annotated[str, _window(daily=True, at_least=30)] = "17:00-17:30"
+    """When the daily backup starts, in UTC: night in Japan."""
+
+    postgres_maintenance_window: Annotated[str, _window(daily=False, at_least=30)] = "sun:18:00-sun:19:00"
+    """When RDS may restart the database, in UTC."""
+
+    postgres_monitoring_seconds: Annotated[int, one_of((0, 1, 5, 10, 15, 30, 60))] = 15
+    """Interval of Enhanced Monitoring; 0 for none."""
+
+    postgres_insights: Literal["standard", "advanced"] = "advanced"
+    """Database Insights: standard keeps 7 days, advanced 465."""
+
+    redis_version: Annotated[str, Field(pattern=r"^7\.\d+$")] = "7.1"
+    """Redis OSS ends at 7.1 on ElastiCache."""
+
+    redis_node_type: Annotated[str, one_of(NODE_TYPES)] = "cache.m7g.large"
+    """The type of the primary and of its replica."""
+
+    redis_snapshot_days: BackupDays = 7
+    """Days that daily snapshots are kept; 0 for none."""
+
+    redis_snapshot_window: Annotated[str, _window(daily=True, at_least=60)] = "15:30-16:30"
+    """When the daily snapshot starts, in UTC."""
+
+    redis_maintenance_window: Annotated[str, _window(daily=False, at_least=60)] = "sun:19:30-sun:20:30"
+    """When ElastiCache may replace nodes, in UTC; not while RDS is under maintenance."""
+
+    final_snapshot: Annotated[int, Field(ge=0)] = 1
+    """Ends the names of the snapshots taken on deletion: raise it after one was taken; 0 takes none."""
+
+    apply_immediately: bool = False
+    """Change databases at once instead of in their maintenance windows."""
+
+    log_retention_days: LogRetentionDays = 365
+    """Days that the logs of PostgreSQL and Redis are kept."""
+
+    @property
+    def shortages(self) -> list[str]:
+        """What of cache and disk does not hold the load, a sentence each."""
+        load = Load(self.transactions_per_minute, self.bytes_per_transaction)
+        return load.shortages(self.redis_node_type, self.history_hours, self.postgres_max_storage_gib)
+
+    @model_validator(mode="after")
+    def _accepted_by_aws(self) -> Self:
+        # RDS User Guide, "Managing capacity automatically with storage autoscaling".
+        least = -(-self.postgres_storage_gib * 11 // 10)
+        if self.postgres_max_storage_gib < least:
+            raise ValueError(
+                f"postgresMaxStorageGib must be 10 % above postgresStorageGib, {least} or more,"
+                f" not {self.postgres_max_storage_gib}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _windows_apart(self) -> Self:
+        """AWS refuses a backup during maintenance; PostgreSQL and Redis must not be away at the same time either."""
+        given = {
+            "postgresBackupWindow": self.postgres_backup_window,
+            "postgresMaintenanceWindow": self.postgres_maintenance_window,
+            "redisSnapshotWindow": self.redis_snapshot_window,
+            "redisMaintenanceWindow": self.redis_maintenance_window,
+        }
+        for (key, window), (other_key, other) in combinations(given.items(), 2):
+            if windows.overlap(window, other):
+                raise ValueError(f"{other_key} ({other}) overlaps {key} ({window}); move one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _protected_means_kept(self) -> Self:
+        if not self.protect:
+            return self
+        for key, value in {
+            "postgresMultiAz": self.postgres_multi_az,
+            "postgresBackupDays": self.postgres_backup_days,
+            "redisSnapshotDays": self.redis_snapshot_days,
+            "finalSnapshot": self.final_snapshot,
+        }.items():
+            if not value:
+                raise ValueError(f"{key} is off, but the environment is protected; set it, or protect to false")
+        if self.shortages:
+            raise ValueError("; ".join(self.shortages))
+        return self

@@ -1,0 +1,66 @@
+"""What the consumer may do with the databases; the role itself is security's."""
+
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+from shared.contracts import SecurityContract
+from shared.layer import Layer
+from shared.policy import allow, deny, document, use_key
+
+DATABASE_USER = "tx_consumer"
+"""The user of PostgreSQL that the consumer logs in as with an IAM token: `GRANT rds_iam TO tx_consumer`."""
+
+INTERFACES = (
+    # AWSLambdaVPCAccessExecutionRole without its logs (Lambda Developer Guide, "Giving Lambda functions access to
+    # resources in an Amazon VPC").
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+def grant_consumer(
+    layer: Layer, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str]
+) -> aws.iam.RolePolicy:
+    """Log in to PostgreSQL, read both secrets, and stand in the subnets where the databases are."""
+    secret_arns = {"Database": db_secret_arn, "Redis": security.redis_secret_arn}
+    return aws.iam.RolePolicy(
+        layer.names.logical("consumer-data-access"),
+        role=security.kinesis_role_name,
+        policy=document(
+            allow(
+                "DatabaseLogin",
+                ["rds-db:connect"],
+                [Output.concat(layer.arn("rds-db", "dbuser:"), rds_resource_id, f"/{DATABASE_USER}")],
+            ),
+            allow(
+                "ReadSecrets",
+                ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+                list(secret_arns.values()),
+            ),
+            *(
+                use_key(
+                    f"Decrypt{name}Secret",
+                    ["kms:Decrypt"],
+                    security.secrets_key_arn,
+                    service="secretsmanager",
+                    region=layer.region,
+                    context={"SecretARN": arn},
+                )
+                for name, arn in secret_arns.items()
+            ),
+            # Every resource: Lambda makes the interfaces under names of its own, and describing knows no resource.
+            allow("NetworkInterfaces", INTERFACES, ["*"]),
+            # The same, to the code of a function, which has that key in its requests: only Lambda itself may.
+            deny(
+                "NotFromFunctionCode",
+                INTERFACES,
+                ["*"],
+                condition={"Null": {"lambda:SourceFunctionArn": "false"}},
+            ),
+        ),
+        opts=layer.opts,
+    )
