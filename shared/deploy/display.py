@@ -52,7 +52,8 @@ def _live(run: Run, console: Console) -> Iterator[Tell]:
 
     def render() -> RenderableType:
         return Group(
-            progress_table(run.operations.values()), *(Text(line, "dim", overflow="ellipsis") for line in newest)
+            progress_table(run.operations.values(), current=True),
+            *(Text(line, "dim", overflow="ellipsis") for line in newest),
         )
 
     with Live(get_renderable=render, console=console, refresh_per_second=8, transient=True) as live:
@@ -65,25 +66,27 @@ def _live(run: Run, console: Console) -> Iterator[Tell]:
         live.refresh()
 
 
-def progress_table(operations: Iterable[Operation]) -> Table:
-    """A row a layer: status, time, changes, what is worked on."""
+def progress_table(operations: Iterable[Operation], *, current: bool = False) -> Table:
+    """A row a layer: status, time, changes and, if asked for, what is worked on."""
     table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "status", "time", "changes", ""):
-        table.add_column(heading, no_wrap=True, overflow="ellipsis")
+    for heading in ("layer", "status", "time", "changes"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="ellipsis")
     for operation in operations:
-        detail = operation.reason or operation.current
         status = Text(operation.status, STYLES[operation.status])
         seconds = f"{operation.seconds:.1f} s" if operation.began else ""
-        table.add_row(operation.layer, status, seconds, changes(operation), Text(detail, overflow="ellipsis"))
+        detail = Text(operation.current if current else "")
+        table.add_row(operation.layer, status, seconds, changes(operation), detail)
     return table
 
 
 def summarize(run: Run, console: Console) -> None:
-    """The table once more when all is over, and every failure with its reason in full."""
+    """The table once more when all is over, and the reason of whatever did not end well, in full."""
     console.print(progress_table(run.operations.values()))
     for operation in run.operations.values():
-        if operation.status in {Status.FAILED, Status.INTERRUPTED}:
-            console.print(f"{operation.layer}: {operation.reason}", style="red", markup=False, soft_wrap=True)
+        if operation.reason:
+            line = f"{operation.layer} {operation.status}: {operation.reason}"
+            console.print(line, style=STYLES[operation.status], markup=False, highlight=False, soft_wrap=True)
 
 
 def changes(operation: Operation) -> str:

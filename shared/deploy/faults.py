@@ -32,6 +32,9 @@ SENTENCES: dict[str, str] = {
 }
 """What the engine says, as a regular expression, and what a person is told instead."""
 
+INVOCATION = re.compile(r"invoke of \S+ failed: invocation of (?P<function>\S+) returned an error: ")
+"""The engine's own words around what a function of the provider answers."""
+
 NOISE = (
     "an unhandled error occurred: program exited",
     "update failed",
@@ -60,9 +63,9 @@ def trimmed(message: str) -> str:
     """One line; of a program's traceback only its last line, which names the exception."""
     text = message.strip().removeprefix("error: ")
     if "Traceback (most recent call last)" in text:
-        lines = [line for line in text.splitlines() if line.strip()]
-        return f"the program failed: {lines[-1].strip()} (./inv preview LAYER --verbose shows where)"
-    return " ".join(text.split())
+        *_, last = [line.strip() for line in text.splitlines() if line.strip()]
+        text = f"the program failed: {last.removeprefix('Exception: ')}"
+    return " ".join(INVOCATION.sub("", text).split())
 
 
 def _lock(message: str) -> str:

@@ -143,8 +143,8 @@ def doctor_table(engine: Engine) -> Table:
 def gaps_table() -> Table:
     """What the local cloud's emulator loses or lacks, and what is done about it."""
     table = Table(box=None, pad_edge=False, title="what the local cloud does not really do", title_justify="left")
-    for heading in ("resource", "property", "reason"):
+    for heading in ("resource: property", "reason"):
         table.add_column(heading, overflow="fold")
     for gap in localcloud.gaps():
-        table.add_row(*(str(part) for part in gap))
+        table.add_row(gap.subject, gap.reason)
     return table
