@@ -35,6 +35,12 @@ COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
 }
 """By type token: outputs that AWS would compute. A missing `arn` and `name` are made up for every resource."""
 
+DEPLOYED: dict[tuple[str, str], dict[str, Any]] = {
+    # In production RDS makes the master password, so security has no secret for it.
+    ("security", "prod"): {"db_secret_arn": "", "db_credentials_version": 0},
+}
+"""By layer and environment: upstream outputs that differ from the contract's example."""
+
 
 @dataclass
 class Run(Mocks):
@@ -104,7 +110,10 @@ def run_program(
     """Run `projects/<layer>/__main__.py` for `env`, with settings and upstream outputs changed as said."""
     own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
     settings = {k: v for k, v in {**stack_config(layer, env), **own}.items() if v is not None}
-    examples = {name: contract.example() | {"environment_suffix": env} for name, contract in CONTRACTS.items()}
+    examples = {
+        name: contract.example() | {"environment_suffix": env} | DEPLOYED.get((name, env), {})
+        for name, contract in CONTRACTS.items()
+    }
     run = Run(layer, env, {**examples, **(upstream or {})})
     set_root_resource(None)  # else the exports of the last run stay
     set_mocks(run, project=project(layer), stack=env, organization="organization", preview=preview)

@@ -5,27 +5,16 @@ from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
 from shared.layer import Layer
-from shared.policy import allow, deny, document, use_key
+from shared.policy import allow, document, use_key
 
 DATABASE_USER = "tx_consumer"
 """The user of PostgreSQL that the consumer logs in as with an IAM token: `GRANT rds_iam TO tx_consumer`."""
-
-INTERFACES = (
-    # AWSLambdaVPCAccessExecutionRole without its logs (Lambda Developer Guide, "Giving Lambda functions access to
-    # resources in an Amazon VPC").
-    "ec2:CreateNetworkInterface",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeSubnets",
-    "ec2:DeleteNetworkInterface",
-    "ec2:AssignPrivateIpAddresses",
-    "ec2:UnassignPrivateIpAddresses",
-)
 
 
 def grant_consumer(
     layer: Layer, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str]
 ) -> aws.iam.RolePolicy:
-    """Log in to PostgreSQL, read both secrets, and stand in the subnets where the databases are."""
+    """Log in to PostgreSQL and read both secrets, and nothing else under their key."""
     secret_arns = {"Database": db_secret_arn, "Redis": security.redis_secret_arn}
     return aws.iam.RolePolicy(
         layer.names.logical("consumer-data-access"),
@@ -51,15 +40,6 @@ def grant_consumer(
                     context={"SecretARN": arn},
                 )
                 for name, arn in secret_arns.items()
-            ),
-            # Every resource: Lambda makes the interfaces under names of its own, and describing knows no resource.
-            allow("NetworkInterfaces", INTERFACES, ["*"]),
-            # The same, to the code of a function, which has that key in its requests: only Lambda itself may.
-            deny(
-                "NotFromFunctionCode",
-                INTERFACES,
-                ["*"],
-                condition={"Null": {"lambda:SourceFunctionArn": "false"}},
             ),
         ),
         opts=layer.opts,
