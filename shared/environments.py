@@ -1,7 +1,7 @@
 """The environments: where each one lives and what it takes to change it.
 
-An environment is a stack name. `local` and every `local-…` live on the local cloud of the clone; any other
-name that has stack files (an ephemeral `pr-123`) is treated as `dev` is.
+An environment is a stack name that has a stack file in every layer. `local` and every `local-…` live on the local
+cloud of the clone; all others (`dev`, `prod`, an ephemeral `pr-123`) in an AWS account.
 """
 
 import difflib
@@ -22,9 +22,8 @@ class Environment:
     """Facts of an environment that hold for all of its layers."""
 
     name: str
-    region: str = "ap-northeast-1"
     account_id: str | None = None
-    """The only account the provider may work in; None until it is known: write yours here."""
+    """The only account the provider may work in; None: whichever the credentials lead to."""
     secrets_provider: str | None = None
     """Pulumi's secrets provider for a new stack, as in `awskms://alias/…`; None: the backend's default."""
 
@@ -37,13 +36,18 @@ def _is_local(name: str) -> bool:
     return name == "local" or name.startswith("local-")
 
 
+REAL: tuple[Environment, ...] = ()
+"""What is known of your real environments. Write it here, as in
+
+Environment(name="prod", account_id="123456789012", secrets_provider="awskms://alias/txmon-prod?region=ap-northeast-1")
+"""
+
+
 def environment(name: str) -> Environment:
     """The facts of the environment `name`; nothing is read and nothing has to exist."""
-    return Environment(name=name, account_id=LOCAL_ACCOUNT if _is_local(name) else ACCOUNTS.get(name))
-
-
-ACCOUNTS: dict[str, str] = {}
-"""AWS account id by environment, as in {"prod": "123456789012"}."""
+    if _is_local(name):
+        return Environment(name=name, account_id=LOCAL_ACCOUNT)
+    return next((known for known in REAL if known.name == name), Environment(name=name))
 
 
 def stack_file(layer: str, name: str) -> Path:

@@ -37,8 +37,8 @@ class Layer:
 
     @cached_property
     def region(self) -> str:
-        """The stack's `aws:region`, as the original program allowed, else the environment's."""
-        return pulumi.Config("aws").get("region") or self.environment.region
+        """The stack's `aws:region`."""
+        return pulumi.Config("aws").require("region")
 
     @cached_property
     def provider(self) -> aws.Provider:
