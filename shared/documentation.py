@@ -1,0 +1,115 @@
+"""The tables in the layers' READMEs, made from the contracts and the settings, so that they cannot be wrong."""
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.config import LayerConfig
+from shared.contracts import CONTRACTS
+from shared.environments import PROJECTS
+from shared.layers import LAYERS
+
+
+def readme(layer: str) -> Path:
+    return PROJECTS / layer / "README.md"
+
+
+def written(layer: str) -> str:
+    """The layer's README as it should be: its text, with the tables between their markers made anew.
+
+    Raises:
+        ValueError: the README lacks a marker.
+    """
+    text = readme(layer).read_text()
+    for name, table in {"outputs": outputs_table(layer), "settings": settings_table(layer)}.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, opened, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not (opened and closed):
+            raise ValueError(f"{readme(layer)} must have {begin} and {end}")
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
+
+
+def write_readmes() -> list[str]:
+    """Make all tables anew; the layers whose README changed."""
+    stale = [layer for layer in LAYERS if written(layer) != readme(layer).read_text()]
+    for layer in stale:
+        readme(layer).write_text(written(layer))
+    return stale
+
+
+def outputs_table(layer: str) -> str:
+    """Every output of the layer's contract."""
+    return _table(
+        ("Output", "Type", "What it is", "Example"),
+        (
+            (
+                f"`{name}`",
+                _type_name(promise.type),
+                promise.means.description,
+                f"`{json.dumps(promise.means.example)}`",
+            )
+            for name, promise in CONTRACTS[layer].promises().items()
+        ),
+    )
+
+
+def settings_table(layer: str) -> str:
+    """Every setting of the layer, with the default, which is production's."""
+    schema = config_class(layer).model_json_schema()
+    return _table(
+        ("Setting", "Default", "Allowed", "What it does"),
+        (
+            (f"`txmon-{layer}:{key}`", _default(setting), _allowed(setting), setting["description"])
+            for key, setting in schema["properties"].items()
+        ),
+    )
+
+
+def config_class(layer: str) -> type[LayerConfig]:
+    """The configuration of a layer, found as the subclass in its `config.py`."""
+    module = importlib.import_module(f"projects.{layer}.config")
+    [found] = [
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, LayerConfig) and member.__module__ == module.__name__
+    ]
+    return found
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join(
+        f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines
+    )
+
+
+def _type_name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__origin__") else str(kind)
+
+
+def _default(setting: Mapping[str, Any]) -> str:
+    if "default" not in setting:
+        return "the stack's name"
+    return "none" if setting["default"] is None else f"`{json.dumps(setting['default'])}`"
+
+
+def _allowed(setting: Mapping[str, Any]) -> str:
+    if "anyOf" in setting:
+        return " or ".join(_allowed(choice) for choice in setting["anyOf"] if choice.get("type") != "null")
+    if "enum" in setting:
+        return ", ".join(f"`{choice}`" for choice in setting["enum"])
+    if setting["type"] == "array":
+        return f"a list of {_allowed(setting['items'])}"
+    limits = [
+        f"{word} {setting[bound]}"
+        for bound, word in {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}.items()
+        if bound in setting
+    ]
+    if "pattern" in setting:
+        limits.append(f"as `{setting['pattern']}`")
+    return " ".join([setting["type"], *limits])
