@@ -1,0 +1,40 @@
+"""What the system may cost a month."""
+
+from collections.abc import Sequence
+
+import pulumi_aws as aws
+from pulumi import Output
+
+from projects.monitoring.config import Subscription
+from shared.layer import Layer
+from shared.layers import PRODUCT
+
+
+def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
+    """Mail to the e-mail subscriptions when the month is forecast to cost more, and when it has cost four fifths.
+
+    Costs are found by the tag Project, once it is activated as a cost allocation tag in the account (AWS Billing
+    User Guide). Not through the topic: its key would have to admit AWS Budgets too.
+    """
+    addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
+    return aws.budgets.Budget(
+        layer.names.logical("budget"),
+        budget_type="COST",
+        limit_amount=str(monthly_usd),
+        limit_unit="USD",
+        time_unit="MONTHLY",
+        cost_filters=[{"name": "TagKeyValue", "values": [f"user:Project${PRODUCT}"]}],
+        notifications=[
+            {
+                "comparison_operator": "GREATER_THAN",
+                "notification_type": kind,
+                "threshold": percent,
+                "threshold_type": "PERCENTAGE",
+                "subscriber_email_addresses": Output.secret(addresses),
+            }
+            for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
+            if addresses
+        ],
+        tags=layer.name_tag("budget"),
+        opts=layer.opts,
+    )

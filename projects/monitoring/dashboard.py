@@ -1,0 +1,162 @@
+"""The dashboard: what one looks at first, top to bottom along the way of a transaction."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+from shared.contracts import DataContract, NetworkContract, StreamingContract
+from shared.layer import Layer
+
+COLUMNS = 24
+"""CloudWatch API reference, "Dashboard body structure and syntax"."""
+
+HEIGHT = 6
+
+Widget = Mapping[str, Any]
+
+NOTE = """### Cost and capacity
+The cost of a month is in Cost Explorer under the tag `Project = txmon`; the README of the data layer says how many \
+hours of history the cache holds and how long the disk lasts.
+"""
+
+
+def show(
+    layer: Layer,
+    network: NetworkContract,
+    streaming: StreamingContract,
+    data: DataContract,
+    alarm_arns: Sequence[Input[str]],
+) -> aws.cloudwatch.Dashboard:
+    rows = [
+        _headline(streaming, alarm_arns),
+        _stream(streaming),
+        _cache(data),
+        _database(data),
+        _around(network, streaming),
+    ]
+    return aws.cloudwatch.Dashboard(
+        layer.names.logical("dashboard"),
+        dashboard_name=layer.names.physical("dashboard"),
+        dashboard_body=Output.json_dumps(
+            {
+                "widgets": [
+                    widget for index, row in enumerate(rows) for widget in _placed(row, index * HEIGHT, layer.region)
+                ]
+            }
+        ),
+        opts=layer.opts,
+    )
+
+
+def _placed(row: Sequence[Widget], y: int, region: str) -> list[Widget]:
+    """Side by side, sharing the row's width."""
+    width = COLUMNS // len(row)
+    return [
+        {
+            **widget,
+            "x": index * width,
+            "y": y,
+            "width": width,
+            "height": HEIGHT,
+            "properties": widget["properties"] | ({} if widget["type"] == "text" else {"region": region}),
+        }
+        for index, widget in enumerate(row)
+    ]
+
+
+def _graph(title: str, metrics: Sequence[Sequence[Any]], stat: str, *, period: int = 60) -> Widget:
+    return {
+        "type": "metric",
+        "properties": {"title": title, "view": "timeSeries", "stat": stat, "period": period, "metrics": metrics},
+    }
+
+
+def _headline(streaming: StreamingContract, alarm_arns: Sequence[Input[str]]) -> list[Widget]:
+    stream = ["StreamName", streaming.kinesis_stream_name]
+    return [
+        {"type": "alarm", "properties": {"title": "Alarms", "alarms": list(alarm_arns)}},
+        _graph("Transactions a minute", [["AWS/Kinesis", "IncomingRecords", *stream]], "Sum"),
+        _graph(
+            "How far the consumer is behind (ms)",
+            [["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", *stream]],
+            "Maximum",
+        ),
+    ]
+
+
+def _stream(streaming: StreamingContract) -> list[Widget]:
+    def graph(title: str, names: Sequence[str], stat: str = "Sum") -> Widget:
+        return _graph(
+            title, [["AWS/Kinesis", name, "StreamName", streaming.kinesis_stream_name] for name in names], stat
+        )
+
+    return [
+        graph("Stream: bytes in and out", ["IncomingBytes", "GetRecords.Bytes"]),
+        graph(
+            "Stream: refused",
+            [
+                "WriteProvisionedThroughputExceeded",
+                "ReadProvisionedThroughputExceeded",
+                "PutRecords.FailedRecords",
+            ],
+        ),
+        graph("Stream: latency of puts (ms)", ["PutRecord.Latency", "PutRecords.Latency"], "Average"),
+    ]
+
+
+def _cache(data: DataContract) -> list[Widget]:
+    def graph(title: str, names: Sequence[str], stat: str) -> Widget:
+        return _graph(
+            title,
+            [
+                ["AWS/ElastiCache", name, "CacheClusterId", member, "CacheNodeId", "0001"]
+                for name in names
+                for member in data.redis_member_ids
+            ],
+            stat,
+        )
+
+    return [
+        graph("Cache: memory (%)", ["DatabaseMemoryUsagePercentage"], "Maximum"),
+        graph("Cache: evictions", ["Evictions"], "Sum"),
+        graph("Cache: hits and misses", ["CacheHits", "CacheMisses"], "Sum"),
+        graph("Cache: connections", ["CurrConnections"], "Maximum"),
+    ]
+
+
+def _database(data: DataContract) -> list[Widget]:
+    def graph(title: str, names: Sequence[str], stat: str = "Average") -> Widget:
+        return _graph(
+            title,
+            [["AWS/RDS", name, "DBInstanceIdentifier", data.rds_identifier] for name in names],
+            stat,
+            period=300,
+        )
+
+    return [
+        graph("Database: CPU (%)", ["CPUUtilization"]),
+        graph("Database: load (sessions)", ["DBLoad"]),
+        graph("Database: connections", ["DatabaseConnections"], "Maximum"),
+        graph("Database: latency (s)", ["ReadLatency", "WriteLatency"]),
+        graph("Database: free storage (bytes)", ["FreeStorageSpace"], "Minimum"),
+    ]
+
+
+def _around(network: NetworkContract, streaming: StreamingContract) -> list[Widget]:
+    queue = streaming.dead_letter_queue_arn.apply(lambda arn: arn.rpartition(":")[2])
+    dropped = Output.concat(
+        """SELECT SUM(PacketsDropped) FROM "AWS/PrivateLinkEndpoints" WHERE "VPC Id" = '""",
+        network.vpc_id,
+        """' GROUP BY "Service Name" """,
+    )
+    return [
+        _graph("Endpoints: packets dropped", [[{"expression": dropped}]], "Sum"),
+        _graph(
+            "Dead letters",
+            [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]],
+            "Maximum",
+        ),
+        {"type": "text", "properties": {"markdown": NOTE}},
+    ]

@@ -1,0 +1,146 @@
+"""What AWS itself reports: keys and secrets in danger (CloudTrail through EventBridge), and RDS's own events.
+
+The rules on API calls need a CloudTrail trail with management events in the account.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi_aws as aws
+from pulumi import Input, Output
+
+from projects.monitoring.config import MonitoringConfig
+from shared.contracts import DataContract, SecurityContract
+from shared.layer import Layer
+
+RDS_CATEGORIES = (
+    "availability",
+    "configuration change",
+    "deletion",
+    "failover",
+    "failure",
+    "low storage",
+    "maintenance",
+)
+"""RDS User Guide, "Amazon RDS event categories", for a DB instance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """An event that somebody must hear of."""
+
+    name: str
+    means: str
+    source: str
+    detail: Mapping[str, Any]
+    reads: bool = False
+    """Whether the event is a call that only reads: EventBridge leaves those out unless told."""
+
+
+def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, data: DataContract) -> list[Rule]:
+    keys = [security.kms_key_arn, security.stream_key_arn, security.secrets_key_arn, security.telemetry_key_arn]
+    secrets: list[Input[str]] = [data.rds_secret_arn, security.redis_secret_arn]
+    usual = [
+        security.kinesis_role_arn,
+        *(layer.arn("iam", reader, region="") for reader in config.routine_secret_readers),
+    ]
+    return [
+        Rule(
+            name="key-endangered",
+            means="A KMS key of the system is disabled, scheduled for deletion, or its policy or a grant changed: a"
+            " lost key is lost data. Cancel the deletion or enable the key, then ask who did it.",
+            source="aws.kms",
+            detail={
+                "eventName": ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant"],
+                "resources": {"ARN": keys},
+            },
+        ),
+        Rule(
+            name="secret-endangered",
+            means="A database secret is being deleted, or its rotation failed. Restore the secret; for a failed"
+            " rotation look at the secret's rotation status and at RDS's events.",
+            source="aws.secretsmanager",
+            detail={
+                "eventName": ["DeleteSecret", "RotationFailed"],
+                "$or": [
+                    {"requestParameters": {"secretId": secrets}},
+                    {"additionalEventData": {"SecretId": secrets}},  # of a rotation, which nobody requested
+                ],
+            },
+        ),
+        Rule(
+            name="secret-read",
+            means="Somebody other than the consumer and the deployments read a database secret. If nobody knows why,"
+            " rotate it: raise its version in security and deploy security, then data.",
+            source="aws.secretsmanager",
+            detail={
+                "eventName": ["GetSecretValue"],
+                "requestParameters": {"secretId": secrets},
+                # A user, or the root, has no session.
+                "userIdentity": {
+                    "sessionContext": {
+                        "sessionIssuer": {"arn": [{"anything-but": {"wildcard": usual}}, {"exists": False}]}
+                    }
+                },
+            },
+            reads=True,
+        ),
+    ]
+
+
+def tell_of_calls(layer: Layer, topic: aws.sns.Topic, wanted: Sequence[Rule]) -> list[Output[str]]:
+    """Send each rule's events to the topic, with what they mean; the rules' ARNs."""
+    arns = []
+    for each in wanted:
+        rule = aws.cloudwatch.EventRule(
+            layer.names.logical(f"rule-{each.name}"),
+            description=each.means,
+            event_pattern=Output.json_dumps(
+                {
+                    "source": [each.source],
+                    "detail-type": ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"],
+                    "detail": each.detail,
+                }
+            ),
+            state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if each.reads else "ENABLED",
+            tags=layer.name_tag(f"rule-{each.name}"),
+            opts=layer.opts,
+        )
+        aws.cloudwatch.EventTarget(
+            layer.names.logical(f"target-{each.name}"),
+            rule=rule.name,
+            target_id="alerts-topic",
+            arn=topic.arn,
+            input_transformer={
+                "input_paths": {
+                    "what": "$.detail.eventName",
+                    "when": "$.detail.eventTime",
+                    "who": "$.detail.userIdentity.arn",
+                },
+                "input_template": Output.json_dumps(
+                    {
+                        "event": "<what>",
+                        "time": "<when>",
+                        "by": "<who>",
+                        "environment": layer.suffix,
+                        "means": each.means,
+                    }
+                ),
+            },
+            opts=layer.opts,
+        )
+        arns.append(rule.arn)
+    return arns
+
+
+def tell_of_database(layer: Layer, topic: aws.sns.Topic, data: DataContract) -> aws.rds.EventSubscription:
+    return aws.rds.EventSubscription(
+        layer.names.logical("rds-events"),
+        sns_topic=topic.arn,
+        source_type="db-instance",
+        source_ids=[data.rds_identifier],
+        event_categories=list(RDS_CATEGORIES),
+        tags=layer.name_tag("rds-events"),
+        opts=layer.opts,
+    )

@@ -1,0 +1,122 @@
+"""The applications' log group and the VPC's flow logs, and who may write to them."""
+
+import pulumi
+import pulumi_aws as aws
+from pulumi import Output, ResourceOptions
+
+from projects.monitoring.config import MonitoringConfig
+from shared.contracts import NetworkContract, SecurityContract
+from shared.layer import Layer
+from shared.policy import allow, document
+
+WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
+
+DATA_IDENTIFIERS = ("CreditCardNumber", "CreditCardSecurityCode", "EmailAddress")
+"""CloudWatch Logs User Guide, "Types of data that you can protect"."""
+
+
+class ApplicationLogs(pulumi.ComponentResource):
+    """Where producers and consumers log: the original's group, encrypted, writable by their two roles only."""
+
+    group: aws.cloudwatch.LogGroup
+
+    def __init__(self, layer: Layer, config: MonitoringConfig, security: SecurityContract) -> None:
+        super().__init__("txmon:monitoring:ApplicationLogs", layer.names.logical("application-logs"), opts=layer.opts)
+        self.group = _log_group(self, layer, config, security, "log_group")
+        here = ResourceOptions(parent=self)
+        for who, role in {
+            "consumer": security.kinesis_role_name,
+            "producer": security.kinesis_producer_role_name,
+        }.items():
+            aws.iam.RolePolicy(
+                layer.names.logical(f"{who}-log-access"),
+                role=role,
+                policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
+                opts=here,
+            )
+        if config.mask_personal_data:
+            aws.cloudwatch.LogDataProtectionPolicy(
+                layer.names.logical("log-data-protection"),
+                log_group_name=self.group.name,
+                policy_document=_masking(layer),
+                opts=here,
+            )
+        self.register_outputs({})
+
+
+class FlowLogs(pulumi.ComponentResource):
+    """Every connection in the VPC, accepted or refused: the proof that only allowed ones happen."""
+
+    group: aws.cloudwatch.LogGroup
+
+    def __init__(
+        self, layer: Layer, config: MonitoringConfig, network: NetworkContract, security: SecurityContract
+    ) -> None:
+        super().__init__("txmon:monitoring:FlowLogs", layer.names.logical("flow-logs"), opts=layer.opts)
+        self.group = _log_group(self, layer, config, security, "vpc_flow_log_group")
+        delivery = aws.iam.RolePolicy(
+            layer.names.logical("flow-log-delivery"),
+            role=security.flow_log_role_name,
+            # VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs", without making groups.
+            policy=document(
+                allow("Deliver", [*WRITE, "logs:DescribeLogStreams"], [self.group.arn, _streams(self.group)]),
+                allow("FindGroup", ["logs:DescribeLogGroups"], ["*"]),  # a list: it knows no single group
+            ),
+            opts=ResourceOptions(parent=self),
+        )
+        aws.ec2.FlowLog(
+            layer.names.logical("flow-log"),
+            vpc_id=network.vpc_id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=self.group.arn,
+            iam_role_arn=security.flow_log_role_arn,
+            max_aggregation_interval=60,
+            tags=layer.name_tag("flow-log"),
+            opts=ResourceOptions(parent=self, depends_on=delivery),
+        )
+        self.register_outputs({})
+
+
+def _log_group(
+    parent: pulumi.Resource, layer: Layer, config: MonitoringConfig, security: SecurityContract, key: str
+) -> aws.cloudwatch.LogGroup:
+    """The log group `key`, a physical name's key."""
+    resource_type = key.replace("_", "-")
+    return aws.cloudwatch.LogGroup(
+        layer.names.logical(resource_type),
+        name=layer.names.physical(key),
+        retention_in_days=config.log_retention_days,
+        kms_key_id=security.telemetry_key_arn,
+        deletion_protection_enabled=layer.protect,
+        tags=layer.name_tag(resource_type),
+        opts=ResourceOptions(parent=parent, protect=layer.protect),
+    )
+
+
+def _streams(group: aws.cloudwatch.LogGroup) -> Output[str]:
+    """The streams of a group: their names are the writers' own."""
+    return Output.concat(group.arn, ":log-stream:*")
+
+
+def _masking(layer: Layer) -> Output[str]:
+    """CloudWatch Logs User Guide, "Data protection policy": an audit statement and a masking one of the same."""
+    identifiers = [f"arn:aws:dataprotection::aws:data-identifier/{name}" for name in DATA_IDENTIFIERS]
+    return Output.json_dumps(
+        {
+            "Name": layer.names.logical("mask-personal-data"),
+            "Version": "2021-06-01",
+            "Statement": [
+                {
+                    "Sid": "Find",
+                    "DataIdentifier": identifiers,
+                    "Operation": {"Audit": {"FindingsDestination": {}}},
+                },
+                {
+                    "Sid": "Mask",
+                    "DataIdentifier": identifiers,
+                    "Operation": {"Deidentify": {"MaskConfig": {}}},
+                },
+            ],
+        }
+    )

@@ -1,0 +1,64 @@
+"""Logs Insights queries worth keeping: what one asks when something rings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi_aws as aws
+from pulumi import Input
+
+from shared.contracts import DataContract
+from shared.layer import Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    name: str
+    text: str
+    log_groups: Sequence[Input[str]]
+
+
+def queries(application: Input[str], flow: Input[str], data: DataContract) -> list[Query]:
+    """Over the log groups of the applications, of the VPC and of the databases."""
+    return [
+        Query(
+            name="errors",
+            text="fields @timestamp, @message, @logStream | filter @message like /ERROR/ | sort @timestamp desc"
+            " | limit 100",
+            log_groups=[application],
+        ),
+        Query(
+            name="slow-statements",
+            text=r"fields @timestamp, @message | filter @message like /duration: /"
+            r" | parse @message /duration: (?<ms>[\d.]+) ms/ | sort ms desc | limit 50",
+            log_groups=data.rds_log_group_names,
+        ),
+        Query(
+            name="refused-logins",
+            text="fields @timestamp, @message | filter @message like /(?i)(authentication failed|no pg_hba|denied)/"
+            " | sort @timestamp desc | limit 100",
+            log_groups=data.rds_log_group_names,
+        ),
+        Query(
+            name="slow-cache-commands",
+            text="fields @timestamp, @message | sort @timestamp desc | limit 100",
+            log_groups=data.redis_log_group_names,
+        ),
+        Query(
+            name="refused-connections",
+            text='filter action = "REJECT" | stats count(*) as times by srcAddr, dstAddr, dstPort | sort times desc'
+            " | limit 100",
+            log_groups=[flow],
+        ),
+    ]
+
+
+def keep(layer: Layer, wanted: Sequence[Query]) -> None:
+    """Save the queries in a folder of the environment's name."""
+    for query in wanted:
+        aws.cloudwatch.QueryDefinition(
+            layer.names.logical(f"query-{query.name}"),
+            name=f"{layer.names.physical('dashboard')}/{query.name}",
+            log_group_names=query.log_groups,
+            query_string=query.text,
+            opts=layer.opts,
+        )
