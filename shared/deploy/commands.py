@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -15,6 +15,8 @@ from shared.deploy.workspace import Workspace, open_workspace
 from shared.errors import TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS
 
+READS = {name: info.reads for name, info in LAYERS.items()}
+
 DANGER = ("replace", "delete")
 """Steps that lose what the resource holds; shown first."""
 
@@ -24,7 +26,7 @@ def deploy_all(workspace: Workspace, console: Console, *, yes: bool, parallel: i
     confirm(workspace, "deploy every layer of", yes=yes)
     for layer in workspace.missing_stacks():
         workspace.make_stack(layer)
-    run = _run(workspace, console, Action.UP, {name: info.reads for name, info in LAYERS.items()}, parallel)
+    run = _run(workspace, console, Action.UP, READS, parallel)
     env = workspace.env
     if run.ok:
         console.print(_application_table(run.operations))
@@ -44,7 +46,7 @@ def preview_all(workspace: Workspace, console: Console, *, parallel: int) -> int
     try:
         for layer in missing:
             workspace.make_stack(layer)
-        run = _run(workspace, console, Action.PREVIEW, {name: info.reads for name, info in LAYERS.items()}, parallel)
+        run = _run(workspace, console, Action.PREVIEW, READS, parallel)
     finally:
         workspace.remove_made_stacks()
     console.print(_plan_table(run.operations.values()))
@@ -120,7 +122,7 @@ def _destroy(
 
 
 def _run(
-    workspace: Workspace, console: Console, action: Action, waits_for: dict[str, Iterable[str]], parallel: int
+    workspace: Workspace, console: Console, action: Action, waits_for: Mapping[str, Iterable[str]], parallel: int
 ) -> Run:
     run = Run(workspace, action, waits_for)
     with display.following(run, console) as tell:

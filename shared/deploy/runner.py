@@ -95,16 +95,18 @@ class Run:
             for need in self.waits_for[layer]
             if need in self.operations and self.operations[need].status is not Status.SUCCEEDED
         ]
-        if self.interrupted or blockers:
-            operation.status = Status.SKIPPED
-            operation.reason = (
-                "interrupted before it began" if self.interrupted else f"waits for {', '.join(blockers)}"
-            )
-            tell(operation, f"skipped: {operation.reason}")
-            return False
-        return True
+        if blockers:
+            self._skip(operation, f"waits for {', '.join(blockers)}", tell)
+        return not blockers
+
+    def _skip(self, operation: Operation, reason: str, tell: Tell) -> None:
+        operation.status, operation.reason = Status.SKIPPED, reason
+        tell(operation, "")
 
     def _run(self, operation: Operation, tell: Tell) -> None:
+        if self.interrupted:
+            self._skip(operation, "interrupted before it began", tell)
+            return
         try:
             operation.run(self.workspace, self._message(operation.layer), lambda line: tell(operation, line))
         except TxmonError as error:

@@ -1,0 +1,44 @@
+import pytest
+
+from shared.deploy import faults
+
+LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or \
+delete the lock file with `pulumi cancel`.
+  file:///s/.pulumi/locks/organization/p/local/1.json: created by aiko@build-7 (pid 4711) at 2026-01-02T03:04:05Z"""
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (LOCKED, "data is locked by aiko@build-7 (process 4711, since 2026-01-02T03:04:05Z); wait for it to end"),
+        (
+            "error: getting stack configuration: get stack secrets manager: incorrect passphrase",
+            "the passphrase of dev",
+        ),
+        ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or", "data needs the passphrase of dev"),
+        ("error: PULUMI_ACCESS_TOKEN must be set for login", "there is no state backend for dev"),
+        ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
+        ('error: unknown stack "organization/txmon-network/dev"', "./inv deploy-all --env dev"),
+        ("error: no resource plugin 'pulumi-resource-aws' found in", "pulumi plugin install resource aws"),
+        ('error: read ".pulumi/meta.yaml": blob (code=Unknown)', "PULUMI_BACKEND_URL"),
+    ],
+)
+def test_the_engines_message_becomes_a_sentence_that_says_what_mends_it(message: str, sentence: str) -> None:
+    assert sentence in faults.explain(message, "data", "dev")
+
+
+def test_any_other_message_stays_as_it_is_in_one_line() -> None:
+    assert faults.explain("error: something\n  quite new\n", "data", "dev") == "something quite new"
+
+
+def test_what_a_function_of_the_provider_answers_is_told_without_the_engines_words_around_it() -> None:
+    message = (
+        "Program failed:\nTraceback (most recent call last):\n  File x\n"
+        "Exception: invoke of aws:a:b failed: invocation of aws:a:b returned an error: no secret 'x'"
+    )
+    assert faults.explain(message, "data", "dev") == "the program failed: no secret 'x'"
+
+
+def test_lines_that_only_repeat_a_failure_are_noise() -> None:
+    assert faults.is_noise("error: update failed")
+    assert not faults.is_noise("error: no room")

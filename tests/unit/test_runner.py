@@ -1,0 +1,160 @@
+"""The runner's schedule, with a stand-in for the engine: a script that prints events."""
+
+import json
+import stat
+import threading
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from shared.deploy.engine import Engine
+from shared.deploy.operation import Action, Operation, Status
+from shared.deploy.runner import Run
+from shared.deploy.workspace import Workspace
+from shared.environments import Environment
+from shared.layers import LAYERS
+
+READS = {name: info.reads for name, info in LAYERS.items()}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Callable[[str], Workspace]:
+    """A workspace whose engine is a shell script; `$layer` in it is the layer it works on."""
+
+    def make(script: str) -> Workspace:
+        engine = tmp_path / "pulumi"
+        engine.write_text(
+            '#!/bin/sh\nfor word; do last=$word; done\nlayer=$(basename "$last")\n'
+            'for word; do case $word in */projects/*) layer=$(basename "$word");; esac; done\n' + script
+        )
+        engine.chmod(engine.stat().st_mode | stat.S_IXUSR)
+        return Workspace(Environment(name="local"), Engine(tmp_path, "v0", "a script"), {})
+
+    return make
+
+
+def run(workspace: Workspace, waits_for: dict | None = None, parallel: int = 4, tell: Callable | None = None) -> Run:
+    result = Run(workspace, Action.UP, READS if waits_for is None else waits_for)
+    result.execute(tell or (lambda *_: None), parallel)
+    return result
+
+
+def statuses(result: Run) -> dict[str, str]:
+    return {layer: str(operation.status) for layer, operation in result.operations.items()}
+
+
+def test_all_layers_succeed_and_the_exit_code_is_0(workspace) -> None:
+    result = run(workspace("exit 0"))
+    assert set(statuses(result).values()) == {"succeeded"}
+    assert result.exit_code == 0
+
+
+def test_a_layer_begins_only_after_those_it_reads_have_ended(workspace) -> None:
+    result = run(workspace("sleep 0.05"))
+    for layer, needs in READS.items():
+        for need in needs:
+            assert result.operations[need].ended <= result.operations[layer].began
+
+
+def test_independent_layers_run_at_the_same_time(workspace) -> None:
+    result = run(workspace("sleep 0.3"))
+    network, security = result.operations["network"], result.operations["security"]
+    assert max(network.began, security.began) < min(network.ended, security.ended)
+
+
+def test_parallel_1_runs_one_layer_at_a_time(workspace) -> None:
+    operations = sorted(run(workspace("sleep 0.05"), parallel=1).operations.values(), key=lambda one: one.began)
+    assert all(one.ended <= next_.began for one, next_ in pairwise(operations))
+
+
+def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
+    result = run(workspace('[ "$layer" = streaming ] && { echo "error: no room"; exit 255; } || exit 0'))
+    assert statuses(result) == {
+        "network": "succeeded",
+        "security": "succeeded",
+        "streaming": "failed",
+        "data": "succeeded",
+        "monitoring": "skipped",
+    }
+    assert result.operations["streaming"].reason == "no room"
+    assert result.operations["monitoring"].reason == "waits for streaming"
+    assert result.exit_code == 1
+
+
+def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace) -> None:
+    running = threading.Event()
+    result = Run(
+        workspace("trap 'echo \"error: update canceled\"; exit 255' INT\nsleep 10 >/dev/null 2>&1 & wait"),
+        Action.UP,
+        READS,
+    )
+
+    def interrupt() -> None:
+        running.wait(10)
+        result.interrupt()
+
+    helper = threading.Thread(target=interrupt)
+    helper.start()
+    result.execute(lambda operation, _: running.set() if operation.process else None, parallel=1)
+    helper.join()
+    assert result.exit_code == 130
+    assert "interrupted" in statuses(result).values()
+    assert "succeeded" not in statuses(result).values()
+    assert all(operation.status in {Status.INTERRUPTED, Status.SKIPPED} for operation in result.operations.values())
+
+
+def printing(*events: dict, code: int = 0) -> str:
+    """A script that prints the events and ends with `code`."""
+    lines = "\n".join(json.dumps({"sequence": number} | event) for number, event in enumerate(events))
+    return f"cat <<'END'\n{lines}\nEND\nexit {code}"
+
+
+VPC = {"urn": "urn:pulumi:local::txmon-network::aws:ec2/vpc:Vpc::vpc-local", "type": "aws:ec2/vpc:Vpc"}
+STACK = {"urn": "urn:pulumi:local::txmon-network::pulumi:pulumi:Stack::s", "type": "pulumi:pulumi:Stack"}
+EVENTS = (
+    {"resourcePreEvent": {"metadata": {**VPC, "op": "replace", "keys": ["cidrBlock"]}}},
+    {"resOutputsEvent": {"metadata": {**VPC, "op": "replace"}}},
+    {"diagnosticEvent": {"severity": "warning", "urn": VPC["urn"], "message": "slow today\n"}},
+    {"diagnosticEvent": {"severity": "debug", "message": "not for people"}},
+    {"resOutputsEvent": {"metadata": {**STACK, "op": "same", "new": {"outputs": {"vpc_id": "vpc-1"}}}}},
+    {"summaryEvent": {"resourceChanges": {"same": 3, "replace": 1}}},
+)
+
+
+def test_the_events_of_the_engine_become_steps_changes_outputs_and_lines(workspace) -> None:
+    lines: list[str] = []
+    operation = run(
+        workspace(printing(*EVENTS)), {"network": ()}, tell=lambda _, line: lines.append(line)
+    ).operations["network"]
+    assert [(step.op, step.name, step.keys) for step in operation.steps] == [("replace", "vpc-local", ("cidrBlock",))]
+    assert operation.changed == {"replace": 1}
+    assert operation.outputs == {"vpc_id": "vpc-1"}
+    assert operation.warnings == ["vpc-local: slow today"]
+    assert lines[0].startswith("pulumi up --yes --skip-preview --stack local --cwd projects/network")
+    assert "replaced aws:ec2/vpc:Vpc vpc-local" in lines
+    assert not any("not for people" in line for line in lines)
+
+
+def test_a_traceback_is_told_as_its_last_line(workspace) -> None:
+    message = "Program failed:\nTraceback (most recent call last):\n  File x\nZeroDivisionError: division by zero\n"
+    script = printing({"diagnosticEvent": {"severity": "error", "message": message}}, code=255)
+    operation = run(workspace(script), {"network": ()}).operations["network"]
+    assert operation.reason == "the program failed: ZeroDivisionError: division by zero"
+
+
+def test_an_engine_that_ends_without_a_word_names_the_command(workspace) -> None:
+    operation = run(workspace("exit 3"), {"network": ()}).operations["network"]
+    assert operation.status is Status.FAILED
+    assert "code 3" in operation.reason
+    assert "pulumi up" in operation.reason
+
+
+def test_a_preview_never_carries_a_message_and_an_update_says_who_and_from_which_sources(workspace, tmp_path) -> None:
+    given = workspace(f'echo "$@" > {tmp_path}/arguments')
+    run(given, {"network": ()})
+    assert "--message txmon up by " in (tmp_path / "arguments").read_text()
+    assert ", sources " in (tmp_path / "arguments").read_text()
+    Operation("network", Action.PREVIEW).run(given, "never", lambda _: None)
+    assert "--message" not in (tmp_path / "arguments").read_text()

@@ -1,0 +1,74 @@
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from shared.deploy import sources, views
+from shared.errors import TxmonError
+from shared.layers import LAYERS
+
+
+def test_env_lines_are_upper_case_quoted_for_a_shell_and_keep_structure_as_json() -> None:
+    found = {"data": {"redis_port": 6379, "name": "it's", "ids": ["a", "b"], "contract_version": 1}}
+    lines = dict(line.split("=", 1) for line in views.outputs_as_env(found).splitlines())
+    assert lines == {"REDIS_PORT": "6379", "NAME": shlex.quote("it's"), "IDS": shlex.quote(json.dumps(["a", "b"]))}
+
+
+def test_every_edge_stands_in_every_form_of_the_graph() -> None:
+    for layer, info in LAYERS.items():
+        for upstream in info.reads:
+            assert f"{upstream} --> {layer}" in views.graph("mermaid")
+            assert f"{upstream} -> {layer}" in views.graph("dot")
+    assert "streaming   reads security" in views.graph("text")
+
+
+def test_svg_without_graphviz_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(TxmonError, match="install graphviz"):
+        views.graph("svg")
+
+
+@pytest.mark.skipif(views.shutil.which("dot") is None, reason="Graphviz is not installed")
+def test_svg_is_a_picture_with_every_layer() -> None:
+    text = views.graph("svg")
+    assert text.rstrip().endswith("</svg>")
+    assert all(layer in text for layer in LAYERS)
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    for name in (
+        "projects/network/vpc.py",
+        "projects/network/Pulumi.yaml",
+        "projects/network/Pulumi.dev.yaml",
+        "projects/data/__main__.py",
+        "shared/layer.py",
+        "shared/contracts/network.py",
+        "shared/deploy/runner.py",
+        "requirements.txt",
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("projects/network/vpc.py", True),
+        ("projects/network/Pulumi.dev.yaml", True),
+        ("shared/layer.py", True),
+        ("shared/contracts/network.py", True),
+        ("requirements.txt", True),
+        ("projects/data/__main__.py", False),
+        ("shared/deploy/runner.py", False),
+    ],
+)
+def test_the_digest_changes_with_what_deploys_the_layer_and_nothing_else(
+    tree: Path, name: str, changes: bool
+) -> None:
+    before = sources.sources_digest("network", "dev")
+    (tree / name).write_text("other")
+    assert (sources.sources_digest("network", "dev") != before) is changes
