@@ -34,9 +34,9 @@ PHYSICAL = {
     "redis_log_group": PhysicalName("/aws/elasticache/redis-{suffix}", 512),
     "rds_log_group": PhysicalName("/aws/rds/instance/txdb-{suffix}", 400),  # the log type follows
     "data_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}", 256),
-    "stream_key_alias": PhysicalName("alias/transaction-monitoring-stream-{suffix}", 256),
-    "secrets_key_alias": PhysicalName("alias/transaction-monitoring-secrets-{suffix}", 256),
-    "telemetry_key_alias": PhysicalName("alias/transaction-monitoring-telemetry-{suffix}", 256),
+    "stream_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/stream", 256),
+    "secrets_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/secrets", 256),
+    "telemetry_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/telemetry", 256),
     "consumer_role": PhysicalName("kinesis-role-{suffix}", 64),
     "producer_role": PhysicalName("kinesis-producer-role-{suffix}", 64),
     "rds_monitoring_role": PhysicalName("rds-monitoring-role-{suffix}", 64),
