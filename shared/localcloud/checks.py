@@ -10,14 +10,28 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from shared.localcloud.wire import unknown_in
+
 if TYPE_CHECKING:
     from shared.localcloud.wire import Props
 
-Check = Callable[["Props"], str | None]
+
+class Known(dict[str, Any]):
+    """The inputs that are known, for a check; `lacks` tells what is absent from what is not known yet."""
+
+    def __init__(self, inputs: Props) -> None:
+        super().__init__({key: value for key, value in inputs.items() if not unknown_in(value)})
+        self._unknown = inputs.keys() - self.keys()
+
+    def lacks(self, key: str) -> bool:
+        return key not in self._unknown and self.get(key) in (None, "", [])
+
+
+Check = Callable[[Known], str | None]
 
 
 def between(key: str, least: float, most: float, *, also: tuple[float, ...] = ()) -> Check:
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         value = news.get(key)
         if value is None or least <= value <= most or value in also:
             return None
@@ -27,7 +41,7 @@ def between(key: str, least: float, most: float, *, also: tuple[float, ...] = ()
 
 
 def one_of(key: str, *allowed: Any) -> Check:
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         value = news.get(key)
         if value is None or value in allowed:
             return None
@@ -39,7 +53,7 @@ def one_of(key: str, *allowed: Any) -> Check:
 def length(key: str, least: int, most: int) -> Check:
     """The value itself is not shown: it may be a secret."""
 
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         value = news.get(key)
         if value is None or least <= len(value) <= most:
             return None
@@ -49,7 +63,7 @@ def length(key: str, least: int, most: int) -> Check:
 
 
 def json_text(key: str) -> Check:
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         value = news.get(key)
         try:
             if isinstance(value, str):
@@ -64,7 +78,7 @@ def json_text(key: str) -> Check:
 def policies(key: str) -> Check:
     """An IAM policy document: JSON with statements that each say Effect, Action and whom or what."""
 
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         value = news.get(key)
         if not value:
             return None
@@ -86,7 +100,7 @@ def policies(key: str) -> Check:
 
 
 def exclusive(*keys: str) -> Check:
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         given = [key for key in keys if news.get(key) not in (None, [], "", False)]
         return f"{' and '.join(given)} exclude each other" if len(given) > 1 else None
 
@@ -96,10 +110,10 @@ def exclusive(*keys: str) -> Check:
 def needs(key: str, *others: str) -> Check:
     """With `key` set, each of `others` must be given."""
 
-    def check(news: Props) -> str | None:
+    def check(news: Known) -> str | None:
         if not news.get(key):
             return None
-        absent = [other for other in others if news.get(other) in (None, "", [])]
+        absent = [other for other in others if news.lacks(other)]
         return f"{key} needs {' and '.join(absent)}" if absent else None
 
     return check

@@ -43,7 +43,7 @@ def same(spec: Spec, key: str, one: Any, other: Any) -> bool:
         return True
     if unknown_in(one) or unknown_in(other):
         return False
-    return normal(spec, key, one) == normal(spec, key, other)
+    return bool(normal(spec, key, one) == normal(spec, key, other))
 
 
 def normal(spec: Spec, key: str, value: Any) -> Any:

@@ -7,10 +7,12 @@ import importlib.metadata
 import json
 import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The engine takes any executable for a plugin. This one only tells the port of the provider that already runs
 # and stays until the engine closes its input, so that no command waits for the provider's start. `read` is part

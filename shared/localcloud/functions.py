@@ -6,7 +6,11 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
+from botocore.exceptions import ClientError
+
 from shared.localcloud.errors import LocalCloudError
+from shared.localcloud.operation import from_aws, gone
+from shared.localcloud.spec import pascal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +57,88 @@ def _zones(session: Session, args: Props) -> Props:
     }
 
 
+def _random_password(session: Session, args: Props) -> Props:
+    given = {pascal(key): value for key, value in args.items() if key != "region" and value is not None}
+    answer = session.client("secretsmanager").get_random_password(**given)
+    return {**args, "id": "password", "randomPassword": answer["RandomPassword"]}
+
+
+def _secret(session: Session, args: Props) -> Props:
+    found = _find_secret(session, args.get("arn") or args.get("name") or "")
+    policy = session.client("secretsmanager").get_resource_policy(SecretId=found["ARN"])
+    return {
+        "id": found["ARN"],
+        "arn": found["ARN"],
+        "name": found["Name"],
+        "description": found.get("Description", ""),
+        "kmsKeyId": found.get("KmsKeyId", ""),
+        "policy": policy.get("ResourcePolicy", ""),
+        "tags": {tag["Key"]: tag["Value"] for tag in found.get("Tags", ())},
+        "region": session.region,
+        "createdDate": str(found["CreatedDate"]),
+        "lastChangedDate": str(found.get("LastChangedDate", "")),
+    }
+
+
+def _find_secret(session: Session, which: str) -> Props:
+    try:
+        found: Props = session.client("secretsmanager").describe_secret(SecretId=which)
+    except ClientError as error:
+        if not gone(error):
+            raise
+        raise LocalCloudError(f"the secret {which} does not exist in the local cloud") from None
+    if found.get("DeletedDate"):
+        raise LocalCloudError(f"the secret {which} is scheduled for deletion")
+    return found
+
+
+def _secret_version(session: Session, args: Props) -> Props:
+    which = args["secretId"]
+    _find_secret(session, which)
+    asked = {"VersionId": args.get("versionId"), "VersionStage": args.get("versionStage")}
+    found = session.client("secretsmanager").get_secret_value(
+        SecretId=which, **{key: value for key, value in asked.items() if value}
+    )
+    return {
+        "id": f"{which}|{args.get('versionId') or args.get('versionStage') or 'AWSCURRENT'}",
+        "arn": found["ARN"],
+        "secretId": which,
+        "secretString": found.get("SecretString", ""),
+        "secretBinary": "",
+        "versionId": found["VersionId"],
+        "versionStages": found.get("VersionStages", []),
+        "versionStage": args.get("versionStage"),
+        "createdDate": str(found["CreatedDate"]),
+        "region": session.region,
+    }
+
+
+def _key(session: Session, args: Props) -> Props:
+    try:
+        found = session.client("kms").describe_key(KeyId=args["keyId"])["KeyMetadata"]
+    except ClientError as error:
+        if not gone(error):
+            raise
+        raise LocalCloudError(f"the key {args['keyId']} does not exist in the local cloud") from None
+    shown = {key: value for key, value in from_aws(found).items() if key not in ("keyId", "aWSAccountId")}
+    return {**shown, "id": found["KeyId"], "keyId": args["keyId"], "awsAccountId": session.account,
+            "region": session.region, "grantTokens": args.get("grantTokens")}  # fmt: skip
+
+
+def _alias(session: Session, args: Props) -> Props:
+    for page in session.client("kms").get_paginator("list_aliases").paginate():
+        for alias in page["Aliases"]:
+            if alias["AliasName"] == args["name"]:
+                key = alias["TargetKeyId"]
+                arn = f"arn:aws:kms:{session.region}:{session.account}:key/{key}"
+                return {"id": alias["AliasArn"], "arn": alias["AliasArn"], "name": args["name"],
+                        "targetKeyId": key, "targetKeyArn": arn, "region": session.region}  # fmt: skip
+    raise LocalCloudError(f"the key alias {args['name']} does not exist in the local cloud")
+
+
 def _policy_document(_session: Session, args: Props) -> Props:
     """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
-    for unsupported in ("overrideJson", "overridePolicyDocuments", "sourceJson", "sourcePolicyDocuments"):
+    for unsupported in OTHER_DOCUMENTS.split():
         if args.get(unsupported):
             raise LocalCloudError(f"the local cloud's getPolicyDocument does not know {unsupported}")
     document: Props = {"Version": args.get("version") or "2012-10-17"}
@@ -105,17 +188,26 @@ def _function(run: Callable[[Session, Props], Props], inputs: str = "", secrets:
     return run, frozenset(inputs.split()) | {"region"}, frozenset(secrets.split())
 
 
+RANDOM: Final = (
+    "passwordLength excludeCharacters excludeLowercase excludeNumbers excludePunctuation excludeUppercase "
+    "includeSpace requireEachIncludedType"
+)
+OTHER_DOCUMENTS: Final = "overrideJson overridePolicyDocuments sourceJson sourcePolicyDocuments"
 FUNCTIONS: Final[dict[str, Function]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _function(_caller, "id"),
     "aws:index/getRegion:getRegion": _function(_region, "id name"),
     "aws:index/getPartition:getPartition": _function(lambda _session, _args: dict(PARTITION), "id"),
-    "aws:index/getAvailabilityZones:getAvailabilityZones": _function(
-        _zones, "state excludeNames excludeZoneIds allAvailabilityZones filters"
-    ),
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _function(_zones, "state excludeNames excludeZoneIds"),
     "aws:iam/getPolicyDocument:getPolicyDocument": _function(
-        _policy_document,
-        "statements version policyId overrideJson overridePolicyDocuments sourceJson sourcePolicyDocuments",
+        _policy_document, f"statements version policyId {OTHER_DOCUMENTS}"
     ),
+    "aws:secretsmanager/getRandomPassword:getRandomPassword": _function(_random_password, RANDOM, "randomPassword"),
+    "aws:secretsmanager/getSecret:getSecret": _function(_secret, "arn name tags"),
+    "aws:secretsmanager/getSecretVersion:getSecretVersion": _function(
+        _secret_version, "secretId versionId versionStage", "secretString secretBinary"
+    ),
+    "aws:kms/getKey:getKey": _function(_key, "keyId grantTokens"),
+    "aws:kms/getAlias:getAlias": _function(_alias, "name"),
 }
 
 

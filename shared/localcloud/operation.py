@@ -46,13 +46,15 @@ class Operation:
         identity: str = "",
         hidden: Props | None = None,
     ) -> None:
-        self.spec, self.session = spec, session
-        self.given, self.state = given, state
+        self.spec: Spec = spec
+        self.session: Session = session
+        self.given: Props = given
+        self.state: Props = state
         self.id: str = identity
         self.hidden = hidden or {}  # the write-only inputs
         self.changed: frozenset[str] = frozenset()
         self.region = given.get("region") or state.get("region") or session.region
-        self.account = session.account
+        self.account: str = session.account
 
     # What a spec's calls use.
 
@@ -67,9 +69,17 @@ class Operation:
         """The create call, with every input that it takes."""
         return self.call(call, **(self.encoded(self.spec.on_create & self.given.keys()) | more))
 
+    def attributes(self, keys: frozenset[str]) -> dict[str, str]:
+        """Those of `keys` that were given, as a service with textual attributes wants them."""
+        return {name: str(value) for name, value in self.encoded(keys & self.given.keys()).items()}
+
     def modify(self, call: str, keys: str, **more: Any) -> dict[str, Any]:
         """A change call, with those of `keys` that changed; a removed one is emptied."""
         return self.call(call, **(self.encoded(words(keys) & self.changed) | more))
+
+    def refuse(self, code: str, message: str) -> ClientError:
+        """An error as AWS would give it, where the emulator does not."""
+        return ClientError({"Error": {"Code": code, "Message": message}}, self.spec.kind.rsplit(":", 1)[-1])
 
     def first(self, call: str, found: str, **arguments: Any) -> dict[str, Any] | None:
         items: list[dict[str, Any]] = self.call(call, **arguments).get(found) or []
@@ -130,7 +140,7 @@ class Operation:
         if item is None:
             return None
         found = {key: self.state[key] for key in spec.kept | spec.prefixes if key in self.state}
-        for key in spec.read_back:
+        for key in spec.read_back - {key for key in words(spec.ceded) if key not in self.given}:
             value = self._decode(key, dig(item, spec.seen.get(key) or spec.names.get(key) or pascal(key)))
             if value is not None:
                 old = self.state.get(key)

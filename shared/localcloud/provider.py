@@ -18,6 +18,7 @@ from google.protobuf import any_pb2, empty_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from shared.localcloud import difference, functions
+from shared.localcloud.checks import Known
 from shared.localcloud.errors import LocalCloudError
 from shared.localcloud.operation import HalfDoneError, Operation
 from shared.localcloud.resources import SPECS
@@ -130,7 +131,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             for key in sorted(news.keys() - spec.inputs - {DEFAULTS, "tagsAll"})
         ]
         failures += [(key, f"{key} is required") for key in sorted(spec.required) if news.get(key) is None]
-        failures += [("", reason) for check in spec.checks if (reason := check(_Known(news)))]
+        known = Known(news)
+        failures += [("", reason) for check in spec.checks if (reason := check(known))]
         for key in words(spec.documents) & news.keys():  # the SDK lets a policy be written as a dictionary
             if isinstance(news[key], dict):
                 news[key] = UNKNOWN if unknown_in(news[key]) else json.dumps(news[key])
@@ -207,7 +209,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         fresh = _refreshed(op.spec, inputs, olds, state) if inputs else _imported(op.spec, state)
         secrets |= more
         return provider_pb2.ReadResponse(
-            id=request.id, properties=_dump(op.spec, state, secrets), inputs=_dump(op.spec, fresh, secrets)
+            id=op.id, properties=_dump(op.spec, state, secrets), inputs=_dump(op.spec, fresh, secrets)
         )
 
     # Functions.
@@ -252,13 +254,6 @@ def serve(clients: Clients, alive: Callable[[], bool]) -> tuple[grpc.Server, int
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
-
-
-class _Known(dict[str, Any]):
-    """Inputs for a check, which sees only what is known."""
-
-    def __init__(self, news: Props) -> None:
-        super().__init__({key: value for key, value in news.items() if not unknown_in(value)})
 
 
 def _spec(urn: str) -> Spec:

@@ -22,7 +22,20 @@ ACCESS_KEY: Final = "test"
 # What a program may say about its provider. Credentials and the switches that spare the real plugin a call to
 # AWS are accepted and have no effect here: the emulator does not check the one and answers the other at once.
 IDLE: Final = frozenset(
-    ["accessKey", "secretKey", "token", "profile", "version", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation", "skipRequestingAccountId", "s3UsePathStyle", "maxRetries", "retryMode"]
+    [
+        "accessKey",
+        "secretKey",
+        "token",
+        "profile",
+        "version",
+        "skipCredentialsValidation",
+        "skipMetadataApiCheck",
+        "skipRegionValidation",
+        "skipRequestingAccountId",
+        "s3UsePathStyle",
+        "maxRetries",
+        "retryMode",
+    ]
 )
 ACTIVE: Final = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds", "endpoints"})
 

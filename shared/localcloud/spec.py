@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from shared.localcloud.checks import Check
     from shared.localcloud.operation import Operation
-    from shared.localcloud.wire import Props
 
 PENDING: Final = "__pending"  # in state: what a create or update that failed half-way still has to set
 DEFAULTS: Final = "__defaults"  # in inputs: what the program did not give, as Pulumi's bridge has it
@@ -66,6 +66,7 @@ class Spec:
     write_only: str = ""  # handed to AWS, never stored
     outputs: str = ""  # what else is computed
     computed: str = ""  # inputs that AWS chooses when they are not given
+    ceded: str = ""  # computed, but another resource may own it: read back only when this one sets it
     defaults: Mapping[str, Any] = field(default_factory=dict)
     unordered: str = ""
     documents: str = ""  # JSON text, compared by what it says
@@ -85,7 +86,7 @@ class Spec:
     regional: bool = True
     lost: Mapping[str, str] = field(default_factory=dict)  # what the emulator loses: kept, with the reason
     missing: str = ""  # why the whole type is kept: the emulator does not have it
-    checks: tuple[Callable[[Props], str | None], ...] = ()
+    checks: tuple[Check, ...] = ()
     setters: tuple[Setter, ...] = ()
     tagging: Tagging | None = None
 
@@ -132,7 +133,12 @@ class Spec:
 
     def open(self, key: str) -> bool:
         """Whether AWS may choose the value when the program does not."""
-        return key in words(f"{self.computed} {self.name} region")
+        return key in words(f"{self.computed} {self.ceded} {self.name} region")
+
+
+# Services whose attributes are texts: numbers and switches on their way there and back.
+NUMBER: Final[Codec] = (str, int)
+FLAG: Final[Codec] = (lambda value: str(bool(value)).lower(), lambda text: text == "true")
 
 
 def pascal(name: str) -> str:

@@ -1,15 +1,29 @@
-"""The resource types the local cloud has, by Pulumi's token."""
+"""The resource types the local cloud has, by Pulumi's name for them."""
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from shared.localcloud.resources import ec2, iam, kinesis, kms
+from shared.localcloud.resources import (
+    budgets,
+    cloudwatch,
+    ec2,
+    elasticache,
+    events,
+    iam,
+    kinesis,
+    kms,
+    logs,
+    rds,
+    secretsmanager,
+    sns,
+    sqs,
+)
 
 if TYPE_CHECKING:
     from shared.localcloud.spec import Spec
 
-SPECS: Final[dict[str, Spec]] = {
-    spec.kind: spec for spec in chain.from_iterable(module.SPECS for module in (ec2, iam, kinesis, kms))
-}
+MODULES: Final = (
+    budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, logs, rds, secretsmanager, sns, sqs,
+)  # fmt: skip
+SPECS: Final[dict[str, Spec]] = {spec.kind: spec for module in MODULES for spec in module.SPECS}

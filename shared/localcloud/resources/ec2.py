@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from shared.localcloud.checks import exclusive, one_of, policies
 from shared.localcloud.spec import MANAGED, Setter, Spec, Tagging
 
@@ -172,14 +170,12 @@ def _read_group(op: Operation) -> dict[str, Any] | None:
         return None
     found = group | {"Arn": op.arn("ec2", f"security-group/{op.id}")}
     for key, direction in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
-        # Rules of a group without inline ones are resources of their own.
-        if key in op.state or group["GroupName"] == "default":
-            rules = _inline(group.get(direction) or [])
-            for rule in rules:
-                if op.id in rule.get("securityGroups", ()):
-                    rule["securityGroups"].remove(op.id)
-                    rule["self"] = True
-            found[key] = rules
+        rules = _inline(group.get(direction) or [])
+        for rule in rules:
+            if op.id in rule.get("securityGroups", ()):
+                rule["securityGroups"].remove(op.id)
+                rule["self"] = True
+        found[key] = rules
     return found
 
 
@@ -199,10 +195,7 @@ def _adopt_group(op: Operation) -> str:
     """The default group exists with its VPC: Pulumi adopts it and empties it."""
     group = _default_group(op, op.want("vpcId"))
     if group is None:
-        raise ClientError(
-            {"Error": {"Code": "InvalidGroup.NotFound", "Message": f"{op.want('vpcId')} has no default group"}},
-            "DescribeSecurityGroups",
-        )
+        raise op.refuse("InvalidGroup.NotFound", f"{op.want('vpcId')} has no default group")
     for direction, key in (("ingress", "IpPermissions"), ("egress", "IpPermissionsEgress")):
         if group.get(key):
             op.call(f"revoke_security_group_{direction}", GroupId=group["GroupId"], IpPermissions=group[key])
@@ -239,10 +232,7 @@ def _create_rule(op: Operation, direction: str) -> str:
     made = op.call(f"authorize_security_group_{direction}", GroupId=group, IpPermissions=[permission])
     rule = str(made["SecurityGroupRules"][0]["SecurityGroupRuleId"])
     if rule in before:  # the emulator answers the old one
-        raise ClientError(
-            {"Error": {"Code": "InvalidPermission.Duplicate", "Message": f"{group} has the same rule as {rule}"}},
-            f"AuthorizeSecurityGroup{direction.capitalize()}",
-        )
+        raise op.refuse("InvalidPermission.Duplicate", f"{group} has the same rule as {rule}")
     return rule
 
 
@@ -281,8 +271,7 @@ def _rule(direction: str) -> Spec:
             exclusive("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId"),
             lambda news: (
                 "fromPort and toPort must be given unless ipProtocol is -1"
-                if news.get("ipProtocol") not in (None, "-1")
-                and (news.get("fromPort") is None or news.get("toPort") is None)
+                if news.get("ipProtocol") not in (None, "-1") and (news.lacks("fromPort") or news.lacks("toPort"))
                 else None
             ),
         ),
@@ -448,7 +437,19 @@ SPECS = (
         unordered="routeTableIds subnetIds securityGroupIds",
         names={"policy": "PolicyDocument"},
         lost=dict.fromkeys(
-            ["policy", "privateDnsEnabled", "securityGroupIds", "ipAddressType", "dnsOptions", "dnsEntries", "networkInterfaceIds", "cidrBlocks", "requesterManaged", "prefixListId", "serviceRegion"],
+            [
+                "policy",
+                "privateDnsEnabled",
+                "securityGroupIds",
+                "ipAddressType",
+                "dnsOptions",
+                "dnsEntries",
+                "networkInterfaceIds",
+                "cidrBlocks",
+                "requesterManaged",
+                "prefixListId",
+                "serviceRegion",
+            ],
             ENDPOINT_LOSES,
         ),
         checks=(
@@ -487,7 +488,8 @@ SPECS = (
         mutable="ingress egress tags",
         local="revokeRulesOnDelete",
         outputs="arn ownerId",
-        computed="ingress egress vpcId",
+        computed="vpcId",
+        ceded="ingress egress",
         defaults=MANAGED | {"revokeRulesOnDelete": False},
         unordered="ingress egress",
         names={"name": "GroupName"},
@@ -536,8 +538,7 @@ SPECS = (
             one_of("trafficType", "ACCEPT", "REJECT", "ALL"),
             lambda news: (
                 "iamRoleArn is needed to deliver to CloudWatch Logs"
-                if news.get("logDestinationType", TO_CLOUDWATCH) == TO_CLOUDWATCH
-                and news.get("iamRoleArn", "") is None
+                if news.get("logDestinationType", TO_CLOUDWATCH) == TO_CLOUDWATCH and news.lacks("iamRoleArn")
                 else None
             ),
         ),

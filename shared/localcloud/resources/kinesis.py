@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.localcloud.checks import between, policies
+from shared.localcloud.checks import Known, between, policies
 from shared.localcloud.spec import Setter, Spec, Tagging
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ def _provisioned(news: Props) -> bool:
     return bool((news.get("streamModeDetails") or {}).get("streamMode", "PROVISIONED") == "PROVISIONED")
 
 
-def _shards(news: Props) -> str | None:
+def _shards(news: Known) -> str | None:
     count = news.get("shardCount")
     if _provisioned(news):
         return None if count is None or count >= 1 else f"shardCount is {count}; AWS takes at least 1"
@@ -86,7 +86,7 @@ SPECS = (
             _shards,
             lambda news: (
                 "encryptionType KMS needs kmsKeyId"
-                if news.get("encryptionType") == "KMS" and news.get("kmsKeyId", "") is None
+                if news.get("encryptionType") == "KMS" and news.lacks("kmsKeyId")
                 else None
             ),
         ),
