@@ -12,6 +12,7 @@ import pytest
 import yaml
 from pulumi import Output
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
+from pulumi.runtime.mocks import MockMonitor
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
@@ -49,10 +50,12 @@ class Run(Mocks):
     layer: str
     env: str
     upstream: dict[str, dict[str, Any]]
+    answers: dict[str, dict[str, Any]]
     resources: list[MockResourceArgs] = field(default_factory=list)
     calls: list[MockCallArgs] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     exports: dict[str, Any] = field(default_factory=dict)
+    protected: set[str] = field(default_factory=set)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -66,6 +69,8 @@ class Run(Mocks):
 
     def call(self, args: MockCallArgs) -> dict[Any, Any]:
         self.calls.append(args)
+        if args.token in self.answers:
+            return self.answers[args.token]
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {
@@ -77,10 +82,10 @@ class Run(Mocks):
             case "aws:secretsmanager/getRandomPassword:getRandomPassword":
                 return {"randomPassword": "a-random-password-of-32-letters!"}
             case "aws:secretsmanager/getSecretVersion:getSecretVersion":
-                return {"secretString": json.dumps({"username": "txadmin", "password": "from-the-secret"})}
-            case "aws:secretsmanager/getSecret:getSecret":
+                secret = args.args["secretId"]
                 return {
-                    "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{args.args['name']}-a1B2c3"
+                    "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{secret}-a1B2c3",
+                    "secretString": json.dumps({"username": "txadmin", "password": "from-the-secret"}),
                 }
         raise AssertionError(f"the mocks know no function {args.token}")
 
@@ -94,6 +99,15 @@ class Run(Mocks):
         return dict(resource.inputs)
 
 
+class ProtectionMonitor(MockMonitor):
+    """Notes what is protected, which mocks are not told."""
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the name of the call)
+        if request.protect:
+            self.mocks.protected.add(request.name)
+        return super().RegisterResource(request)
+
+
 def stack_config(layer: str, env: str) -> dict[str, Any]:
     """The settings of a committed stack file by full key, as in `txmon-network:vpcCidr`."""
     return dict((yaml.safe_load(Path(stack_file(layer, env)).read_text()) or {}).get("config", {}))
@@ -105,18 +119,26 @@ def run_program(
     *,
     config: dict[str, Any] | None = None,
     upstream: dict[str, dict[str, Any]] | None = None,
+    answers: dict[str, dict[str, Any]] | None = None,
     preview: bool = False,
 ) -> Run:
-    """Run `projects/<layer>/__main__.py` for `env`, with settings and upstream outputs changed as said."""
+    """Run `projects/<layer>/__main__.py` for `env`, with settings, upstream outputs, functions' answers as said."""
     own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
     settings = {k: v for k, v in {**stack_config(layer, env), **own}.items() if v is not None}
     examples = {
         name: contract.example() | {"environment_suffix": env} | DEPLOYED.get((name, env), {})
         for name, contract in CONTRACTS.items()
     }
-    run = Run(layer, env, {**examples, **(upstream or {})})
+    run = Run(layer, env, {**examples, **(upstream or {})}, answers or {})
     set_root_resource(None)  # else the exports of the last run stay
-    set_mocks(run, project=project(layer), stack=env, organization="organization", preview=preview)
+    set_mocks(
+        run,
+        project=project(layer),
+        stack=env,
+        organization="organization",
+        preview=preview,
+        monitor=ProtectionMonitor(run),
+    )
     set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()})
 
     @pulumi.runtime.test
