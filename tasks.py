@@ -12,6 +12,8 @@ from invoke.tasks import task
 
 ENV = "the environment: local (default), dev, prod or another that has stack files"
 YES = "do not ask before a real environment is changed"
+WIDE = 200
+"""Columns of a table that no terminal shows, so that no value is broken over lines."""
 PARALLEL = "how many layers at a time"
 
 
@@ -44,7 +46,7 @@ def say(line: str) -> None:
 def console() -> Any:
     from rich.console import Console
 
-    return Console()
+    return Console(width=None if sys.stdout.isatty() else WIDE)
 
 
 def workspace(env: str) -> Any:

@@ -31,9 +31,10 @@ def deploy_all(workspace: Workspace, console: Console, *, yes: bool, parallel: i
     if run.ok:
         console.print(_application_table(run.operations))
         console.print(
-            f"next: ./inv outputs --env {env} --format env | ./inv status --env {env} | ./inv destroy-all --env {env}",
+            f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
             markup=False,
             highlight=False,
+            soft_wrap=True,
         )
     else:
         console.print(f"mend what failed, then go on with: ./inv deploy-all --env {env}", markup=False)

@@ -124,7 +124,7 @@ def _download(folder: Path, say: Say) -> Engine | None:
 def _build(folder: Path, say: Say) -> Engine:
     say(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
     go = _go(say)
-    partial = folder.with_suffix(".partial")
+    partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"

@@ -1,9 +1,12 @@
 """Which files deploy a layer."""
 
 import hashlib
+import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.deploy.state import Update
 from shared.deploy.workspace import ROOT
 
 
@@ -23,3 +26,18 @@ def _sources(layer: str, env: str) -> Iterator[Path]:
     yield from sorted((ROOT / "shared").glob("*.py"))
     yield from sorted((ROOT / "shared" / "contracts").glob("*.py"))
     yield ROOT / "requirements.txt"
+
+
+def changed_since(update: Update, layer: str, env: str) -> bool:
+    """Whether the sources differ from those of an update.
+
+    The runner writes their digest into the update's message; of one by plain pulumi only the commit is known, and
+    where not even that, nothing is said to have changed.
+    """
+    told = re.search(r"sources (\w{8})", update.message)
+    if told:
+        return told.group(1) != sources_digest(layer, env)
+    if not update.commit:
+        return False
+    compare = ["git", "diff", "--quiet", update.commit, "--", *map(str, _sources(layer, env))]
+    return subprocess.run(compare, cwd=ROOT, capture_output=True, check=False).returncode == 1

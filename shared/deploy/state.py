@@ -21,6 +21,8 @@ class Update:
     result: str
     ended: str
     message: str
+    commit: str = ""
+    """The git commit it was made from; empty if its work tree had changes, or was none."""
 
     @property
     def succeeded(self) -> bool:
@@ -88,7 +90,9 @@ def read_state(workspace: Workspace, layer: str) -> LayerState:
     last = None
     if history:
         [newest] = history
-        last = Update(newest["kind"], newest["result"], newest.get("endTime", ""), newest.get("message", ""))
+        facts = newest.get("environment") or {}
+        commit = "" if facts.get("git.dirty") == "true" else facts.get("git.head", "")
+        last = Update(newest["kind"], newest["result"], newest.get("endTime", ""), newest.get("message", ""), commit)
     return LayerState(layer, exported.get("deployment") or {}, last)
 
 

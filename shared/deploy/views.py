@@ -2,7 +2,6 @@
 
 import json
 import platform
-import re
 import shlex
 import shutil
 from importlib.metadata import version
@@ -14,7 +13,7 @@ from rich.table import Table
 from shared import localcloud
 from shared.deploy.engine import Engine
 from shared.deploy.locks import find_lock
-from shared.deploy.sources import sources_digest
+from shared.deploy.sources import changed_since
 from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.errors import TxmonError
@@ -74,8 +73,7 @@ def status_table(workspace: Workspace) -> Table:
 
 def condition_of(state: LayerState, env: str) -> str:
     """`never`, `destroyed`, `ok`, `changed since`, `failed` or `interrupted`."""
-    deployed = re.search(r"sources (\w{8})", state.last.message) if state.last else None
-    if state.condition == "ok" and deployed and deployed.group(1) != sources_digest(state.layer, env):
+    if state.condition == "ok" and state.last and changed_since(state.last, state.layer, env):
         return "changed since"
     return state.condition
 

@@ -46,6 +46,14 @@ def test_a_second_deploy_all_changes_nothing(clone) -> None:
     assert unchanged(done.out), done.out
 
 
+def test_status_says_ok_then_changed_since_when_a_source_changes(clone) -> None:
+    assert re.search(r"^streaming +ok", clone.inv("status").out, re.MULTILINE)
+    with clone.settings("streaming", retentionHours=48):
+        said = clone.inv("status").out
+    assert re.search(r"^streaming +changed since", said, re.MULTILINE)
+    assert re.search(r"^network +ok", said, re.MULTILINE)
+
+
 def test_preview_all_of_a_deployed_environment_shows_no_changes(clone) -> None:
     done = clone.inv("preview-all")
     assert done.code == 0
@@ -202,14 +210,6 @@ def test_an_env_file_can_be_sourced_by_a_shell(clone) -> None:
         ["sh", "-euc", f'{text}\nprintf %s "$PRIVATE_SUBNET_IDS"'], capture_output=True, text=True, check=True
     )
     assert len(json.loads(done.stdout)) == 3
-
-
-def test_status_says_ok_then_changed_since_when_a_source_changes(clone) -> None:
-    assert re.search(r"^streaming +ok", clone.inv("status").out, re.MULTILINE)
-    with clone.settings("streaming", retentionHours=48):
-        said = clone.inv("status").out
-    assert re.search(r"^streaming +changed since", said, re.MULTILINE)
-    assert re.search(r"^network +ok", said, re.MULTILINE)
 
 
 def test_a_changed_setting_changes_one_layer_in_place(clone) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.deploy import sources, views
+from shared.deploy.state import Update
 from shared.errors import TxmonError
 from shared.layers import LAYERS
 
@@ -44,6 +45,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "projects/network/Pulumi.yaml",
         "projects/network/Pulumi.dev.yaml",
         "projects/data/__main__.py",
+        "projects/data/Pulumi.yaml",
+        "projects/data/Pulumi.dev.yaml",
         "shared/layer.py",
         "shared/contracts/network.py",
         "shared/deploy/runner.py",
@@ -72,3 +75,29 @@ def test_the_digest_changes_with_what_deploys_the_layer_and_nothing_else(
     before = sources.sources_digest("network", "dev")
     (tree / name).write_text("other")
     assert (sources.sources_digest("network", "dev") != before) is changes
+
+
+def git(tree: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
+    return sources.subprocess.run(
+        ["git", *identity, *arguments], cwd=tree, capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_an_update_by_plain_pulumi_is_compared_by_its_commit(tree: Path) -> None:
+    git(tree, "init", "--quiet")
+    git(tree, "add", ".")
+    git(tree, "commit", "--quiet", "--message", "first")
+    update = Update("update", "succeeded", "", "by hand", git(tree, "rev-parse", "HEAD"))
+    assert not sources.changed_since(update, "network", "dev")
+    (tree / "projects/network/vpc.py").write_text("other")
+    assert sources.changed_since(update, "network", "dev")
+    assert not sources.changed_since(update, "data", "dev")
+
+
+def test_an_update_by_the_runner_is_compared_by_its_digest(tree: Path) -> None:
+    digest = sources.sources_digest("network", "dev")
+    update = Update("update", "succeeded", "", f"txmon up by a@b, sources {digest}")
+    assert not sources.changed_since(update, "network", "dev")
+    (tree / "projects/network/vpc.py").write_text("other")
+    assert sources.changed_since(update, "network", "dev")
