@@ -1,8 +1,9 @@
 """Runs a layer's real program with its committed stack file under Pulumi's mocks, upstreams from their contracts."""
 
+import gc
 import json
 import runpy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,13 @@ def run_program(
     config: dict[str, Any] | None = None,
     upstream: dict[str, dict[str, Any]] | None = None,
     answers: dict[str, dict[str, Any]] | None = None,
+    region: str | None = None,
     preview: bool = False,
 ) -> Run:
     """Run `projects/<layer>/__main__.py` for `env`, with settings, upstream outputs, functions' answers as said."""
     own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
+    if region:
+        own["aws:region"] = region
     settings = {k: v for k, v in {**stack_config(layer, env), **own}.items() if v is not None}
     examples = {
         name: contract.example() | {"environment_suffix": env} | DEPLOYED.get((name, env), {})
@@ -146,8 +150,28 @@ def run_program(
         runpy.run_path(str(stack_file(layer, env).parent / "__main__.py"))
         return Output.all(**get_root_resource().outputs).apply(run.exports.update)
 
-    program()
+    try:
+        program()
+    except BaseException:
+        _failed.append((layer, env))
+        raise
     return run
+
+
+_failed: list[tuple[str, str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _collect_after_a_failed_program() -> Iterator[None]:
+    """Take down what a program that raised leaves behind: a deep chain of coroutines.
+
+    When the collector meets it while Python 3.11 parses a file, the parser fails with "AST constructor recursion
+    depth mismatch", in whatever test or import comes next.
+    """
+    yield
+    if _failed:
+        _failed.clear()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +187,15 @@ def run_layer() -> Callable[..., Run]:
         return kept[layer, env]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def statements() -> Callable[[str], dict[str, dict[str, Any]]]:
+    """The statements of a policy document by their Sid."""
+
+    def by_sid(policy: str) -> dict[str, dict[str, Any]]:
+        found = json.loads(policy)["Statement"]
+        assert len({statement["Sid"] for statement in found}) == len(found)
+        return {statement["Sid"]: statement for statement in found}
+
+    return by_sid

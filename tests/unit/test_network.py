@@ -1,0 +1,183 @@
+"""The network layer, as its committed stack files make it."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Network
+from typing import Any
+
+import pulumi
+import pytest
+
+from projects.network.groups import GROUPS, MATRIX
+
+RunLayer = Callable[..., Any]
+ENVIRONMENTS = ("local", "dev", "prod")
+
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+
+every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
+
+
+@every_environment
+def test_the_vpc_is_the_original_programs(run_layer: RunLayer, env: str) -> None:
+    vpc = run_layer("network", env).one(VPC, f"vpc-{env}")
+    assert vpc["cidrBlock"] == "10.0.0.0/16"
+    assert vpc["enableDnsHostnames"] is True
+    assert vpc["enableDnsSupport"] is True
+
+
+@every_environment
+def test_a_private_subnet_stands_in_each_of_three_zones(run_layer: RunLayer, env: str) -> None:
+    subnets = [run_layer("network", env).one(SUBNET, f"private-subnet-{index}-{env}") for index in range(3)]
+    assert [(subnet["availabilityZone"], subnet["cidrBlock"]) for subnet in subnets] == [
+        ("ap-northeast-1a", "10.0.1.0/24"),
+        ("ap-northeast-1c", "10.0.2.0/24"),
+        ("ap-northeast-1d", "10.0.3.0/24"),
+    ]
+    assert not any(subnet["mapPublicIpOnLaunch"] for subnet in subnets)
+
+
+@every_environment
+def test_every_subnet_has_a_route_table_of_its_own_and_none_leads_to_the_internet(
+    run_layer: RunLayer, env: str
+) -> None:
+    run = run_layer("network", env)
+    pairs = [
+        (resource.inputs["routeTableId"], resource.inputs["subnetId"])
+        for resource in run.all("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    ]
+    assert {subnet for _, subnet in pairs} == {f"private-subnet-{index}-{env}-id" for index in range(3)}
+    assert len({table for table, _ in pairs}) == 3
+    types = {resource.typ for resource in run.resources}
+    assert not [kind for kind in types if "Gateway" in kind or kind.endswith(":Route") or "Eip" in kind]
+    assert not any("routes" in table.inputs for table in run.all("aws:ec2/routeTable:RouteTable"))
+
+
+@every_environment
+def test_the_default_security_group_lets_nothing_through(run_layer: RunLayer, env: str) -> None:
+    group = run_layer("network", env).one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+    assert group["vpcId"] == f"vpc-{env}-id"
+    assert not group.get("ingress")
+    assert not group.get("egress")
+
+
+def rules(run: Any, token: str) -> set[tuple[str, str, int]]:
+    """Rules as (group, other group, port), each found to be one TCP port to a group, never to addresses."""
+    found = set()
+    for rule in run.all(token):
+        inputs = rule.inputs
+        assert inputs["ipProtocol"] == "tcp"
+        assert inputs["fromPort"] == inputs["toPort"]
+        assert not {"cidrIpv4", "cidrIpv6", "prefixListId"} & inputs.keys()
+        ids = (inputs["securityGroupId"], inputs["referencedSecurityGroupId"])
+        mine, theirs = (each.removesuffix(f"-sg-{run.env}-id") for each in ids)
+        found.add((mine, theirs, int(inputs["fromPort"])))
+    assert len(found) == len(run.all(token))
+    return found
+
+
+@every_environment
+def test_both_sides_of_the_access_matrix_are_opened_and_nothing_else(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("network", env)
+    allowed = {
+        ("producer", "endpoints", 443),
+        ("consumer", "endpoints", 443),
+        ("consumer", "rds", 5432),
+        ("consumer", "redis", 6379),
+    }
+    assert rules(run, EGRESS) == allowed
+    assert rules(run, INGRESS) == {(target, source, port) for source, target, port in allowed}
+
+
+@every_environment
+def test_databases_and_endpoints_have_no_way_out(run_layer: RunLayer, env: str) -> None:
+    sources = {source for source, _, _ in rules(run_layer("network", env), EGRESS)}
+    assert sources.isdisjoint({"rds", "redis", "endpoints"})
+
+
+@every_environment
+def test_security_groups_have_no_rules_of_their_own_that_would_fight_the_matrix(
+    run_layer: RunLayer, env: str
+) -> None:
+    groups = run_layer("network", env).all(GROUP)
+    assert {group.name for group in groups} == {f"{name}-sg-{env}" for name in GROUPS}
+    assert not any({"ingress", "egress"} & group.inputs.keys() for group in groups)
+
+
+def test_the_matrix_names_only_groups_that_exist() -> None:
+    assert {access.source for access in MATRIX} | {access.target for access in MATRIX} == set(GROUPS)
+
+
+@pytest.mark.parametrize(
+    ("env", "services", "zones"),
+    [
+        ("local", {"kinesis-streams", "secretsmanager"}, 1),
+        ("dev", {"kinesis-streams", "secretsmanager"}, 1),
+        ("prod", {"kinesis-streams", "secretsmanager", "logs", "monitoring"}, 3),
+    ],
+)
+def test_interface_endpoints_are_the_profiles(run_layer: RunLayer, env: str, services: set[str], zones: int) -> None:
+    run = run_layer("network", env)
+    interfaces = {r.name: r.inputs for r in run.all(ENDPOINT) if r.inputs["vpcEndpointType"] == "Interface"}
+    assert {endpoint["serviceName"] for endpoint in interfaces.values()} == {
+        f"com.amazonaws.ap-northeast-1.{service}" for service in services
+    }
+    for endpoint in interfaces.values():
+        assert endpoint["subnetIds"] == [f"private-subnet-{index}-{env}-id" for index in range(zones)]
+        assert endpoint["securityGroupIds"] == [f"endpoints-sg-{env}-id"]
+        assert endpoint["privateDnsEnabled"] is True
+    assert run.exports["endpoint_ids"].keys() == services | {"s3"}
+
+
+@every_environment
+def test_s3_is_reached_through_a_gateway_from_every_route_table(run_layer: RunLayer, env: str) -> None:
+    s3 = run_layer("network", env).one(ENDPOINT, f"s3-endpoint-{env}")
+    assert s3["vpcEndpointType"] == "Gateway"
+    assert s3["serviceName"] == "com.amazonaws.ap-northeast-1.s3"
+    assert s3["routeTableIds"] == [f"private-routes-{index}-{env}-id" for index in range(3)]
+
+
+@every_environment
+def test_endpoints_serve_this_accounts_principals_and_resources_only(
+    run_layer: RunLayer, statements: Callable[[str], Any], env: str
+) -> None:
+    for endpoint in run_layer("network", env).all(ENDPOINT):
+        policy = statements(endpoint.inputs["policy"])
+        assert policy.keys() == {"OwnAccountOnly"}
+        assert policy["OwnAccountOnly"]["Condition"] == {
+            "StringEquals": {"aws:PrincipalAccount": "123456789012", "aws:ResourceAccount": "123456789012"}
+        }
+
+
+def test_only_production_protects_the_vpc_and_its_subnets(run_layer: RunLayer) -> None:
+    assert run_layer("network", "prod").protected == {"vpc-prod", *(f"private-subnet-{i}-prod" for i in range(3))}
+    assert not run_layer("network", "dev").protected
+    assert not run_layer("network", "local").protected
+
+
+def test_the_plan_follows_the_configuration(run_layer: RunLayer) -> None:
+    zones = ["eu-west-1c", "eu-west-1b", "eu-west-1a"]
+    run = run_layer(
+        "network",
+        "dev",
+        config={"vpcCidr": "172.20.0.0/20", "subnetPrefix": 22, "availabilityZones": zones},
+        region="eu-west-1",
+    )
+    subnets = [run.one(SUBNET, f"private-subnet-{index}-dev") for index in range(3)]
+    assert [subnet["availabilityZone"] for subnet in subnets] == zones
+    assert all(IPv4Network(s["cidrBlock"]).subnet_of(IPv4Network("172.20.0.0/20")) for s in subnets)
+    assert run.one(ENDPOINT, "s3-endpoint-dev")["serviceName"] == "com.amazonaws.eu-west-1.s3"
+    assert run.exports["region"] == "eu-west-1"
+
+
+def test_zones_of_another_region_are_refused(run_layer: RunLayer) -> None:
+    zones = ["us-east-1a", "ap-northeast-1c", "ap-northeast-1d"]
+    with pytest.raises(
+        pulumi.RunError,
+        match=r"^projects/network/Pulumi\.dev\.yaml: availabilityZones: us-east-1a is not in ap-northeast-1; name",
+    ):
+        run_layer("network", "dev", config={"availabilityZones": zones})
