@@ -1,0 +1,430 @@
+"""The data layer's real program, with its committed stack files, under mocks."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
+
+from projects.data import windows
+from projects.data.capacity import Load
+from projects.data.config import DataConfig
+from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES, max_connections
+from shared.contracts import NetworkContract, SecurityContract
+from shared.environments import stack_file
+
+RunLayer = Callable[..., Any]
+
+INSTANCE = "aws:rds/instance:Instance"
+GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+ENVIRONMENTS = ("local", "dev", "prod")
+
+NETWORK = NetworkContract.example()
+SECURITY = SecurityContract.example()
+
+every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
+
+
+def parse(**values: Any) -> DataConfig:
+    return DataConfig.parse({"environmentSuffix": "test", **values}, "projects/data/Pulumi.test.yaml")
+
+
+def sentence(**values: Any) -> str:
+    with pytest.raises(pulumi.RunError) as error:
+        parse(**values)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def secret_value(value: Any) -> Any:
+    """The value of an input that is marked secret."""
+    assert is_rpc_secret(value), "not marked secret"
+    return unwrap_rpc_secret(value)
+
+
+def texts(value: Any) -> str:
+    """Everything that would stand readable in the state."""
+    if is_rpc_secret(value):
+        return ""
+    if isinstance(value, dict):
+        return " ".join(texts(each) for each in value.values())
+    if isinstance(value, list):
+        return " ".join(texts(each) for each in value)
+    return str(value)
+
+
+# PostgreSQL
+
+
+@every_environment
+def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_subnets(
+    run_layer: RunLayer, env: str
+) -> None:
+    run = run_layer("data", env)
+    instance = run.one(INSTANCE)
+    assert instance["storageEncrypted"] is True
+    assert instance["kmsKeyId"] == instance["performanceInsightsKmsKeyId"] == SECURITY["kms_key_arn"]
+    assert instance["publiclyAccessible"] is False
+    assert instance["vpcSecurityGroupIds"] == [NETWORK["rds_security_group_id"]]
+    assert run.one("aws:rds/subnetGroup:SubnetGroup")["subnetIds"] == NETWORK["private_subnet_ids"]
+    assert instance["dbSubnetGroupName"] == f"db-subnet-group-{env}"
+
+
+@every_environment
+def test_postgresql_keeps_what_the_original_promised(run_layer: RunLayer, env: str) -> None:
+    instance = run_layer("data", env).one(INSTANCE)
+    assert instance["identifier"] == f"txdb-{env}"
+    assert instance["engine"] == "postgres"
+    assert instance["dbName"] == "transactions"
+    assert instance["port"] == 5432
+    assert instance["storageType"] == "gp3"
+    assert instance["multiAz"] is True
+    assert instance["username"] == SECURITY["db_username"]
+    assert {"postgresql", "upgrade"} <= set(instance["enabledCloudwatchLogsExports"])
+    assert instance["autoMinorVersionUpgrade"] is True
+
+
+def test_development_has_the_original_sizes(run_layer: RunLayer) -> None:
+    run = run_layer("data", "dev")
+    assert run.one(INSTANCE)["instanceClass"] == "db.t3.micro"
+    assert run.one(INSTANCE)["allocatedStorage"] == 20
+    assert run.one(GROUP)["nodeType"] == "cache.t3.micro"
+
+
+def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer: RunLayer) -> None:
+    run = run_layer("data", "prod")
+    assert run.one(INSTANCE)["engineVersion"] == "17"
+    assert run.one("aws:rds/parameterGroup:ParameterGroup")["family"] == "postgres17"
+    assert run.one(INSTANCE)["engineLifecycleSupport"] == "open-source-rds-extended-support-disabled"
+    assert run.one(GROUP)["engineVersion"] == "7.1"
+    assert run.one("aws:elasticache/parameterGroup:ParameterGroup")["family"] == "redis7"
+
+
+@every_environment
+def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    parameters = run.one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    assert {each["name"]: each["value"] for each in parameters}["rds.force_ssl"] == "1"
+    assert run.one(INSTANCE)["parameterGroupName"] == f"db-parameters-{env}"
+    assert run.one(INSTANCE)["iamDatabaseAuthenticationEnabled"] is True
+    assert run.one(INSTANCE)["caCertIdentifier"] == "rds-ca-rsa2048-g1"
+
+
+def test_a_static_parameter_waits_for_a_restart_and_a_dynamic_one_does_not(run_layer: RunLayer) -> None:
+    parameters = run_layer("data", "dev").one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    waiting = {each["name"] for each in parameters if each.get("applyMethod") == "pending-reboot"}
+    assert waiting == {"shared_preload_libraries"}
+
+
+def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run_layer: RunLayer) -> None:
+    instance = run_layer("data", "dev").one(INSTANCE)
+    assert instance["passwordWoVersion"] == SECURITY["db_credentials_version"]
+    assert "manageMasterUserPassword" not in instance
+    assert "password" not in instance
+    assert secret_value(instance["passwordWo"]) == "from-the-secret"
+
+
+@every_environment
+def test_no_password_stands_readable_in_any_input_or_output(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    readable = " ".join(texts(dict(each.inputs)) for each in run.resources) + texts(run.exports)
+    assert "from-the-secret" not in readable
+
+
+def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_layer: RunLayer) -> None:
+    run = run_layer("data", "prod")
+    instance = run.one(INSTANCE)
+    assert instance["manageMasterUserPassword"] is True
+    assert instance["masterUserSecretKmsKeyId"] == SECURITY["secrets_key_arn"]
+    assert not {"password", "passwordWo", "passwordWoVersion"} & instance.keys()
+    rotation = run.one("aws:secretsmanager/secretRotation:SecretRotation")
+    assert rotation["secretId"] == run.exports["rds_secret_arn"]
+    assert rotation["rotationRules"] == {"automaticallyAfterDays": 30}
+    assert "rds!db" in run.exports["rds_secret_arn"]
+
+
+def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_layer: RunLayer) -> None:
+    assert run_layer("data", "dev").exports["rds_secret_arn"] == SECURITY["db_secret_arn"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("generated", {"db_secret_arn": "", "db_credentials_version": 0}), ("rds-managed", {})],
+)
+def test_layers_that_disagree_on_credentials_are_told_which_says_what(
+    run_layer: RunLayer, ours: str, theirs: dict[str, Any]
+) -> None:
+    upstream = {"security": SECURITY | {"environment_suffix": "dev"} | theirs}
+    with pytest.raises(pulumi.RunError, match=f"databaseCredentials is '{ours}' in data, but security") as error:
+        run_layer("data", "dev", config={"databaseCredentials": ours}, upstream=upstream)
+    assert "deploy security, then data" in str(error.value)
+
+
+@pytest.mark.parametrize("held", ["not json", "[]", '{"username": "txadmin"}'])
+def test_a_secret_without_a_password_is_one_sentence_that_does_not_show_what_it_holds(
+    run_layer: RunLayer, held: str
+) -> None:
+    token = "aws:secretsmanager/getSecretVersion:getSecretVersion"  # noqa: S105 (a function's name)
+    with pytest.raises(pulumi.RunError, match="must be a JSON object with 'password'") as error:
+        run_layer("data", "dev", answers={token: {"secretString": held}})
+    assert held not in str(error.value)
+
+
+@every_environment
+def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while(
+    run_layer: RunLayer, env: str
+) -> None:
+    run = run_layer("data", env)
+    groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
+    for log in run.one(INSTANCE)["enabledCloudwatchLogsExports"]:
+        group = groups[f"/aws/rds/instance/txdb-{env}/{log}"]
+        assert group["kmsKeyId"] == SECURITY["telemetry_key_arn"]
+        assert group["retentionInDays"] == (365 if env == "prod" else 7)
+    assert set(run.exports["rds_log_group_names"] + run.exports["redis_log_group_names"]) == groups.keys()
+    order = [each.typ for each in run.resources]
+    assert order.index(LOG_GROUP) < order.index(INSTANCE)
+
+
+def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer: RunLayer) -> None:
+    dev, prod = run_layer("data", "dev").one(INSTANCE), run_layer("data", "prod").one(INSTANCE)
+    assert dev["monitoringInterval"] == 0
+    assert "monitoringRoleArn" not in dev
+    assert prod["monitoringInterval"] == 15
+    assert prod["monitoringRoleArn"] == SECURITY["rds_monitoring_role_arn"]
+    assert (dev["databaseInsightsMode"], dev["performanceInsightsRetentionPeriod"]) == ("standard", 7)
+    assert (prod["databaseInsightsMode"], prod["performanceInsightsRetentionPeriod"]) == ("advanced", 465)
+    assert dev["performanceInsightsEnabled"] is prod["performanceInsightsEnabled"] is True
+
+
+# Redis
+
+
+@every_environment
+def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    group = run.one(GROUP)
+    assert group["replicationGroupId"] == f"redis-{env}"
+    assert group["engine"] == "redis"
+    assert group["atRestEncryptionEnabled"] is group["transitEncryptionEnabled"] is True
+    assert group["transitEncryptionMode"] == "required"
+    assert group["kmsKeyId"] == SECURITY["kms_key_arn"]
+    assert group["securityGroupIds"] == [NETWORK["redis_security_group_id"]]
+    assert run.one("aws:elasticache/subnetGroup:SubnetGroup")["subnetIds"] == NETWORK["private_subnet_ids"]
+    assert group["subnetGroupName"] == f"cache-subnet-group-{env}"
+
+
+@every_environment
+def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    group = run.one(GROUP)
+    assert group["numCacheClusters"] == 2
+    assert group["automaticFailoverEnabled"] is group["multiAzEnabled"] is True
+    assert run.exports["redis_member_ids"] == [f"redis-{env}-001", f"redis-{env}-002"]
+
+
+@every_environment
+def test_redis_evicts_what_expires_soonest(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    group = run.one("aws:elasticache/parameterGroup:ParameterGroup")
+    assert group["parameters"] == [{"name": "maxmemory-policy", "value": "volatile-ttl"}]
+    assert run.one(GROUP)["parameterGroupName"] == f"redis-params-{env}"
+
+
+@every_environment
+def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer: RunLayer, env: str) -> None:
+    group = run_layer("data", env).one(GROUP)
+    assert "from-the-secret" in secret_value(group["authTokenWo"])
+    assert group["authTokenWoVersion"] == SECURITY["redis_credentials_version"]
+    assert group["authTokenUpdateStrategy"] == "ROTATE"
+    assert "authToken" not in group
+
+
+@every_environment
+def test_redis_s_logs_go_to_groups_of_ours_as_json(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    deliveries = run.one(GROUP)["logDeliveryConfigurations"]
+    assert {each["logType"] for each in deliveries} == {"slow-log", "engine-log"}
+    for each in deliveries:
+        assert (each["destinationType"], each["logFormat"]) == ("cloudwatch-logs", "json")
+        assert each["destination"] == f"/aws/elasticache/redis-{env}/{each['logType']}"
+
+
+# Profiles
+
+
+@pytest.mark.parametrize("env", ["local", "dev"])
+def test_development_can_be_destroyed_without_leaving_anything(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    instance, group = run.one(INSTANCE), run.one(GROUP)
+    assert instance["deletionProtection"] is False
+    assert instance["skipFinalSnapshot"] is instance["deleteAutomatedBackups"] is True
+    assert instance["backupRetentionPeriod"] == group["snapshotRetentionLimit"] == 0
+    assert not {"finalSnapshotIdentifier", "backupWindow"} & instance.keys()
+    assert not {"finalSnapshotIdentifier", "snapshotWindow"} & group.keys()
+    assert instance["applyImmediately"] is group["applyImmediately"] is True
+    assert not any(each.inputs["deletionProtectionEnabled"] for each in run.all(LOG_GROUP))
+
+
+def test_production_is_backed_up_protected_and_keeps_a_last_snapshot(run_layer: RunLayer) -> None:
+    run = run_layer("data", "prod")
+    instance, group = run.one(INSTANCE), run.one(GROUP)
+    assert instance["deletionProtection"] is instance["copyTagsToSnapshot"] is True
+    assert instance["skipFinalSnapshot"] is instance["deleteAutomatedBackups"] is False
+    assert instance["backupRetentionPeriod"] == 35
+    assert instance["finalSnapshotIdentifier"] == "txdb-prod-final-1"
+    assert (group["snapshotRetentionLimit"], group["finalSnapshotIdentifier"]) == (7, "redis-prod-final-1")
+    assert instance["applyImmediately"] is group["applyImmediately"] is False
+    assert all(each.inputs["deletionProtectionEnabled"] for each in run.all(LOG_GROUP))
+
+
+def test_what_holds_state_is_protected_in_production_only(run_layer: RunLayer) -> None:
+    assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
+    run = run_layer("data", "prod")
+    kept = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
+    assert run.protected == kept
+
+
+@every_environment
+def test_the_databases_are_not_away_at_the_same_time(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    assert not windows.overlap(run.one(INSTANCE)["maintenanceWindow"], run.one(GROUP)["maintenanceWindow"])
+
+
+def test_local_has_exactly_development_s_settings() -> None:
+    local, dev = (yaml.safe_load(stack_file("data", env).read_text())["config"] for env in ("local", "dev"))
+    assert local == dev
+
+
+# The grant
+
+
+@every_environment
+def test_the_consumer_may_log_in_and_read_two_secrets_and_nothing_else(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("data", env)
+    grant = run.one("aws:iam/rolePolicy:RolePolicy")
+    assert grant["role"] == SECURITY["kinesis_role_name"]
+    statements = {each["Sid"]: each for each in json.loads(grant["policy"])["Statement"]}
+    assert statements.keys() == {"DatabaseLogin", "ReadSecrets", "DecryptDatabaseSecret", "DecryptRedisSecret"}
+    assert "*" not in [resource for each in statements.values() for resource in each["Resource"]]
+    assert statements["DatabaseLogin"]["Resource"] == [
+        "arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"
+    ]
+    secrets = [run.exports["rds_secret_arn"], SECURITY["redis_secret_arn"]]
+    assert statements["ReadSecrets"]["Resource"] == secrets
+    for secret, sid in zip(secrets, ("DecryptDatabaseSecret", "DecryptRedisSecret"), strict=True):
+        assert statements[sid]["Resource"] == [SECURITY["secrets_key_arn"]]
+        assert statements[sid]["Condition"]["StringEquals"] == {
+            "kms:ViaService": "secretsmanager.ap-northeast-1.amazonaws.com",
+            "kms:EncryptionContext:SecretARN": secret,
+        }
+
+
+# Previews
+
+
+def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer: RunLayer) -> None:
+    run = run_layer("data", "dev", upstream={"network": {}, "security": {}}, preview=True)
+    assert run.one(INSTANCE)["identifier"] == "txdb-dev"
+
+
+# Capacity
+
+
+def test_the_cache_of_production_holds_a_day_and_that_of_development_says_how_much_it_holds() -> None:
+    assert not parse().shortages
+    dev = parse(protect=False, redisNodeType="cache.t3.micro")
+    [shortage] = dev.shortages
+    assert shortage == (
+        "redisNodeType: cache.t3.micro holds 5.7 of 24 hours at 1000 transactions a minute of 1024 bytes; large"
+        " enough: cache.t3.medium, cache.t4g.medium, cache.m6g.large, cache.m7g.large, cache.m7g.xlarge,"
+        " cache.m7g.2xlarge, cache.r7g.large, cache.r7g.xlarge"
+    )
+
+
+def test_a_protected_environment_refuses_a_cache_or_a_disk_that_is_too_small() -> None:
+    assert "holds 5.7 of 24 hours" in sentence(redisNodeType="cache.t3.micro")
+    assert "300 GiB are full after 218 days" in sentence(postgresMaxStorageGib=300)
+    assert "a year needs 501 GiB" in sentence(postgresMaxStorageGib=300)
+
+
+def test_twice_the_load_lasts_half_as_long() -> None:
+    once, twice = Load(1000, 1024), Load(2000, 1024)
+    assert once.hours_in("cache.m7g.large") == pytest.approx(2 * twice.hours_in("cache.m7g.large"))
+    assert once.days_on(100) == pytest.approx(2 * twice.days_on(100))
+
+
+def test_the_connections_that_a_class_takes_are_about_those_seen() -> None:
+    assert max_connections("db.t3.micro") == 80
+    assert 750 <= max_connections("db.m7g.large") <= 901
+    assert all(max_connections(each) <= 5000 for each in DATABASE_CLASSES)
+
+
+def test_a_larger_class_never_holds_less() -> None:
+    for table in (DATABASE_CLASSES, NODE_TYPES):
+        families: dict[str, list[int]] = {}
+        for name, size in table.items():
+            families.setdefault(name.split(".")[1], []).append(size.memory)
+        assert all(memories == sorted(memories) for memories in families.values())
+
+
+# Windows
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "collide"),
+    [
+        ("17:00-17:30", "sun:17:15-sun:18:00", True),
+        ("17:00-17:30", "sun:17:30-sun:18:00", False),
+        ("23:45-00:15", "mon:00:00-mon:01:00", True),
+        ("sun:23:30-mon:00:30", "mon:00:00-mon:01:00", True),
+        ("sat:10:00-sat:11:00", "sun:10:00-sun:11:00", False),
+    ],
+)
+def test_windows_collide_across_midnight_and_the_end_of_the_week(one: str, other: str, *, collide: bool) -> None:
+    assert windows.overlap(one, other) is windows.overlap(other, one) is collide
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"redisNodeTyp": "cache.m7g.large"}, "did you mean 'redisNodeType'?"),
+        (
+            {"postgresInstanceClass": "db.t2.micro"},
+            "postgresInstanceClass: 'db.t2.micro' must be one of db.t3.micro,",
+        ),
+        ({"redisNodeType": "cache.big"}, "redisNodeType: 'cache.big' must be one of cache.t3.micro,"),
+        ({"postgresVersion": "15.x"}, "postgresVersion: string should match"),
+        ({"redisVersion": "8.0"}, "redisVersion: string should match"),
+        ({"postgresBackupDays": 36}, "postgresBackupDays: input should be less than or equal to 35, not 36"),
+        ({"postgresMonitoringSeconds": 7}, "postgresMonitoringSeconds: 7 must be one of 0, 1, 5, 10, 15, 30, 60"),
+        ({"postgresStorageGib": 10}, "postgresStorageGib: input should be greater than or equal to 20, not 10"),
+        ({"postgresMaxStorageGib": 210}, "postgresMaxStorageGib must be 10 % above postgresStorageGib, 220 or more"),
+        ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
+        ({"postgresBackupWindow": "5pm"}, "'5pm' must be hh:mm-hh:mm"),
+        ({"postgresBackupWindow": "17:00-17:10"}, "'17:00-17:10' must be hh:mm-hh:mm in UTC, of 30 minutes or more"),
+        ({"redisMaintenanceWindow": "17:00-18:00"}, "'17:00-18:00' must be ddd:hh:mm-ddd:hh:mm in UTC"),
+        (
+            {"redisMaintenanceWindow": "sun:18:30-sun:19:30"},
+            "redisMaintenanceWindow (sun:18:30-sun:19:30) overlaps postgresMaintenanceWindow (sun:18:00-sun:19:00)",
+        ),
+        (
+            {"postgresMaintenanceWindow": "sun:17:00-sun:18:00"},
+            "postgresMaintenanceWindow (sun:17:00-sun:18:00) overlaps postgresBackupWindow (17:00-17:30)",
+        ),
+        ({"postgresBackupDays": 0}, "postgresBackupDays is off, but the environment is protected"),
+        ({"redisSnapshotDays": 0}, "redisSnapshotDays is off, but the environment is protected"),
+        ({"finalSnapshot": 0}, "finalSnapshot is off, but the environment is protected"),
+        ({"postgresMultiAz": False}, "postgresMultiAz is off, but the environment is protected"),
+        ({"databaseCredentials": "mine"}, "databaseCredentials: input should be 'generated' or 'rds-managed'"),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> None:
+    assert says in sentence(**values)
+    assert sentence(**values).startswith("projects/data/Pulumi.test.yaml: ")
