@@ -14,6 +14,7 @@ import yaml
 from pulumi import Output
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 from pulumi.runtime.mocks import MockMonitor
+from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
@@ -57,6 +58,7 @@ class Run(Mocks):
     reads: set[str] = field(default_factory=set)
     exports: dict[str, Any] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
+    secret_inputs: set[tuple[str, str]] = field(default_factory=set)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -83,10 +85,10 @@ class Run(Mocks):
             case "aws:secretsmanager/getRandomPassword:getRandomPassword":
                 return {"randomPassword": "a-random-password-of-32-letters!"}
             case "aws:secretsmanager/getSecretVersion:getSecretVersion":
-                secret = args.args["secretId"]
+                return {"secretString": json.dumps({"username": "txadmin", "password": "from-the-secret"})}
+            case "aws:secretsmanager/getSecret:getSecret":
                 return {
-                    "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{secret}-a1B2c3",
-                    "secretString": json.dumps({"username": "txadmin", "password": "from-the-secret"}),
+                    "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{args.args['name']}-a1B2c3"
                 }
         raise AssertionError(f"the mocks know no function {args.token}")
 
@@ -100,12 +102,16 @@ class Run(Mocks):
         return dict(resource.inputs)
 
 
-class ProtectionMonitor(MockMonitor):
-    """Notes what is protected, which mocks are not told."""
+class Monitor(MockMonitor):
+    """Notes what mocks are not told: what is protected, and which inputs are marked secret."""
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the name of the call)
         if request.protect:
             self.mocks.protected.add(request.name)
+        for name, value in request.object.fields.items():
+            mark = dict(value.struct_value.fields).get(_special_sig_key)
+            if mark is not None and mark.string_value == _special_secret_sig:
+                self.mocks.secret_inputs.add((request.name, name))
         return super().RegisterResource(request)
 
 
@@ -141,7 +147,7 @@ def run_program(
         stack=env,
         organization="organization",
         preview=preview,
-        monitor=ProtectionMonitor(run),
+        monitor=Monitor(run),
     )
     set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()})
 

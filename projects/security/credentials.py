@@ -68,9 +68,10 @@ class Vault(pulumi.ComponentResource):
     def _existing(self, name: str) -> DatabaseCredentials:
         """The secret `name`, made elsewhere: its policy, key and recovery are its owner's."""
         opts = pulumi.InvokeOptions(provider=self._layer.provider)
-        current = aws.secretsmanager.get_secret_version_output(secret_id=name, opts=opts)
+        secret = aws.secretsmanager.get_secret_output(name=name, opts=opts)
+        current = aws.secretsmanager.get_secret_version_output(secret_id=secret.arn, opts=opts)
         username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
-        return DatabaseCredentials(username, current.arn, self._config.db_credentials_version)
+        return DatabaseCredentials(username, secret.arn, self._config.db_credentials_version)
 
     def _password(self) -> Output[str]:
         """A new one in every run; it reaches the secret only when the secret's version is raised."""

@@ -1,0 +1,407 @@
+"""The security layer, as its committed stack files make it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+
+from projects.security.credentials import may_read
+from projects.security.roles import WITHIN_BOUNDARY
+
+RunLayer = Callable[..., Any]
+Statements = Callable[[str], dict[str, dict[str, Any]]]
+ENVIRONMENTS = ("local", "dev", "prod")
+
+KEY = "aws:kms/key:Key"
+ROLE = "aws:iam/role:Role"
+# ruff: noqa: S105 (type tokens, no secrets)
+SECRET = "aws:secretsmanager/secret:Secret"
+SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
+SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
+GET_VERSION = "aws:secretsmanager/getSecretVersion:getSecretVersion"
+RANDOM = "aws:secretsmanager/getRandomPassword:getRandomPassword"
+
+ACCOUNT = "123456789012"
+ROOT = f"arn:aws:iam::{ACCOUNT}:root"
+
+every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
+
+
+def value(given: Any) -> Any:
+    """What stands in a secret, as mocks see secrets."""
+    return given["value"] if isinstance(given, dict) else given
+
+
+# --- Keys
+
+
+@every_environment
+def test_four_keys_rotate_every_year_each_with_its_alias(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("security", env)
+    assert {key.name for key in run.all(KEY)} == {
+        f"{kind}-key-{env}" for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms")
+    }
+    for key in run.all(KEY):
+        assert key.inputs["enableKeyRotation"] is True
+        assert key.inputs["rotationPeriodInDays"] == 365
+    assert {(a.inputs["name"], a.inputs["targetKeyId"]) for a in run.all("aws:kms/alias:Alias")} == {
+        (f"alias/transaction-monitoring-{env}", f"kms-key-{env}-id"),
+        (f"alias/transaction-monitoring-{env}/stream", f"stream-kms-key-{env}-id"),
+        (f"alias/transaction-monitoring-{env}/secrets", f"secrets-kms-key-{env}-id"),
+        (f"alias/transaction-monitoring-{env}/telemetry", f"telemetry-kms-key-{env}-id"),
+    }
+
+
+@pytest.mark.parametrize(("env", "days"), [("local", 7), ("dev", 7), ("prod", 30)])
+def test_a_deleted_key_can_be_recovered_as_long_as_the_profile_says(run_layer: RunLayer, env: str, days: int) -> None:
+    assert {key.inputs["deletionWindowInDays"] for key in run_layer("security", env).all(KEY)} == {days}
+
+
+def key_policy(run: Any, statements: Statements, kind: str) -> dict[str, dict[str, Any]]:
+    return statements(run.one(KEY, f"{kind}-key-{run.env}")["policy"])
+
+
+@every_environment
+def test_every_key_is_left_to_iam_so_that_nobody_is_locked_out(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("security", env)
+    for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms"):
+        assert key_policy(run, statements, kind)["AccountRoot"] == {
+            "Sid": "AccountRoot",
+            "Effect": "Allow",
+            "Action": ["kms:*"],
+            "Resource": ["*"],
+            "Principal": {"AWS": ROOT},
+        }
+
+
+def test_no_key_policy_denies_anything(run_layer: RunLayer, statements: Statements) -> None:
+    run = run_layer("security", "prod")
+    for key in run.all(KEY):
+        assert {s["Effect"] for s in statements(key.inputs["policy"]).values()} == {"Allow"}
+
+
+@every_environment
+def test_whoever_is_not_named_uses_a_key_only_through_its_services(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("security", env)
+    through = {
+        "kms": ["rds.ap-northeast-1.amazonaws.com", "elasticache.ap-northeast-1.amazonaws.com"],
+        "secrets-kms": ["secretsmanager.ap-northeast-1.amazonaws.com"],
+        "stream-kms": [],
+        "telemetry-kms": [],
+    }
+    for kind, services in through.items():
+        anybody = [s for s in key_policy(run, statements, kind).values() if s["Principal"] == {"AWS": "*"}]
+        assert bool(anybody) == bool(services), kind
+        for statement in anybody:
+            assert statement["Condition"]["StringEquals"] == {
+                "kms:CallerAccount": ACCOUNT,
+                "kms:ViaService": services,
+            }
+
+
+def test_databases_get_grants_on_the_data_key_for_aws_services_only(
+    run_layer: RunLayer, statements: Statements
+) -> None:
+    policy = key_policy(run_layer("security", "prod"), statements, "kms")
+    assert policy["GrantThroughDatabases"]["Action"] == ["kms:CreateGrant"]
+    assert policy["GrantThroughDatabases"]["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+    assert "kms:CreateGrant" not in policy["UseThroughDatabases"]["Action"]
+
+
+@every_environment
+def test_the_telemetry_key_serves_log_groups_of_this_environment_only(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    logs = key_policy(run_layer("security", env), statements, "telemetry-kms")["CloudWatchLogs"]
+    assert logs["Principal"] == {"Service": "logs.ap-northeast-1.amazonaws.com"}
+    prefix = f"arn:aws:logs:ap-northeast-1:{ACCOUNT}:log-group:"
+    groups = (f"/aws/transaction-monitoring/{env}", f"/aws/rds/instance/txdb-{env}", f"/aws/elasticache/redis-{env}")
+    assert logs["Condition"] == {
+        "ArnLike": {
+            "kms:EncryptionContext:aws:logs:arn": [
+                f"{prefix}{group}{below}" for group in groups for below in ("", "/*")
+            ]
+        }
+    }
+
+
+def test_alarms_and_events_may_encrypt_for_the_topic(run_layer: RunLayer, statements: Statements) -> None:
+    policy = key_policy(run_layer("security", "prod"), statements, "telemetry-kms")
+    publish = {sid: policy[sid] for sid in ("AlarmsToTopic", "RdsEventsToTopic", "EventBridgeToTopic")}
+    assert {sid: s["Principal"]["Service"] for sid, s in publish.items()} == {
+        "AlarmsToTopic": "cloudwatch.amazonaws.com",
+        "RdsEventsToTopic": "events.rds.amazonaws.com",
+        "EventBridgeToTopic": "events.amazonaws.com",
+    }
+    assert all(s["Action"] == ["kms:Decrypt", "kms:GenerateDataKey*"] for s in publish.values())
+    assert publish["AlarmsToTopic"]["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": ACCOUNT},
+        "ArnLike": {
+            "aws:SourceArn": f"arn:aws:cloudwatch:ap-northeast-1:{ACCOUNT}:alarm:transaction-monitoring-prod-*"
+        },
+    }
+    assert publish["RdsEventsToTopic"]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}
+    assert "Condition" not in publish["EventBridgeToTopic"]
+
+
+# --- Roles
+
+
+@every_environment
+def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer: RunLayer, env: str) -> None:
+    assert {role.inputs["name"] for role in run_layer("security", env).all(ROLE)} == {
+        f"kinesis-role-{env}",
+        f"kinesis-producer-role-{env}",
+        f"rds-monitoring-role-{env}",
+        f"flow-log-role-{env}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("role", "service", "source"),
+    [
+        ("kinesis-role", "lambda", None),
+        ("kinesis-producer-role", "ecs-tasks", f"arn:aws:ecs:ap-northeast-1:{ACCOUNT}:*"),
+        ("rds-monitoring-role", "monitoring.rds", f"arn:aws:rds:ap-northeast-1:{ACCOUNT}:db:txdb-prod"),
+        ("flow-log-role", "vpc-flow-logs", f"arn:aws:ec2:ap-northeast-1:{ACCOUNT}:vpc-flow-log/*"),
+    ],
+)
+def test_a_role_trusts_its_service_and_only_for_this_account(
+    run_layer: RunLayer, role: str, service: str, source: str | None
+) -> None:
+    [statement] = json.loads(run_layer("security", "prod").one(ROLE, f"{role}-prod")["assumeRolePolicy"])["Statement"]
+    assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
+    assert statement["Action"] == ["sts:AssumeRole"]
+    assert "Resource" not in statement
+    expected = {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "ArnLike": {"aws:SourceArn": source}}
+    assert statement.get("Condition") == (expected if source else None)
+
+
+@every_environment
+def test_every_role_is_bounded(run_layer: RunLayer, statements: Statements, env: str) -> None:
+    run = run_layer("security", env)
+    boundary = run.one("aws:iam/policy:Policy", f"permissions-boundary-{env}")
+    assert statements(boundary["policy"])["MostThatCanBeGranted"]["Action"] == list(WITHIN_BOUNDARY)
+    arn = f"arn:aws:test:ap-northeast-1:{ACCOUNT}:permissions-boundary-{env}"
+    assert {role.inputs["permissionsBoundary"] for role in run.all(ROLE)} == {arn}
+
+
+def test_the_boundary_has_no_wildcard_and_administers_nothing() -> None:
+    assert not [action for action in WITHIN_BOUNDARY if "*" in action]
+    assert not {action.split(":")[0] for action in WITHIN_BOUNDARY} & {"iam", "organizations", "sts", "account"}
+    assert {action for action in WITHIN_BOUNDARY if action.startswith("kms:")} == {
+        "kms:Decrypt",
+        "kms:GenerateDataKey",
+    }
+
+
+@every_environment
+def test_the_consumer_gets_network_interfaces_and_no_other_right_here(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("security", env)
+    grant = run.one("aws:iam/rolePolicy:RolePolicy")
+    assert grant["role"] == f"kinesis-role-{env}"
+    assert {action.split(":")[0] for action in statements(grant["policy"])["StandInVpc"]["Action"]} == {"ec2"}
+    attachment = run.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
+    assert attachment["role"] == f"rds-monitoring-role-{env}"
+    assert attachment["policyArn"].endswith(":policy/service-role/AmazonRDSEnhancedMonitoringRole")
+
+
+def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer: RunLayer) -> None:
+    run = run_layer("security", "dev", config={"consumerServices": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]})
+    assert not run.all("aws:iam/rolePolicy:RolePolicy")
+    trust = json.loads(run.one(ROLE, "kinesis-role-dev")["assumeRolePolicy"])["Statement"]
+    assert {statement["Principal"]["Service"] for statement in trust} == {
+        "ecs-tasks.amazonaws.com",
+        "ec2.amazonaws.com",
+    }
+
+
+# --- Secrets
+
+
+@pytest.mark.parametrize(("env", "days"), [("local", 0), ("dev", 0), ("prod", 30)])
+def test_secrets_are_encrypted_with_their_key_and_recovered_as_the_profile_says(
+    run_layer: RunLayer, env: str, days: int
+) -> None:
+    for secret in run_layer("security", env).all(SECRET):
+        assert secret.inputs["kmsKeyId"] == f"arn:aws:test:ap-northeast-1:{ACCOUNT}:secrets-kms-key-{env}"
+        assert secret.inputs["recoveryWindowInDays"] == days
+
+
+@pytest.mark.parametrize("env", ["local", "dev"])
+def test_generated_credentials_are_json_with_the_user_and_a_random_password(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("security", env)
+    assert run.one(SECRET, f"rds-credentials-{env}")["name"] == f"rds-credentials-{env}"
+    version = run.one(SECRET_VERSION, f"rds-credentials-version-{env}")
+    assert json.loads(value(version["secretStringWo"])) == {
+        "username": "txadmin",
+        "password": "a-random-password-of-32-letters!",
+    }
+    assert version["secretStringWoVersion"] == 1
+    assert run.exports["db_credentials_version"] == 1
+
+
+@every_environment
+def test_redis_gets_a_random_token(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("security", env)
+    assert run.one(SECRET, f"redis-auth-{env}")["name"] == f"redis-auth-{env}"
+    version = run.one(SECRET_VERSION, f"redis-auth-version-{env}")
+    assert value(version["secretStringWo"]) == "a-random-password-of-32-letters!"
+
+
+@every_environment
+def test_random_values_are_within_what_rds_and_redis_take(run_layer: RunLayer, env: str) -> None:
+    for call in (call for call in run_layer("security", env).calls if call.token == RANDOM):
+        assert 16 <= call.args["passwordLength"] <= 128
+        assert call.args["excludePunctuation"] is True
+        assert not call.args.get("includeSpace")
+
+
+@every_environment
+def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("security", env)
+    for version in run.all(SECRET_VERSION):
+        assert "secretString" not in version.inputs
+        assert (version.name, "secretStringWo") in run.secret_inputs
+    assert "a-random-password" not in json.dumps(run.exports)
+
+
+def test_in_production_rds_makes_the_master_password_itself(run_layer: RunLayer) -> None:
+    run = run_layer("security", "prod")
+    assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-prod"]
+    assert run.exports["db_secret_arn"] == ""
+    assert run.exports["db_credentials_version"] == 0
+    assert run.exports["db_username"] == "txadmin"
+
+
+def test_raising_a_version_rotates_that_secret_alone(run_layer: RunLayer) -> None:
+    run = run_layer("security", "dev", config={"dbCredentialsVersion": 4})
+    assert run.one(SECRET_VERSION, "rds-credentials-version-dev")["secretStringWoVersion"] == 4
+    assert run.one(SECRET_VERSION, "redis-auth-version-dev")["secretStringWoVersion"] == 1
+    assert run.exports["db_credentials_version"] == 4
+    assert run.exports["redis_credentials_version"] == 1
+
+
+@every_environment
+def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("security", env)
+    assert len(run.all(SECRET_POLICY)) == len(run.all(SECRET))
+    for policy in run.all(SECRET_POLICY):
+        assert policy.inputs["blockPublicPolicy"] is True
+        arn = policy.inputs["secretArn"]
+        by_sid = statements(policy.inputs["policy"])
+        assert by_sid["DenyWithoutTls"]["Effect"] == "Deny"
+        assert by_sid["DenyWithoutTls"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        others = by_sid["DenyOthers"]
+        assert (others["Effect"], others["Principal"], others["Resource"]) == ("Deny", "*", [arn])
+        # Only the value: whoever manages the secret can still mend the policy.
+        assert others["Action"] == ["secretsmanager:GetSecretValue"]
+        readers = others["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+        assert readers[:2] == [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:kinesis-role-{env}", ROOT]
+
+
+def readers_of(run: Any, statements: Statements) -> list[str]:
+    policy = statements(run.one(SECRET_POLICY, f"redis-auth-policy-{run.env}")["policy"])
+    return list(policy["DenyOthers"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][2:])
+
+
+def test_production_names_its_readers_and_development_admits_the_account(
+    run_layer: RunLayer, statements: Statements
+) -> None:
+    assert readers_of(run_layer("security", "dev"), statements) == [f"arn:aws:iam::{ACCOUNT}:*"]
+    production = readers_of(run_layer("security", "prod"), statements)
+    assert f"arn:aws:iam::{ACCOUNT}:role/txmon-deploy-*" in production
+    assert f"arn:aws:iam::{ACCOUNT}:*" not in production
+
+
+def as_caller(arn: str) -> dict[str, dict[str, Any]]:
+    return {CALLER: {"accountId": ACCOUNT, "arn": arn, "id": "1", "userId": "u"}}
+
+
+def test_a_deployer_who_would_lock_himself_out_is_told_before_anything_is_locked(run_layer: RunLayer) -> None:
+    stranger = f"arn:aws:sts::{ACCOUNT}:assumed-role/intern/session"
+    with pytest.raises(pulumi.RunError, match=f"secretReaders does not name {stranger}"):
+        run_layer("security", "prod", answers=as_caller(stranger))
+
+
+def test_the_deploy_role_is_admitted(run_layer: RunLayer) -> None:
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/txmon-deploy-security/session"
+    assert run_layer("security", "prod", answers=as_caller(role)).all(SECRET_POLICY)
+
+
+@pytest.mark.parametrize(
+    ("caller", "readers", "admitted"),
+    [
+        (ROOT, [], True),
+        (f"arn:aws:iam::{ACCOUNT}:user/ann", ["user/ann"], True),
+        (f"arn:aws:iam::{ACCOUNT}:user/team/ann", ["user/team/*"], True),
+        (f"arn:aws:iam::{ACCOUNT}:user/bob", ["user/ann", "role/bob"], False),
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/x", ["role/path/to/ops"], True),
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/admin", ["role/admin"], False),
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/ops/x", ["*"], True),
+        (
+            f"arn:aws:sts::{ACCOUNT}:assumed-role/AWSReservedSSO_AdministratorAccess_0a/ann@example.com",
+            ["role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*"],
+            True,
+        ),
+    ],
+)
+def test_a_caller_is_matched_as_iam_would(caller: str, readers: list[str], admitted: bool) -> None:
+    assert may_read(caller, readers) is admitted
+
+
+EXISTING = {"dbSecretName": "shared-credentials"}
+
+
+def test_an_existing_secret_is_used_and_none_made(run_layer: RunLayer) -> None:
+    run = run_layer("security", "dev", config=EXISTING | {"dbCredentialsVersion": 3})
+    assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-dev"]
+    assert run.exports["db_secret_arn"].endswith(":secret:shared-credentials-a1B2c3")
+    assert run.exports["db_username"] == "txadmin"
+    assert run.exports["db_credentials_version"] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "lacks"),
+    [
+        ('{"username": "me"}', "it lacks password"),
+        ('{"password": "hunter2"}', "it lacks username"),
+        ('{"username": "", "password": "hunter2"}', "it lacks username"),
+        ('{"username": 1, "password": "hunter2"}', "it lacks username"),
+        ("hunter2", "it lacks username and password"),
+        ('{"username": "me", "password": "hunter2"', "it lacks username and password"),
+        ('["hunter2"]', "it lacks username and password"),
+        ("null", "it lacks username and password"),
+    ],
+)
+def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(
+    run_layer: RunLayer, text: str, lacks: str
+) -> None:
+    answer = {GET_VERSION: {"secretString": text}}
+    with pytest.raises(pulumi.RunError) as refused:
+        run_layer("security", "dev", config=EXISTING, answers=answer)
+    assert "the secret 'shared-credentials' must be JSON" in str(refused.value)
+    assert lacks in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_production_protects_keys_and_secrets(run_layer: RunLayer) -> None:
+    assert run_layer("security", "prod").protected == {
+        "kms-key-prod",
+        "stream-kms-key-prod",
+        "secrets-kms-key-prod",
+        "telemetry-kms-key-prod",
+        "redis-auth-prod",
+    }
+    assert not run_layer("security", "dev").protected
