@@ -1,0 +1,509 @@
+"""The monitoring layer's real program, with its committed stack files, under mocks."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
+
+from projects.monitoring.config import MonitoringConfig
+from shared.contracts import DataContract, NetworkContract, SecurityContract, StreamingContract
+from shared.environments import stack_file
+
+RunLayer = Callable[..., Any]
+Statements = Callable[[str], dict[str, dict[str, Any]]]
+
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+RULE = "aws:cloudwatch/eventRule:EventRule"
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+ENVIRONMENTS = ("local", "dev", "prod")
+
+NETWORK = NetworkContract.example()
+SECURITY = SecurityContract.example()
+STREAMING = StreamingContract.example()
+DATA = DataContract.example()
+
+SUBSCRIPTIONS = [
+    {"protocol": "email", "endpoint": "team@example.com"},
+    {"protocol": "https", "endpoint": "https://pager.example.com/key", "paging": True},
+]
+
+every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
+
+
+def alarms(run: Any) -> dict[str, dict[str, Any]]:
+    """The alarms' inputs by the end of their names."""
+    prefix = f"transaction-monitoring-{run.env}-"
+    return {each.inputs["name"].removeprefix(prefix): dict(each.inputs) for each in run.all(ALARM)}
+
+
+def sentence(**values: Any) -> str:
+    with pytest.raises(pulumi.RunError) as error:
+        MonitoringConfig.parse({"environmentSuffix": "test", **values}, "projects/monitoring/Pulumi.test.yaml")
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+# Logs
+
+
+@every_environment
+def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
+    assert groups.keys() == {
+        f"/aws/transaction-monitoring/{env}",
+        f"/aws/transaction-monitoring/{env}/flow-logs",
+    }
+    for group in groups.values():
+        assert group["kmsKeyId"] == SECURITY["telemetry_key_arn"]
+        assert group["retentionInDays"] == (365 if env == "prod" else 7)
+        assert group["deletionProtectionEnabled"] is (env == "prod")
+
+
+def test_logs_are_protected_in_production_only(run_layer: RunLayer) -> None:
+    assert run_layer("monitoring", "dev").protected == run_layer("monitoring", "local").protected == set()
+    assert run_layer("monitoring", "prod").protected == {"log-group-prod", "vpc-flow-log-group-prod"}
+
+
+@every_environment
+def test_only_consumer_and_producer_may_write_application_logs(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    grants = {
+        each.inputs["role"]: statements(each.inputs["policy"]) for each in run.all("aws:iam/rolePolicy:RolePolicy")
+    }
+    assert grants.keys() == {
+        SECURITY["kinesis_role_name"],
+        SECURITY["kinesis_producer_role_name"],
+        SECURITY["flow_log_role_name"],
+    }
+    for role in (SECURITY["kinesis_role_name"], SECURITY["kinesis_producer_role_name"]):
+        [grant] = grants[role].values()
+        assert grant["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+        assert grant["Resource"] == [f"arn:aws:test:ap-northeast-1:123456789012:log-group-{env}:log-stream:*"]
+
+
+@every_environment
+def test_every_connection_of_the_vpc_is_logged_by_security_s_role(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    flow = run.one("aws:ec2/flowLog:FlowLog")
+    assert flow["vpcId"] == NETWORK["vpc_id"]
+    assert flow["trafficType"] == "ALL"
+    assert flow["maxAggregationInterval"] == 60
+    assert flow["iamRoleArn"] == SECURITY["flow_log_role_arn"]
+    group = f"arn:aws:test:ap-northeast-1:123456789012:vpc-flow-log-group-{env}"
+    assert flow["logDestination"] == group
+    delivery = statements(run.one("aws:iam/rolePolicy:RolePolicy", f"flow-log-delivery-{env}")["policy"])
+    assert delivery["Deliver"]["Resource"] == [group, f"{group}:log-stream:*"]
+    assert delivery["FindGroup"]["Action"] == ["logs:DescribeLogGroups"]
+
+
+def test_personal_data_is_masked_in_production_s_logs(run_layer: RunLayer) -> None:
+    assert not run_layer("monitoring", "dev").all("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy")
+    policy = json.loads(
+        run_layer("monitoring", "prod").one("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy")[
+            "policyDocument"
+        ]
+    )
+    found, masked = policy["Statement"]
+    assert found["DataIdentifier"] == masked["DataIdentifier"]
+    assert "arn:aws:dataprotection::aws:data-identifier/CreditCardNumber" in masked["DataIdentifier"]
+    assert "Audit" in found["Operation"]
+    assert "Deidentify" in masked["Operation"]
+
+
+# Alarms
+
+
+@every_environment
+def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    for each in (*run.all(ALARM), *run.all(COMPOSITE)):
+        assert each.inputs["alarmActions"] == each.inputs["okActions"] == [run.exports["alerts_topic_arn"]]
+        assert each.inputs.get("actionsEnabled", True) is True
+        means = each.inputs["alarmDescription"]
+        assert means.endswith(".")
+        assert means.count(".") >= 2 or "Raise" in means, means
+
+
+@every_environment
+def test_every_alarm_watches_something_that_exists(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    expected = {
+        "AWS/Kinesis": [{"StreamName": STREAMING["kinesis_stream_name"]}],
+        "AWS/SQS": [{"QueueName": "transaction-dead-letters-dev"}],
+        "AWS/RDS": [{"DBInstanceIdentifier": DATA["rds_identifier"]}],
+        "AWS/ElastiCache": [{"CacheClusterId": member, "CacheNodeId": "0001"} for member in DATA["redis_member_ids"]],
+        "AWS/SNS": [{"TopicName": f"transaction-alerts-{env}"}],
+        f"TransactionMonitoring/{env}": [{}],
+    }
+    seen = set()
+    for alarm in alarms(run).values():
+        metrics = [query["metric"] for query in alarm.get("metricQueries", []) if "metric" in query]
+        for metric in metrics or ([alarm] if "namespace" in alarm else []):
+            assert metric.get("dimensions", {}) in expected[metric["namespace"]]
+            seen.add(metric["namespace"])
+    assert seen == expected.keys()
+
+
+@every_environment
+def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer: RunLayer, env: str) -> None:
+    for alarm in alarms(run_layer("monitoring", env)).values():
+        assert 1 <= alarm["datapointsToAlarm"] <= alarm["evaluationPeriods"]
+        period = alarm.get("period") or 60
+        assert period in {60, 300}
+        assert period * alarm["evaluationPeriods"] <= 86_400  # CloudWatch's limit
+
+
+def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missing_is_none(
+    run_layer: RunLayer,
+) -> None:
+    table = alarms(run_layer("monitoring", "prod"))
+    breaching = {name for name, alarm in table.items() if alarm["treatMissingData"] == "breaching"}
+    assert breaching == {"database-down", "stream-silent"}
+    for name, alarm in table.items():
+        if alarm.get("statistic") == "Sum" and name not in breaching:
+            assert alarm["treatMissingData"] == "notBreaching"
+
+
+def test_alarms_that_need_a_figure_below_the_threshold_ask_for_it(run_layer: RunLayer) -> None:
+    table = alarms(run_layer("monitoring", "prod"))
+    below = {name for name, alarm in table.items() if alarm["comparisonOperator"] == "LessThanThreshold"}
+    assert below == {
+        "stream-silent",
+        "database-down",
+        "database-cpu-credits",
+        "database-memory",
+        "database-storage",
+        "database-io-balance",
+        "database-byte-balance",
+    }
+
+
+def test_thresholds_follow_the_profile(run_layer: RunLayer) -> None:
+    dev, prod = alarms(run_layer("monitoring", "dev")), alarms(run_layer("monitoring", "prod"))
+    assert dev["stream-iterator-age"]["threshold"] == 300_000
+    assert prod["stream-iterator-age"]["threshold"] == 60_000
+    assert dev["database-storage"]["threshold"] == 4 * 1024**3
+    assert prod["database-storage"]["threshold"] == 3 * 1024**3  # 15 % of the example's 20 GiB
+    assert "stream-silent" not in dev
+    assert "stream-silent" in prod
+    assert prod.keys() - dev.keys() == {"stream-silent"}
+
+
+def test_thresholds_follow_the_sizes_that_data_deployed(run_layer: RunLayer) -> None:
+    large = {
+        "environment_suffix": "dev",
+        "rds_vcpus": 4,
+        "rds_memory_mib": 16384,
+        "rds_max_connections": 1000,
+        "redis_vcpus": 4,
+    }
+    small = alarms(run_layer("monitoring", "dev"))
+    big = alarms(run_layer("monitoring", "dev", upstream={"data": DATA | large}))
+    assert (small["database-load"]["threshold"], big["database-load"]["threshold"]) == (2, 4)
+    assert (small["database-connections"]["threshold"], big["database-connections"]["threshold"]) == (64, 800)
+    assert big["database-memory"]["threshold"] == 16 * small["database-memory"]["threshold"]
+    assert (small["cache-1-cpu"]["metricName"], small["cache-1-cpu"]["threshold"]) == ("CPUUtilization", 45)
+    assert (big["cache-1-cpu"]["metricName"], big["cache-1-cpu"]["threshold"]) == ("EngineCPUUtilization", 90)
+
+
+def test_thresholds_follow_the_stream(run_layer: RunLayer) -> None:
+    upstream = {
+        "streaming": STREAMING
+        | {"environment_suffix": "dev", "kinesis_shard_count": 3, "kinesis_retention_hours": 168}
+    }
+    table = alarms(run_layer("monitoring", "dev", upstream=upstream))
+    assert table["stream-iterator-age-critical"]["threshold"] == 84 * 3_600_000
+    result, *operands = table["stream-shard-use"]["metricQueries"]
+    assert result["expression"] == "100 * MAX([bytes / (60 * 1048576 * 3), records / (60 * 1000 * 3)])"
+    assert result["returnData"] is True
+    assert {each["id"]: each["metric"]["metricName"] for each in operands} == {
+        "bytes": "IncomingBytes",
+        "records": "IncomingRecords",
+    }
+    assert not any(each.get("returnData") for each in operands)
+
+
+def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer: RunLayer) -> None:
+    [query] = alarms(run_layer("monitoring", "dev"))["endpoint-packets-dropped"]["metricQueries"]
+    assert f"\"VPC Id\" = '{NETWORK['vpc_id']}'" in query["expression"]
+    assert query["period"] == 60
+
+
+@every_environment
+def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lose_transactions(
+    run_layer: RunLayer, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    parts = set(re.findall(r'ALARM\("([^"]+)"\)', run.one(COMPOSITE)["alarmRule"]))
+    names = {each.inputs["name"] for each in run.all(ALARM)}
+    assert parts <= names
+    ends = {part.removeprefix(f"transaction-monitoring-{env}-") for part in parts}
+    assert ends >= {
+        "stream-iterator-age",
+        "stream-write-throttled",
+        "database-down",
+        "cache-1-evictions",
+        "cache-2-evictions",
+    }
+
+
+@every_environment
+def test_every_alarm_is_exported_and_its_name_lets_it_publish(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    names = run.exports["alarm_names"]
+    assert set(names) == {
+        run.one(COMPOSITE)["alarmName"],
+        *(each.inputs["name"] for each in run.all(ALARM)),
+    }
+    policy = statements(run.one("aws:sns/topicPolicy:TopicPolicy")["policy"])
+    pattern = policy["Alarms"]["Condition"]["ArnLike"]["aws:SourceArn"]
+    begins = pattern.removeprefix("arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:").removesuffix("*")
+    assert all(name.startswith(begins) for name in names)
+
+
+@every_environment
+def test_errors_of_the_applications_are_counted_into_the_metric_that_is_watched(
+    run_layer: RunLayer, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    counted = run.one("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+    assert counted["logGroupName"] == run.exports["log_group_name"]
+    watched = alarms(run)["application-errors"]
+    assert (watched["namespace"], watched["metricName"]) == (
+        counted["metricTransformation"]["namespace"],
+        counted["metricTransformation"]["name"],
+    )
+
+
+# The topic
+
+
+@every_environment
+def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("monitoring", env)
+    topic = run.one("aws:sns/topic:Topic")
+    assert topic["kmsMasterKeyId"] == SECURITY["telemetry_key_arn"]
+    assert topic["signatureVersion"] == 2
+    policy = statements(run.one("aws:sns/topicPolicy:TopicPolicy")["policy"])
+    assert {sid: each["Principal"] for sid, each in policy.items()} == {
+        "Alarms": {"Service": "cloudwatch.amazonaws.com"},
+        "DatabaseEvents": {"Service": "events.rds.amazonaws.com"},
+        "Rules": {"Service": "events.amazonaws.com"},
+        "DenyWithoutTls": "*",
+    }
+    assert all(each["Condition"] for each in policy.values())
+    for sid in ("Alarms", "DatabaseEvents"):
+        assert policy[sid]["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
+    assert policy["DenyWithoutTls"]["Effect"] == "Deny"
+    assert policy["DenyWithoutTls"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == len(run.all(RULE)) == 3
+
+
+def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(run_layer: RunLayer) -> None:
+    run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
+    mail, pager = (each.inputs for each in run.all(SUBSCRIPTION))
+    assert all(is_rpc_secret(each["endpoint"]) for each in (mail, pager))
+    assert unwrap_rpc_secret(mail["endpoint"]) == "team@example.com"
+    assert "filterPolicy" not in mail
+    assert json.loads(pager["filterPolicy"]) == {"AlarmName": ["transaction-monitoring-dev-pipeline-unhealthy"]}
+    assert pager["filterPolicyScope"] == "MessageBody"
+
+
+def test_nobody_is_subscribed_by_a_committed_file(run_layer: RunLayer) -> None:
+    assert not any(run_layer("monitoring", env).all(SUBSCRIPTION) for env in ENVIRONMENTS)
+
+
+def test_production_without_subscribers_is_warned_of(run_layer: RunLayer, caplog: pytest.LogCaptureFixture) -> None:
+    run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS})
+    assert "nobody is told" not in caplog.text
+    run_layer("monitoring", "prod", config={"subscriptions": []})
+    assert "nobody is told of alarms" in caplog.text
+
+
+# Events
+
+
+@every_environment
+def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in run.all(RULE)}
+    keys = patterns[f"rule-key-endangered-{env}"]["detail"]
+    assert set(keys["resources"]["ARN"]) == {value for name, value in SECURITY.items() if name.endswith("key_arn")}
+    assert {"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"} <= set(keys["eventName"])
+    secrets = [DATA["rds_secret_arn"], SECURITY["redis_secret_arn"]]
+    endangered = patterns[f"rule-secret-endangered-{env}"]["detail"]
+    assert endangered["$or"][0]["requestParameters"]["secretId"] == secrets
+    read = patterns[f"rule-secret-read-{env}"]["detail"]
+    assert read["requestParameters"]["secretId"] == secrets
+    others, no_session = read["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"]
+    assert others["anything-but"]["wildcard"] == [
+        SECURITY["kinesis_role_arn"],
+        "arn:aws:iam::123456789012:role/txmon-deploy-*",
+    ]
+    assert no_session == {"exists": False}
+
+
+@every_environment
+def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    targets = run.all("aws:cloudwatch/eventTarget:EventTarget")
+    assert {each.inputs["rule"] for each in targets} == {each.name for each in run.all(RULE)}
+    for each in targets:
+        assert each.inputs["arn"] == run.exports["alerts_topic_arn"]
+        transformer = each.inputs["inputTransformer"]
+        used = set(re.findall(r"<(\w+)>", transformer["inputTemplate"]))
+        assert used == transformer["inputPaths"].keys()
+        assert json.loads(transformer["inputTemplate"])["means"]
+
+
+def test_a_call_that_only_reads_reaches_its_rule(run_layer: RunLayer) -> None:
+    run = run_layer("monitoring", "dev")
+    states = {each.name: each.inputs["state"] for each in run.all(RULE)}
+    assert states["rule-secret-read-dev"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    assert {states["rule-key-endangered-dev"], states["rule-secret-endangered-dev"]} == {"ENABLED"}
+
+
+@every_environment
+def test_rds_tells_of_failovers_and_failures(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    events = run.one("aws:rds/eventSubscription:EventSubscription")
+    assert events["snsTopic"] == run.exports["alerts_topic_arn"]
+    assert (events["sourceType"], events["sourceIds"]) == ("db-instance", [DATA["rds_identifier"]])
+    assert {"failover", "failure", "low storage", "maintenance"} <= set(events["eventCategories"])
+
+
+# The dashboard and what is kept
+
+
+@every_environment
+def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    widgets = json.loads(run.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])["widgets"]
+    covered: set[tuple[int, int]] = set()
+    for widget in widgets:
+        assert widget["type"] in {"metric", "alarm", "text"}
+        assert widget["x"] + widget["width"] <= 24
+        cells = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not covered & cells
+        covered |= cells
+        properties = widget["properties"]
+        match widget["type"]:
+            case "metric":
+                assert properties["region"] == "ap-northeast-1"
+                assert properties["title"]
+                for metric in properties["metrics"]:
+                    assert len(metric) % 2 == 0 or isinstance(metric[-1], dict)
+            case "alarm":
+                assert len(properties["alarms"]) == len(run.exports["alarm_names"]) <= 100
+            case "text":
+                assert properties["markdown"]
+
+
+def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer: RunLayer) -> None:
+    body = run_layer("monitoring", "dev").one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
+    for shown in (
+        STREAMING["kinesis_stream_name"],
+        *DATA["redis_member_ids"],
+        DATA["rds_identifier"],
+        "transaction-dead-letters-dev",
+        NETWORK["vpc_id"],
+    ):
+        assert shown in body
+
+
+@every_environment
+def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    existing = {
+        run.exports["log_group_name"],
+        run.exports["flow_log_group_name"],
+        *DATA["rds_log_group_names"],
+        *DATA["redis_log_group_names"],
+    }
+    kept = run.all("aws:cloudwatch/queryDefinition:QueryDefinition")
+    assert len(kept) == 5
+    for each in kept:
+        assert each.inputs["name"].startswith(f"transaction-monitoring-{env}/")
+        assert each.inputs["logGroupNames"]
+        assert set(each.inputs["logGroupNames"]) <= existing
+
+
+def test_production_has_a_budget_that_tells_the_mail_subscribers(run_layer: RunLayer) -> None:
+    assert not run_layer("monitoring", "dev").all("aws:budgets/budget:Budget")
+    budget = run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS}).one("aws:budgets/budget:Budget")
+    assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("1200", "USD", "MONTHLY")
+    assert budget["costFilters"] == [{"name": "TagKeyValue", "values": ["user:Project$txmon"]}]
+    assert [each["notificationType"] for each in unwrapped(budget["notifications"])] == ["ACTUAL", "FORECASTED"]
+    for each in unwrapped(budget["notifications"]):
+        assert unwrapped(each["subscriberEmailAddresses"]) == ["team@example.com"]
+
+
+def unwrapped(value: Any) -> Any:
+    return unwrap_rpc_secret(value) if is_rpc_secret(value) else value
+
+
+# Previews, files, settings
+
+
+def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer: RunLayer) -> None:
+    nothing: dict[str, dict[str, Any]] = {name: {} for name in ("network", "security", "streaming", "data")}
+    run = run_layer("monitoring", "dev", upstream=nothing, preview=True)
+    assert alarms(run).keys() == alarms(run_layer("monitoring", "dev")).keys()
+
+
+def test_local_has_exactly_development_s_settings() -> None:
+    local, dev = (yaml.safe_load(stack_file("monitoring", env).read_text())["config"] for env in ("local", "dev"))
+    assert local == dev
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"iteratorAge": 5}, "did you mean 'iteratorAgeSeconds'?"),
+        ({"iteratorAgeSeconds": 0}, "iteratorAgeSeconds: input should be greater than 0, not 0"),
+        ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
+        ({"freeStoragePercent": 60}, "freeStoragePercent: input should be less than or equal to 50, not 60"),
+        ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
+        (
+            {"subscriptions": [{"protocol": "email", "endpoint": "team"}]},
+            "subscriptions.0: an endpoint of email must have an @",
+        ),
+        (
+            {"subscriptions": [{"protocol": "https", "endpoint": "http://pager.example.com"}]},
+            "subscriptions.0: an endpoint of https must begin with https://",
+        ),
+        (
+            {"subscriptions": [{"protocol": "pigeon", "endpoint": "coop"}]},
+            "subscriptions.0.protocol: input should be 'email', 'email-json', 'https', 'sms', 'sqs' or 'lambda'",
+        ),
+    ],
+)
+def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> None:
+    assert says in sentence(**values)
+    assert sentence(**values).startswith("projects/monitoring/Pulumi.test.yaml: ")
+
+
+def test_a_bad_subscription_does_not_show_its_endpoint() -> None:
+    assert "pager.example.com" not in sentence(
+        subscriptions=[{"protocol": "https", "endpoint": "http://pager.example.com"}]
+    )
