@@ -1,0 +1,196 @@
+"""The streaming layer, as its committed stack files make it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from projects.streaming.capacity import SHARD_BYTES, SHARD_RECORDS, shards_needed
+from shared.contracts import SecurityContract
+
+RunLayer = Callable[..., Any]
+Statements = Callable[[str], dict[str, dict[str, Any]]]
+ENVIRONMENTS = ("local", "dev", "prod")
+
+STREAM = "aws:kinesis/stream:Stream"
+QUEUE = "aws:sqs/queue:Queue"
+GRANT = "aws:iam/rolePolicy:RolePolicy"
+
+SECURITY = SecurityContract.example()
+
+every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
+
+
+def stream_arn(env: str) -> str:
+    return f"arn:aws:test:ap-northeast-1:123456789012:kinesis-stream-{env}"
+
+
+def queue_arn(env: str) -> str:
+    return f"arn:aws:test:ap-northeast-1:123456789012:dead-letter-queue-{env}"
+
+
+@every_environment
+def test_the_stream_is_the_original_programs_encrypted_with_its_own_key(run_layer: RunLayer, env: str) -> None:
+    stream = run_layer("streaming", env).one(STREAM, f"kinesis-stream-{env}")
+    assert stream["name"] == f"transaction-stream-{env}"
+    assert stream["shardCount"] == 2
+    assert stream["streamModeDetails"] == {"streamMode": "PROVISIONED"}
+    assert stream["encryptionType"] == "KMS"
+    assert stream["kmsKeyId"] == SECURITY["stream_key_arn"]
+
+
+@pytest.mark.parametrize(
+    ("env", "hours", "metrics", "deletes_consumers"),
+    [("local", 24, 0, True), ("dev", 24, 0, True), ("prod", 168, 3, False)],
+)
+def test_the_stream_keeps_records_and_counts_as_the_profile_says(
+    run_layer: RunLayer, env: str, hours: int, metrics: int, *, deletes_consumers: bool
+) -> None:
+    run = run_layer("streaming", env)
+    stream = run.one(STREAM)
+    assert stream["retentionPeriod"] == hours
+    assert len(stream["shardLevelMetrics"]) == metrics
+    assert stream["enforceConsumerDeletion"] is deletes_consumers
+    assert run.exports["kinesis_retention_hours"] == hours
+
+
+@every_environment
+def test_failed_batches_are_kept_for_two_weeks_encrypted_over_tls(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("streaming", env)
+    queue = run.one(QUEUE, f"dead-letter-queue-{env}")
+    assert queue["name"] == f"transaction-dead-letters-{env}"
+    assert queue["messageRetentionSeconds"] == 14 * 86400
+    assert queue["kmsMasterKeyId"] == SECURITY["telemetry_key_arn"]
+    policy = run.one("aws:sqs/queuePolicy:QueuePolicy")
+    assert policy["queueUrl"] == run.exports["dead_letter_queue_url"]
+    assert statements(policy["policy"]) == {
+        "DenyWithoutTls": {
+            "Sid": "DenyWithoutTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": ["sqs:*"],
+            "Resource": [queue_arn(env)],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    }
+
+
+def through_kinesis(env: str) -> dict[str, Any]:
+    return {
+        "StringEquals": {
+            "kms:ViaService": "kinesis.ap-northeast-1.amazonaws.com",
+            "kms:EncryptionContext:aws:kinesis:arn": stream_arn(env),
+        }
+    }
+
+
+@every_environment
+def test_the_producer_puts_on_this_stream_and_does_nothing_else(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    grant = run_layer("streaming", env).one(GRANT, f"kinesis-producer-policy-{env}")
+    assert grant["role"] == SECURITY["kinesis_producer_role_name"]
+    assert list(statements(grant["policy"]).values()) == [
+        {
+            "Sid": "Put",
+            "Effect": "Allow",
+            "Action": [
+                "kinesis:PutRecord",
+                "kinesis:PutRecords",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:ListShards",
+            ],
+            "Resource": [stream_arn(env)],
+        },
+        {
+            "Sid": "EncryptForStream",
+            "Effect": "Allow",
+            "Action": ["kms:GenerateDataKey"],
+            "Resource": [SECURITY["stream_key_arn"]],
+            "Condition": through_kinesis(env),
+        },
+    ]
+
+
+@every_environment
+def test_the_consumer_reads_this_stream_puts_failures_aside_and_does_nothing_else(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    grant = run_layer("streaming", env).one(GRANT, f"kinesis-policy-{env}")
+    assert grant["role"] == SECURITY["kinesis_role_name"]
+    by_sid = statements(grant["policy"])
+    assert {sid: (statement["Action"], statement["Resource"]) for sid, statement in by_sid.items()} == {
+        "Read": (
+            [
+                "kinesis:DescribeStream",
+                "kinesis:DescribeStreamSummary",
+                "kinesis:GetRecords",
+                "kinesis:GetShardIterator",
+                "kinesis:ListShards",
+            ],
+            [stream_arn(env)],
+        ),
+        "FanOut": (
+            ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"],
+            [f"{stream_arn(env)}/consumer/*"],
+        ),
+        "List": (["kinesis:ListStreams"], ["*"]),
+        "DecryptStream": (["kms:Decrypt"], [SECURITY["stream_key_arn"]]),
+        "PutAside": (["sqs:SendMessage"], [queue_arn(env)]),
+        "EncryptForQueue": (["kms:GenerateDataKey", "kms:Decrypt"], [SECURITY["telemetry_key_arn"]]),
+    }
+    assert {statement["Effect"] for statement in by_sid.values()} == {"Allow"}
+    assert by_sid["DecryptStream"]["Condition"] == through_kinesis(env)
+    assert by_sid["EncryptForQueue"]["Condition"] == {
+        "StringEquals": {"kms:ViaService": "sqs.ap-northeast-1.amazonaws.com"}
+    }
+
+
+def test_only_production_protects_stream_and_queue(run_layer: RunLayer) -> None:
+    assert run_layer("streaming", "prod").protected == {"kinesis-stream-prod", "dead-letter-queue-prod"}
+    assert not run_layer("streaming", "dev").protected
+
+
+def test_the_streams_key_is_whatever_security_exports(run_layer: RunLayer) -> None:
+    key = "arn:aws:kms:ap-northeast-1:123456789012:key/another"
+    run = run_layer("streaming", "dev", upstream={"security": SECURITY | {"stream_key_arn": key}})
+    assert run.one(STREAM)["kmsKeyId"] == key
+
+
+def test_a_preview_works_before_security_is_deployed(run_layer: RunLayer) -> None:
+    run = run_layer("streaming", "dev", upstream={"security": {}}, preview=True)
+    assert run.one(STREAM)["name"] == "transaction-stream-dev"
+    assert not isinstance(run.one(STREAM).get("kmsKeyId"), str)
+
+
+def test_one_shard_bears_the_original_load() -> None:
+    assert shards_needed(1000, 1024) == 1
+
+
+@pytest.mark.parametrize(
+    ("per_minute", "size", "shards"),
+    [
+        (60_000, 1, 1),  # 1,000 records a second fill a shard
+        (60_001, 1, 2),
+        (60, 1024 * 1024, 1),  # and so does 1 MiB a second
+        (61, 1024 * 1024, 2),
+        (600_000, 1024, 10),
+    ],
+)
+def test_shards_are_needed_for_records_or_for_bytes(per_minute: int, size: int, shards: int) -> None:
+    assert shards_needed(per_minute, size) == shards
+
+
+@given(st.integers(1, 10**7), st.integers(1, 1024 * 1024))
+def test_the_shards_bear_the_load_and_one_less_would_not(per_minute: int, size: int) -> None:
+    shards = shards_needed(per_minute, size)
+
+    def bears(count: int) -> bool:
+        return per_minute <= count * SHARD_RECORDS * 60 and per_minute * size <= count * SHARD_BYTES * 60
+
+    assert bears(shards)
+    assert shards == 1 or not bears(shards - 1)
