@@ -1,12 +1,13 @@
 """The one door for a layer's configuration: typed, checked before anything is created, one sentence a fault."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import pulumi
+from annotated_types import GroupedMetadata
 from pulumi.runtime.config import CONFIG, get_config_env
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from shared.environments import suggestion
@@ -24,22 +25,26 @@ Structured = BeforeValidator(_decoded)
 """For fields that hold a list or an object."""
 
 
-def one_of(allowed: Iterable[Any]) -> AfterValidator:
+class OneOf(GroupedMetadata):
     """For fields that take one of these values only."""
-    known = tuple(allowed)
 
-    def check(value: Any) -> Any:
-        if value not in known:
-            raise ValueError(f"{value!r} must be one of {', '.join(str(each) for each in known)}")
+    def __init__(self, allowed: Iterable[Any]) -> None:
+        self.allowed = tuple(allowed)
+
+    def __iter__(self) -> Iterator[Any]:
+        yield AfterValidator(self._checked)
+        yield WithJsonSchema({"enum": list(self.allowed)})
+
+    def _checked(self, value: Any) -> Any:
+        if value not in self.allowed:
+            raise ValueError(f"{value!r} must be one of {', '.join(str(each) for each in self.allowed)}")
         return value
-
-    return AfterValidator(check)
 
 
 LogRetentionDays = Annotated[
     int,
     # CloudWatch Logs API reference, PutRetentionPolicy.
-    one_of((1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)),
+    OneOf((1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)),
 ]
 """Days that a log group can keep its events."""
 

@@ -103,6 +103,8 @@ def _allowed(setting: Mapping[str, Any]) -> str:
         return " or ".join(_allowed(choice) for choice in setting["anyOf"] if choice.get("type") != "null")
     if "enum" in setting:
         return ", ".join(f"`{choice}`" for choice in setting["enum"])
+    if "$ref" in setting:
+        return "objects"
     if setting["type"] == "array":
         return f"a list of {_allowed(setting['items'])}"
     limits = [

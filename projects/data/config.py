@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from projects.data import windows
 from projects.data.capacity import Load
 from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES
-from shared.config import LayerConfig, LogRetentionDays, one_of
+from shared.config import LayerConfig, LogRetentionDays, OneOf
 
 
 def _window(*, daily: bool, at_least: int) -> AfterValidator:
@@ -48,7 +48,7 @@ class DataConfig(LayerConfig):
     postgres_version: Annotated[str, Field(pattern=r"^1[5-8](\.\d+)?$")] = "17"
     """A major version: minor ones come by themselves, and old ones disappear from RDS."""
 
-    postgres_instance_class: Annotated[str, one_of(DATABASE_CLASSES)] = "db.m7g.large"
+    postgres_instance_class: Annotated[str, OneOf(DATABASE_CLASSES)] = "db.m7g.large"
     """The instance class of the database and its standby."""
 
     postgres_storage_gib: Annotated[int, Field(ge=20, le=65536)] = 200
@@ -69,7 +69,7 @@ class DataConfig(LayerConfig):
     postgres_maintenance_window: Annotated[str, _window(daily=False, at_least=30)] = "sun:18:00-sun:19:00"
     """When RDS may restart the database, in UTC."""
 
-    postgres_monitoring_seconds: Annotated[int, one_of((0, 1, 5, 10, 15, 30, 60))] = 15
+    postgres_monitoring_seconds: Annotated[int, OneOf((0, 1, 5, 10, 15, 30, 60))] = 15
     """Interval of Enhanced Monitoring; 0 for none."""
 
     postgres_insights: Literal["standard", "advanced"] = "advanced"
@@ -78,7 +78,7 @@ class DataConfig(LayerConfig):
     redis_version: Annotated[str, Field(pattern=r"^7\.\d+$")] = "7.1"
     """Redis OSS ends at 7.1 on ElastiCache."""
 
-    redis_node_type: Annotated[str, one_of(NODE_TYPES)] = "cache.m7g.large"
+    redis_node_type: Annotated[str, OneOf(NODE_TYPES)] = "cache.m7g.large"
     """The type of the primary and of its replica."""
 
     redis_snapshot_days: BackupDays = 7
