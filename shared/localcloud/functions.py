@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from shared.localcloud.errors import LocalCloudError
 from shared.localcloud.operation import from_aws, gone
-from shared.localcloud.spec import pascal
+from shared.localcloud.spec import pascal, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def _alias(session: Session, args: Props) -> Props:
 
 def _policy_document(_session: Session, args: Props) -> Props:
     """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
-    for unsupported in OTHER_DOCUMENTS.split():
+    for unsupported in sorted(words(OTHER_DOCUMENTS)):
         if args.get(unsupported):
             raise LocalCloudError(f"the local cloud's getPolicyDocument does not know {unsupported}")
     document: Props = {"Version": args.get("version") or "2012-10-17"}
@@ -185,7 +185,7 @@ Function = tuple["Callable[[Session, Props], Props]", frozenset[str], frozenset[
 
 
 def _function(run: Callable[[Session, Props], Props], inputs: str = "", secrets: str = "") -> Function:
-    return run, frozenset(inputs.split()) | {"region"}, frozenset(secrets.split())
+    return run, words(inputs) | {"region"}, words(secrets)
 
 
 RANDOM: Final = (

@@ -23,8 +23,5 @@ def gaps() -> list[Gap]:
         short = f"{kind[1]}.{kind[-1]}"
         if spec.missing:
             found.append(Gap(short, spec.missing))
-        by_reason: dict[str, list[str]] = {}
-        for key, reason in spec.lost.items():
-            by_reason.setdefault(reason, []).append(key)
-        found += [Gap(f"{short}: {', '.join(keys)}", reason) for reason, keys in by_reason.items()]
+        found += [Gap(f"{short}: {', '.join(keys.split())}", reason) for keys, reason in spec.lost.items()]
     return sorted(found, key=lambda gap: gap.subject)

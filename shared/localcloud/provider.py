@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import logging
 import threading
+import traceback
 from collections import OrderedDict
 from concurrent import futures
 from functools import wraps
@@ -27,11 +28,12 @@ from shared.localcloud.spec import DEFAULTS, Spec, words
 from shared.localcloud.wire import SECRET, SIGNATURE, UNKNOWN, Props, dump, load, unknown_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 log = logging.getLogger(__name__)
 
 EMULATOR_STOPPED: Final = "the local cloud's emulator has stopped; run the command again: it starts a new one"
+CONNECTION_LOST: Final = "the connection to the local cloud's provider was idle for too long; run the command again"
 SESSIONS: Final = 256  # engines remembered at once; each connection is one
 THREADS: Final = 32  # Pulumi runs up to four operations per processor at once, for several engines
 NAME_DIGITS: Final = 7  # of an automatic name, as in Pulumi's bridge
@@ -48,10 +50,10 @@ def answered(method: Callable[..., Any]) -> Callable[..., Any]:
         except LocalCloudError as error:
             text = str(error)
         except HalfDoneError as error:
-            text = self.explain(error.reason, request)
+            text = self.explain(error.reason, request, context)
             _init_failed(request, context, error, text)
         except Exception as error:  # noqa: BLE001 - the border of the process: nothing may get past it
-            text = self.explain(error, request)
+            text = self.explain(error, request, context)
         context.set_code(grpc.StatusCode.UNKNOWN)
         context.set_details(text)
         return None
@@ -87,24 +89,27 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Cancel(self, _request: Any, _context: grpc.ServicerContext) -> Any:  # noqa: N802
         return empty_pb2.Empty()
 
-    def session(self, context: grpc.ServicerContext) -> Session:
+    def session(self, context: grpc.ServicerContext, *, configured: bool = True) -> Session:
         if not self.alive():
             raise LocalCloudError(EMULATOR_STOPPED)
         with self._lock:
-            return self._sessions.setdefault(context.peer(), Session(self.clients))
+            session = self._sessions.setdefault(context.peer(), Session(self.clients))
+        if configured and not session.configured:
+            raise LocalCloudError(CONNECTION_LOST)
+        return session
 
     # The configuration.
 
     @answered
     def CheckConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         settings, _secrets = load(request.news)
-        self.session(context)
+        self.session(context, configured=False)
         known = {key: value for key, value in settings.items() if value is not UNKNOWN}
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(refusals(known)))
 
     @answered
     def DiffConfig(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        self.session(context)
+        self.session(context, configured=False)
         olds, _ = load(request.old_inputs or request.olds)
         news, _ = load(request.news)
         keys = sorted(key for key in (ACTIVE | IDLE) - {"version"} if olds.get(key) != news.get(key))
@@ -116,7 +121,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         refused = refusals(settings)
         if refused:
             raise LocalCloudError("; ".join(reason for _key, reason in refused))
-        self.session(context).configure(settings)
+        self.session(context, configured=False).configure(settings)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     # Resources.
@@ -126,11 +131,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         session, spec = self.session(context), _spec(request.urn)
         news, secrets = load(request.news)
         olds, _ = load(request.olds)
+        # A failure does not name its property to the engine, which would show the value.
         failures = [
-            (key, f"the local cloud's {spec.kind} does not know the input {key!r}")
+            ("", f"the local cloud's {spec.kind} does not know the input {key!r}")
             for key in sorted(news.keys() - spec.inputs - {DEFAULTS, "tagsAll"})
         ]
-        failures += [(key, f"{key} is required") for key in sorted(spec.required) if news.get(key) is None]
+        failures += [("", f"{key} is required") for key in sorted(spec.required) if news.get(key) is None]
         known = Known(news)
         failures += [("", reason) for check in spec.checks if (reason := check(known))]
         for key in words(spec.documents) & news.keys():  # the SDK lets a policy be written as a dictionary
@@ -221,11 +227,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         result, secrets = functions.invoke(session, request.tok, arguments)
         return provider_pb2.InvokeResponse(**{"return": dump(result, secrets)})
 
-    def explain(self, error: Exception, request: Any) -> str:
-        """One line: AWS's code and message, or what else happened; never a secret."""
+    def explain(self, error: Exception, request: Any, context: grpc.ServicerContext) -> str:
+        """One line: AWS's code and message, or what else happened; never a secret, not in the log either."""
         if not self.alive():
             return EMULATOR_STOPPED
-        log.warning("%s", getattr(request, "urn", "") or getattr(request, "tok", ""), exc_info=error)
         match error:
             case ClientError():
                 told = error.response.get("Error", {})
@@ -234,7 +239,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 text = str(error)
             case _:
                 text = f"the local cloud's provider failed ({type(error).__name__}: {error}); its log has more"
-        return _without_secrets(" ".join(text.split()), request)
+        subject = getattr(request, "urn", "") or getattr(request, "tok", "")
+        hidden = self.session(context, configured=False).hidden.get(subject, {})
+        trace = "".join(traceback.format_exception(error))
+        log.warning("%s: %s", subject, _without_secrets(trace, request, hidden))
+        return _without_secrets(" ".join(text.split()), request, hidden)
 
     def _operation(
         self, request: Any, context: grpc.ServicerContext, *, given: Props, state: Props, identity: str = ""
@@ -320,31 +329,24 @@ def _init_failed(request: Any, context: grpc.ServicerContext, error: HalfDoneErr
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
 
 
-def _without_secrets(text: str, request: Any) -> str:
+def _without_secrets(text: str, request: Any, hidden: Props) -> str:
+    found = set(_texts(dump(hidden).fields.values(), inside=True))
     for name in ("properties", "news", "olds", "args"):
-        for value in _secret_words(getattr(request, name, None)):
-            text = text.replace(value, "[secret]")
+        if struct := getattr(request, name, None):
+            found |= set(_texts(struct.fields.values(), inside=False))
+    for word in sorted(found, key=len, reverse=True):
+        text = text.replace(word, "[secret]")
     return text
 
 
-def _secret_words(struct: Any) -> list[str]:
-    if struct is None or not hasattr(struct, "fields"):
-        return []
-    found: list[str] = []
-    for value in struct.fields.values():
-        found += _words_of(value, inside=False)
-    return sorted(found, key=len, reverse=True)
-
-
-def _words_of(value: Any, *, inside: bool) -> list[str]:
-    match value.WhichOneof("kind"):
-        case "string_value":
-            return [value.string_value] if inside and value.string_value else []
-        case "list_value":
-            return [word for item in value.list_value.values for word in _words_of(item, inside=inside)]
-        case "struct_value":
-            fields = value.struct_value.fields
-            if SIGNATURE in fields and fields[SIGNATURE].string_value == SECRET:
-                return _words_of(fields["value"], inside=True)
-            return [word for item in fields.values() for word in _words_of(item, inside=inside)]
-    return []
+def _texts(values: Iterable[Any], *, inside: bool) -> Iterator[str]:
+    """The texts within secrets, or all of them when `inside` one."""
+    for value in values:
+        fields = value.struct_value.fields
+        if inside and value.string_value:
+            yield value.string_value
+        elif SIGNATURE in fields and fields[SIGNATURE].string_value == SECRET:
+            yield from _texts([fields["value"]], inside=True)
+        else:
+            yield from _texts(fields.values(), inside=inside)
+            yield from _texts(value.list_value.values, inside=inside)

@@ -12,6 +12,7 @@ import boto3
 from botocore.config import Config
 
 from shared.localcloud.emulator import ACCOUNT, REGION
+from shared.localcloud.spec import words
 from shared.localcloud.wire import decoded
 
 if TYPE_CHECKING:
@@ -21,23 +22,11 @@ ACCESS_KEY: Final = "test"
 
 # What a program may say about its provider. Credentials and the switches that spare the real plugin a call to
 # AWS are accepted and have no effect here: the emulator does not check the one and answers the other at once.
-IDLE: Final = frozenset(
-    [
-        "accessKey",
-        "secretKey",
-        "token",
-        "profile",
-        "version",
-        "skipCredentialsValidation",
-        "skipMetadataApiCheck",
-        "skipRegionValidation",
-        "skipRequestingAccountId",
-        "s3UsePathStyle",
-        "maxRetries",
-        "retryMode",
-    ]
+IDLE: Final = words(
+    "accessKey secretKey token profile version skipCredentialsValidation skipMetadataApiCheck skipRegionValidation "
+    "skipRequestingAccountId s3UsePathStyle maxRetries retryMode"
 )
-ACTIVE: Final = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds", "endpoints"})
+ACTIVE: Final = words("region defaultTags allowedAccountIds forbiddenAccountIds endpoints")
 
 
 class Clients:

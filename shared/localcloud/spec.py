@@ -84,7 +84,7 @@ class Spec:
     starts: str = ""  # what an automatic name must start with
     unique: bool = False  # has no name of its own: a replacement waits until the old one is gone
     regional: bool = True
-    lost: Mapping[str, str] = field(default_factory=dict)  # what the emulator loses: kept, with the reason
+    lost: Mapping[str, str] = field(default_factory=dict)  # what the emulator loses, and why: kept from the inputs
     missing: str = ""  # why the whole type is kept: the emulator does not have it
     checks: tuple[Check, ...] = ()
     setters: tuple[Setter, ...] = ()
@@ -115,7 +115,7 @@ class Spec:
         """What is never read back."""
         if self.missing:
             return self.known
-        return (words(self.local) | frozenset(self.lost)) & self.known
+        return words(f"{self.local} {' '.join(self.lost)}") & self.known
 
     @cached_property
     def read_back(self) -> frozenset[str]:

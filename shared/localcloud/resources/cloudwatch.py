@@ -130,8 +130,7 @@ SPECS = (
             ),
         ),
         lost={
-            "metricQueries": "the emulator drops metric math",
-            "thresholdMetricId": "the emulator drops metric math",
+            "metricQueries thresholdMetricId": "the emulator drops metric math",
             "evaluateLowSampleCountPercentiles": "the emulator drops it",
         },
         create=lambda op: _create_alarm(op, "put_metric_alarm"),

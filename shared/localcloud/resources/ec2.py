@@ -212,7 +212,7 @@ def _rule_permission(op: Operation) -> dict[str, Any]:
             "cidrBlocks": [op.want("cidrIpv4")] if op.want("cidrIpv4") else [],
             "ipv6CidrBlocks": [op.want("cidrIpv6")] if op.want("cidrIpv6") else [],
             "prefixListIds": [op.want("prefixListId")] if op.want("prefixListId") else [],
-            "securityGroups": [op.want("referencedSecurityGroupId")] if op.want("referencedSecurityGroupId") else [],
+            "securityGroups": [group] if (group := op.want("referencedSecurityGroupId")) else [],
         },
         op.want("securityGroupId"),
     )
@@ -254,12 +254,15 @@ def _change_rule(op: Operation) -> None:
     op.call("modify_security_group_rules", GroupId=op.want("securityGroupId"), SecurityGroupRules=[change])
 
 
+RULE = "ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description"
+
+
 def _rule(direction: str) -> Spec:
     return Spec(
         kind=f"aws:vpc/securityGroup{direction.capitalize()}Rule:SecurityGroup{direction.capitalize()}Rule",
         client="ec2",
         fixed="securityGroupId!",
-        mutable="ipProtocol! fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description tags",
+        mutable=f"{RULE.replace('ipProtocol', 'ipProtocol!')} tags",
         outputs="arn securityGroupRuleId",
         names={
             "securityGroupId": "GroupId",
@@ -283,7 +286,7 @@ def _rule(direction: str) -> Spec:
         ),
         setters=(
             Setter(
-                "ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description",
+                RULE,
                 _change_rule,
                 create=False,
             ),
@@ -294,7 +297,7 @@ def _rule(direction: str) -> Spec:
 
 # VPC endpoints and flow logs.
 
-ENDPOINT_LOSES = "the emulator keeps neither an endpoint's groups, private DNS nor policy"
+ENDPOINT_LOSES = "the emulator keeps an endpoint's service, subnets and route tables only"
 
 
 def _membership(key: str, aws: str) -> Setter:
@@ -337,15 +340,14 @@ def _read_flow_log(op: Operation) -> dict[str, Any] | None:
     return flow_log | {target: flow_log["ResourceId"], "Arn": op.arn("ec2", f"vpc-flow-log/{op.id}")}
 
 
-FLOW_LOG_LOSES = "the emulator forgets a flow log's role, interval and format"
-
 SPECS = (
     Spec(
         kind="aws:ec2/vpc:Vpc",
         client="ec2",
         fixed="cidrBlock!",
         mutable="instanceTenancy enableDnsHostnames enableDnsSupport enableNetworkAddressUsageMetrics tags",
-        outputs="arn ownerId mainRouteTableId defaultRouteTableId defaultNetworkAclId defaultSecurityGroupId dhcpOptionsId",
+        outputs="arn ownerId mainRouteTableId defaultRouteTableId defaultNetworkAclId defaultSecurityGroupId "
+        "dhcpOptionsId",
         defaults={
             "instanceTenancy": "default",
             "enableDnsHostnames": False,
@@ -431,27 +433,16 @@ SPECS = (
         mutable="policy privateDnsEnabled routeTableIds subnetIds securityGroupIds ipAddressType dnsOptions tags",
         local="autoAccept",
         outputs="arn state ownerId dnsEntries networkInterfaceIds cidrBlocks requesterManaged prefixListId",
-        computed="policy securityGroupIds ipAddressType dnsOptions serviceRegion privateDnsEnabled routeTableIds subnetIds",
+        computed="policy securityGroupIds ipAddressType dnsOptions serviceRegion privateDnsEnabled routeTableIds "
+        "subnetIds",
         defaults={"vpcEndpointType": "Gateway"},
         documents="policy",
         unordered="routeTableIds subnetIds securityGroupIds",
         names={"policy": "PolicyDocument"},
-        lost=dict.fromkeys(
-            [
-                "policy",
-                "privateDnsEnabled",
-                "securityGroupIds",
-                "ipAddressType",
-                "dnsOptions",
-                "dnsEntries",
-                "networkInterfaceIds",
-                "cidrBlocks",
-                "requesterManaged",
-                "prefixListId",
-                "serviceRegion",
-            ],
-            ENDPOINT_LOSES,
-        ),
+        lost={
+            "policy privateDnsEnabled securityGroupIds ipAddressType dnsOptions dnsEntries networkInterfaceIds "
+            "cidrBlocks requesterManaged prefixListId serviceRegion": ENDPOINT_LOSES,
+        },
         checks=(
             policies("policy"),
             one_of("vpcEndpointType", "Gateway", "Interface", "GatewayLoadBalancer", "Resource", "ServiceNetwork"),
@@ -526,13 +517,14 @@ SPECS = (
     Spec(
         kind="aws:ec2/flowLog:FlowLog",
         client="ec2",
-        fixed="vpcId subnetId eniId trafficType logDestination logDestinationType iamRoleArn maxAggregationInterval logFormat",
+        fixed="vpcId subnetId eniId trafficType logDestination logDestinationType iamRoleArn maxAggregationInterval "
+        "logFormat",
         mutable="tags",
         outputs="arn",
         computed="logDestination logFormat",
         defaults={"logDestinationType": TO_CLOUDWATCH, "maxAggregationInterval": 600},
         names={"iamRoleArn": "DeliverLogsPermissionArn"},
-        lost=dict.fromkeys(("iamRoleArn", "maxAggregationInterval", "logFormat"), FLOW_LOG_LOSES),
+        lost={"iamRoleArn maxAggregationInterval logFormat": "the emulator forgets them"},
         checks=(
             one_of("maxAggregationInterval", 60, 600),
             one_of("trafficType", "ACCEPT", "REJECT", "ALL"),

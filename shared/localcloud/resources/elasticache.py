@@ -136,11 +136,10 @@ def _group_name(news: Known) -> str | None:
 
 
 CHANGEABLE = (
-    "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit snapshotWindow "
-    "maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds notificationTopicArn "
+    "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit "
+    "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds notificationTopicArn "
     "transitEncryptionMode logDeliveryConfigurations"
 )
-STALE = "the emulator's members, which AWS reads it from, keep the first value"
 
 
 def _user(op: Operation) -> dict[str, Any]:
@@ -273,26 +272,14 @@ SPECS = (
             one_of("engine", "redis", "valkey"),
             needs("numCacheClusters", "nodeType"),
         ),
-        lost=dict.fromkeys(
-            ("engineVersion", "engineVersionActual", "parameterGroupName", "securityGroupIds", "maintenanceWindow"),
-            STALE,
-        )
-        | dict.fromkeys(
-            (
-                "kmsKeyId",
-                "port",
-                "notificationTopicArn",
-                "preferredCacheClusterAzs",
-                "dataTieringEnabled",
-                "networkType",
-                "ipDiscovery",
-                "autoMinorVersionUpgrade",
-                "snapshotName",
-                "logDeliveryConfigurations",
-            ),
-            "the emulator drops it, or ignores its change",
-        )
-        | {"authToken": "no AWS call shows it"},
+        lost={
+            "engineVersion engineVersionActual parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
+            "members, from which AWS shows them, keep the first value",
+            "kmsKeyId port notificationTopicArn preferredCacheClusterAzs dataTieringEnabled networkType ipDiscovery "
+            "autoMinorVersionUpgrade snapshotName logDeliveryConfigurations": "the emulator drops them, or ignores "
+            "their change",
+            "authToken": "no AWS call shows it",
+        },
         create=_create_group,
         read=_read_group,
         delete=lambda op: op.call(
@@ -325,8 +312,7 @@ SPECS = (
         secret="passwords",  # noqa: S106 - the name of the property
         names={"arn": "ARN"},
         lost={
-            "authenticationMode": "the emulator turns an IAM user into one without password",
-            "noPasswordRequired": "see authenticationMode",
+            "authenticationMode noPasswordRequired": "the emulator turns an IAM user into one without password",
             "passwords": "no AWS call shows it",
         },
         name="userId",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from shared.localcloud.checks import exclusive, json_text, one_of
 from shared.localcloud.operation import to_aws
-from shared.localcloud.spec import Setter, Spec, Tagging
+from shared.localcloud.spec import Setter, Spec, Tagging, words
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
@@ -30,7 +30,7 @@ def _rule(op: Operation) -> dict[str, str]:
 
 def _put_rule(op: Operation) -> str:
     name, bus = op.id.rpartition("/")[2] or op.physical_name(), op.want("eventBusName")
-    given = op.encoded(frozenset(RULE.split()) & op.given.keys())
+    given = op.encoded(words(RULE) & op.given.keys())
     op.call("put_rule", Name=name, EventBusName=bus, **{"State": "ENABLED", **given})
     return str(name) if bus == DEFAULT_BUS else f"{bus}/{name}"
 
@@ -50,7 +50,7 @@ def _delete_rule(op: Operation) -> None:
 
 def _put_target(op: Operation) -> str:
     target: dict[str, Any] = {"Id": op.want("targetId"), "Arn": op.want("arn")}
-    for key in frozenset(TARGET.split()) & op.given.keys():
+    for key in words(TARGET) & op.given.keys():
         value = op.want(key)
         if isinstance(value, dict) and key in NESTED:
             value = {NESTED[key][name]: item for name, item in value.items() if item is not None}

@@ -58,8 +58,6 @@ def _name(op: Operation) -> str:
     return op.id.rsplit("/", 1)[-1]
 
 
-METRICS_LOST = "the emulator accepts shard metrics and never shows them"
-
 SPECS = (
     Spec(
         kind="aws:kinesis/stream:Stream",
@@ -78,7 +76,7 @@ SPECS = (
             "retentionPeriod": "RetentionPeriodHours",
             "kmsKeyId": "KeyId",
         },
-        lost={"shardLevelMetrics": METRICS_LOST},
+        lost={"shardLevelMetrics": "the emulator accepts them and never shows them"},
         name="name",
         limit=128,
         checks=(
@@ -130,7 +128,7 @@ SPECS = (
             "streamArn": "StreamARN",
             "creationTimestamp": "ConsumerCreationTimestamp",
         },
-        lost={"tags": "the emulator cannot tag a consumer", "tagsAll": "the emulator cannot tag a consumer"},
+        lost={"tags tagsAll": "the emulator cannot tag a consumer"},
         name="name",
         create=lambda op: str(op.make("register_stream_consumer")["Consumer"]["ConsumerARN"]),
         read=lambda op: op.call("describe_stream_consumer", ConsumerARN=op.id)["ConsumerDescription"],

@@ -265,7 +265,8 @@ SPECS = (
         fixed="identifier identifierPrefix availabilityZone characterSetName dbName engine kmsKeyId storageEncrypted "
         "username backupTarget",
         mutable=f"{CHANGEABLE.replace('instanceClass', 'instanceClass!')} password manageMasterUserPassword "
-        "masterUserSecretKmsKeyId enabledCloudwatchLogsExports engineLifecycleSupport licenseModel optionGroupName tags",
+        "masterUserSecretKmsKeyId enabledCloudwatchLogsExports engineLifecycleSupport licenseModel optionGroupName "
+        "tags",
         local="allowMajorVersionUpgrade applyImmediately blueGreenUpdate deleteAutomatedBackups "
         "finalSnapshotIdentifier skipFinalSnapshot passwordWoVersion upgradeStorageConfig",
         write_only="passwordWo",
@@ -348,27 +349,16 @@ SPECS = (
                 else None
             ),
         ),
-        lost=dict.fromkeys(
-            (
-                "enabledCloudwatchLogsExports",
-                "storageThroughput",
-                "performanceInsightsEnabled",
-                "performanceInsightsKmsKeyId",
-                "performanceInsightsRetentionPeriod",
-                "databaseInsightsMode",
-                "engineLifecycleSupport",
-                "autoMinorVersionUpgrade",
-                "port",
-                "licenseModel",
-            ),
-            "the emulator drops it, or ignores its change",
-        )
-        | dict.fromkeys(("backupWindow", "networkType"), "the emulator takes it only in a change")
-        | dict.fromkeys(
-            ("manageMasterUserPassword", "masterUserSecretKmsKeyId", "masterUserSecrets"),
-            "the emulator ignores managed passwords; the provider makes the secret, which is never rotated",
-        )
-        | {"password": "no AWS call shows it", "latestRestorableTime": "a clock, which would be drift"},
+        lost={
+            "enabledCloudwatchLogsExports storageThroughput performanceInsightsEnabled performanceInsightsKmsKeyId "
+            "performanceInsightsRetentionPeriod databaseInsightsMode engineLifecycleSupport autoMinorVersionUpgrade "
+            "port licenseModel": "the emulator drops them, or ignores their change",
+            "backupWindow networkType": "the emulator takes them only in a change",
+            "manageMasterUserPassword masterUserSecretKmsKeyId masterUserSecrets": "the emulator ignores managed "
+            "passwords; the provider makes the secret, which is never rotated",
+            "password": "no AWS call shows it",
+            "latestRestorableTime": "a clock, which would be drift",
+        },
         create=_create_instance,
         read=_read_instance,
         delete=_delete_instance,

@@ -138,9 +138,7 @@ SPECS = (
         unordered="versionStages",
         secret="secretString secretBinary",  # noqa: S106 - the names of the properties
         names={"arn": "ARN"},
-        lost=dict.fromkeys(
-            ("secretStringWoVersion", "hasSecretStringWo"), "a number of Pulumi's, which AWS does not keep"
-        ),
+        lost={"secretStringWoVersion hasSecretStringWo": "Pulumi's own, which AWS does not keep"},
         checks=(_one_value, length("secretString", 1, LARGEST), length("secretStringWo", 1, LARGEST)),
         create=_put_value,
         read=_read_value,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.localcloud.checks import between, json_text, policies
-from shared.localcloud.spec import FLAG, NUMBER, Setter, Spec, Tagging
+from shared.localcloud.spec import FLAG, NUMBER, Setter, Spec, Tagging, words
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
@@ -28,7 +28,7 @@ def _create(op: Operation) -> str:
 
 
 def _change(op: Operation) -> None:
-    changed = op.encoded(frozenset(ATTRIBUTES.split()) & op.changed)
+    changed = op.encoded(words(ATTRIBUTES) & op.changed)
     op.call("set_queue_attributes", QueueUrl=op.id, Attributes={key: str(value) for key, value in changed.items()})
 
 

@@ -19,7 +19,9 @@ opts = pulumi.ResourceOptions(provider=provider)
 asking = pulumi.InvokeOptions(provider=provider)
 
 
-def policy(action, resource="*", principal=None):
+def policy(
+    action: str | list[str], resource: pulumi.Input[str] = "*", principal: str | dict[str, str] | None = None
+) -> pulumi.Output[str]:
     """A policy document of one statement; a resource may be an output."""
     return pulumi.Output.from_input(resource).apply(
         lambda arn: json.dumps(
@@ -38,7 +40,7 @@ def policy(action, resource="*", principal=None):
     )
 
 
-def trust(service):
+def trust(service: str) -> str:
     return aws.iam.get_policy_document(
         statements=[
             {
@@ -258,9 +260,7 @@ queue = aws.sqs.Queue(
     tags=tags,
     opts=opts,
 )
-aws.sqs.QueuePolicy(
-    "queue-policy", queue_url=dead.url, policy=policy("sqs:*", dead.arn, principal=root), opts=opts
-)
+aws.sqs.QueuePolicy("queue-policy", queue_url=dead.url, policy=policy("sqs:*", dead.arn, principal=root), opts=opts)
 
 # The stores.
 db_subnets = aws.rds.SubnetGroup("db", subnet_ids=[subnet.id for subnet in subnets], tags=tags, opts=opts)
@@ -342,12 +342,8 @@ topic = aws.sns.Topic(
     tags=tags,
     opts=opts,
 )
-aws.sns.TopicPolicy(
-    "topic-policy", arn=topic.arn, policy=policy("sns:Publish", topic.arn, principal=root), opts=opts
-)
-aws.sns.TopicSubscription(
-    "subscription", topic=topic.arn, protocol="email", endpoint="alerts@example.com", opts=opts
-)
+aws.sns.TopicPolicy("topic-policy", arn=topic.arn, policy=policy("sns:Publish", topic.arn, principal=root), opts=opts)
+aws.sns.TopicSubscription("subscription", topic=topic.arn, protocol="email", endpoint="alerts@example.com", opts=opts)
 aws.rds.EventSubscription(
     "db-events",
     sns_topic=topic.arn,
