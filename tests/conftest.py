@@ -1,5 +1,6 @@
 """Runs a layer's real program with its committed stack file under Pulumi's mocks, upstreams from their contracts."""
 
+import asyncio
 import gc
 import json
 import runpy
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pulumi
 import pytest
 import yaml
@@ -45,6 +47,16 @@ DEPLOYED: dict[tuple[str, str], dict[str, Any]] = {
 """By layer and environment: upstream outputs that differ from the contract's example."""
 
 
+class NotFoundError(grpc.RpcError):
+    """What the engine says when AWS has no such thing."""
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return f"invocation of {self.args[0]} returned an error: couldn't find resource"
+
+
 @dataclass
 class Run(Mocks):
     """One run of a layer's program: what it registered, read, called and exported."""
@@ -52,7 +64,7 @@ class Run(Mocks):
     layer: str
     env: str
     upstream: dict[str, dict[str, Any]]
-    answers: dict[str, dict[str, Any]]
+    answers: dict[str, dict[str, Any] | None]
     resources: list[MockResourceArgs] = field(default_factory=list)
     calls: list[MockCallArgs] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
@@ -73,7 +85,10 @@ class Run(Mocks):
     def call(self, args: MockCallArgs) -> dict[Any, Any]:
         self.calls.append(args)
         if args.token in self.answers:
-            return self.answers[args.token]
+            answer = self.answers[args.token]
+            if answer is None:
+                raise NotFoundError(args.token)
+            return answer
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 return {
@@ -126,7 +141,7 @@ def run_program(
     *,
     config: dict[str, Any] | None = None,
     upstream: dict[str, dict[str, Any]] | None = None,
-    answers: dict[str, dict[str, Any]] | None = None,
+    answers: dict[str, dict[str, Any] | None] | None = None,
     region: str | None = None,
     preview: bool = False,
 ) -> Run:
@@ -172,11 +187,15 @@ def _collect_after_a_failed_program() -> Iterator[None]:
     """Take down what a program that raised leaves behind: a deep chain of coroutines.
 
     When the collector meets it while Python 3.11 parses a file, the parser fails with "AST constructor recursion
-    depth mismatch", in whatever test or import comes next.
+    depth mismatch", in whatever test or import comes next. Their exceptions are the one that was raised: asked for,
+    so that asyncio does not print them at the end.
     """
     yield
     if _failed:
         _failed.clear()
+        for found in gc.get_objects():
+            if isinstance(found, asyncio.Future) and found.done() and not found.cancelled():
+                found.exception()
         gc.collect()
 
 

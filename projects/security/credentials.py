@@ -68,10 +68,16 @@ class Vault(pulumi.ComponentResource):
     def _existing(self, name: str) -> DatabaseCredentials:
         """The secret `name`, made elsewhere: its policy, key and recovery are its owner's."""
         opts = pulumi.InvokeOptions(provider=self._layer.provider)
-        secret = aws.secretsmanager.get_secret_output(name=name, opts=opts)
+        try:
+            secret = aws.secretsmanager.get_secret(name=name, opts=opts)
+        except Exception as error:  # noqa: BLE001 (the SDK raises no narrower one; AWS's reason is handed on)
+            raise pulumi.RunError(
+                f"dbSecretName: the secret {name!r} cannot be found; make it in {self._layer.region}, or leave"
+                f" dbSecretName out to have one generated ({str(error).rsplit('returned an error: ', 1)[-1]})"
+            ) from None
         current = aws.secretsmanager.get_secret_version_output(secret_id=secret.arn, opts=opts)
         username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
-        return DatabaseCredentials(username, secret.arn, self._config.db_credentials_version)
+        return DatabaseCredentials(username, Output.from_input(secret.arn), self._config.db_credentials_version)
 
     def _password(self) -> Output[str]:
         """A new one in every run; it reaches the secret only when the secret's version is raised."""

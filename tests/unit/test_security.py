@@ -22,6 +22,7 @@ SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 CALLER = "aws:index/getCallerIdentity:getCallerIdentity"
 GET_VERSION = "aws:secretsmanager/getSecretVersion:getSecretVersion"
+GET_SECRET = "aws:secretsmanager/getSecret:getSecret"
 RANDOM = "aws:secretsmanager/getRandomPassword:getRandomPassword"
 
 ACCOUNT = "123456789012"
@@ -394,6 +395,14 @@ def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(
     assert "the secret 'shared-credentials' must be JSON" in str(refused.value)
     assert lacks in str(refused.value)
     assert "hunter2" not in str(refused.value)
+
+
+def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_layer: RunLayer) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        run_layer("security", "dev", config=EXISTING, answers={GET_SECRET: None})
+    told = str(refused.value)
+    assert told.startswith("dbSecretName: the secret 'shared-credentials' cannot be found; make it in ap-northeast-1")
+    assert told.endswith("(couldn't find resource)")
 
 
 def test_production_protects_keys_and_secrets(run_layer: RunLayer) -> None:
