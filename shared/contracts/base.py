@@ -139,6 +139,7 @@ class _Upstream:
     def __init__(self, contract: type[Contract], reader: Layer) -> None:
         self._contract = contract
         self._reader = reader
+        self._where = f"deployed in {reader.environment.name}"
         self._mend = f"deploy that layer: ./inv up {contract.layer} --env {reader.environment.name}"
         stack = f"{pulumi.get_organization()}/{project(contract.layer)}/{pulumi.get_stack()}"
         reference = pulumi.StackReference(stack)
@@ -149,12 +150,14 @@ class _Upstream:
         secret_names = given[1] or []
         missing = sorted(self._contract.promises().keys() - outputs.keys())
         if missing and not pulumi.runtime.is_dry_run():
+            if not outputs:
+                raise pulumi.RunError(
+                    f"{self._reader.name} reads {self._contract.layer}, which is not {self._where}; {self._mend}"
+                )
             raise self._fault(f"{_listed(missing)}, but {_they(missing)} missing")
         if missing:
-            pulumi.log.warn(
-                f"{self._contract.layer} is not deployed (or lacks {', '.join(missing)}):"
-                " what depends on it is unknown in this preview"
-            )
+            fault = f"lacks {', '.join(missing)}" if outputs else f"is not {self._where}"
+            pulumi.log.warn(f"{self._contract.layer} {fault}: what depends on it is unknown in this preview")
         secret = sorted(self._contract.promises().keys() & set(secret_names))
         if secret:
             raise self._fault(f"{_listed(secret)}, but {_they(secret)} secret, which a contract forbids")

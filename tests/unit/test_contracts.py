@@ -93,7 +93,7 @@ def test_in_a_preview_a_layer_that_is_not_deployed_is_unknown_and_the_reader_is_
         length = contract.promises()[name].length
         assert value == (None if length is None else [None] * length), name
     [warning] = warnings
-    assert warning.startswith(f"{contract.layer} is not deployed")
+    assert warning == f"{contract.layer} is not deployed in dev: what depends on it is unknown in this preview"
 
 
 def test_in_a_preview_what_is_deployed_is_known_beside_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_in_a_preview_what_is_deployed_is_known_beside_what_is_not(monkeypatch: 
     seen = read(NetworkContract, without=("vpc_id",), preview=True)
     assert seen["vpc_id"] is None
     assert seen["vpc_cidr"] == "10.0.0.0/16"
-    assert "(or lacks vpc_id)" in warnings[0]
+    assert warnings == ["network lacks vpc_id: what depends on it is unknown in this preview"]
 
 
 def test_an_update_says_which_output_is_missing_and_the_command_that_mends_it() -> None:
@@ -115,10 +115,16 @@ def test_an_output_without_a_value_is_missing() -> None:
     assert "'vpc_id', but it is missing" in refusal(NetworkContract, {"vpc_id": None})
 
 
-def test_an_update_names_all_missing_outputs_of_a_layer_that_is_not_deployed() -> None:
-    told = refusal(NetworkContract, without=tuple(NetworkContract.example()))
-    assert "'private_subnet_ids'" in told
-    assert "but they are missing; deploy that layer: ./inv up network --env dev" in told
+def test_an_update_names_all_missing_outputs() -> None:
+    assert "outputs 'vpc_cidr', 'vpc_id', but they are missing; deploy that layer: ./inv up network" in refusal(
+        NetworkContract, without=("vpc_id", "vpc_cidr")
+    )
+
+
+def test_an_update_over_a_layer_that_is_not_deployed_says_so() -> None:
+    assert refusal(NetworkContract, without=tuple(NetworkContract.example())) == (
+        "data reads network, which is not deployed in dev; deploy that layer: ./inv up network --env dev"
+    )
 
 
 def test_a_secret_output_is_refused_and_not_shown() -> None:
