@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.localcloud import difference
-from shared.localcloud.spec import PENDING, Setter, Spec, pascal, words
+from shared.localcloud.spec import MANAGED, PENDING, Setter, Spec, pascal, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,9 +65,15 @@ class Operation:
         answer: dict[str, Any] = getattr(service, name)(**given)
         return answer
 
-    def make(self, call: str, **more: Any) -> dict[str, Any]:
-        """The create call, with every input that it takes."""
-        return self.call(call, **(self.encoded(self.spec.on_create & self.given.keys()) | more))
+    def make(self, call: str, found: str = "", **more: Any) -> str:
+        """The create call, with every input that it takes; answers what stands at the path `found`, or the name."""
+        spec = self.spec
+        keys = spec.on_create & (self.given.keys() | MANAGED.keys() & spec.defaults.keys())
+        arguments = self.encoded(keys)
+        if spec.name in words(spec.fixed):
+            arguments[spec.names.get(spec.name, pascal(spec.name))] = self.physical_name()
+        answer = self.call(call, **(arguments | more))
+        return str(dig(answer, found) if found else self.want(spec.name))
 
     def attributes(self, keys: frozenset[str]) -> dict[str, str]:
         """Those of `keys` that were given, as a service with textual attributes wants them."""

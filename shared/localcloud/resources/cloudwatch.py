@@ -68,13 +68,6 @@ def _read_alarm(op: Operation, found: str, kind: str) -> dict[str, Any] | None:
     return alarm
 
 
-def _create_alarm(op: Operation, call: str) -> str:
-    name = op.want(op.spec.name)
-    op.make(call)
-    op.state["arn"] = op.arn("cloudwatch", f"alarm:{name}")
-    return str(name)
-
-
 def _create_composite(op: Operation) -> str:
     suppressor = op.want("actionsSuppressor") or {}
     renamed = {"alarm": "ActionsSuppressor", "waitPeriod": "ActionsSuppressorWaitPeriod",
@@ -133,7 +126,7 @@ SPECS = (
             "metricQueries thresholdMetricId": "the emulator drops metric math",
             "evaluateLowSampleCountPercentiles": "the emulator drops it",
         },
-        create=lambda op: _create_alarm(op, "put_metric_alarm"),
+        create=lambda op: op.make("put_metric_alarm"),
         read=lambda op: _read_alarm(op, "MetricAlarms", "MetricAlarm"),
         delete=lambda op: op.call("delete_alarms", AlarmNames=[op.id]),
         setters=(Setter(METRIC, lambda op: op.make("put_metric_alarm"), create=False),),
@@ -165,7 +158,7 @@ SPECS = (
         documents="dashboardBody",
         name="dashboardName",
         checks=(json_text("dashboardBody"),),
-        create=lambda op: (op.make("put_dashboard"), op.want("dashboardName"))[1],
+        create=lambda op: op.make("put_dashboard"),
         read=lambda op: op.call("get_dashboard", DashboardName=op.id),
         delete=lambda op: op.call("delete_dashboards", DashboardNames=[op.id]),
         setters=(Setter("dashboardBody", lambda op: op.make("put_dashboard"), create=False),),

@@ -318,9 +318,9 @@ def _read_endpoint(op: Operation) -> dict[str, Any] | None:
 
 
 def _create_endpoint(op: Operation) -> str:
-    made = op.make("create_vpc_endpoint")["VpcEndpoint"]["VpcEndpointId"]
+    made = op.make("create_vpc_endpoint", "VpcEndpoint.VpcEndpointId")
     op.state |= {"dnsEntries": [], "networkInterfaceIds": [], "cidrBlocks": [], "requesterManaged": False}
-    return str(made)
+    return made
 
 
 def _create_flow_log(op: Operation) -> str:
@@ -386,7 +386,7 @@ SPECS = (
         computed="availabilityZone availabilityZoneId",
         defaults={"mapPublicIpOnLaunch": False},
         names={"arn": "SubnetArn"},
-        create=lambda op: str(op.make("create_subnet")["Subnet"]["SubnetId"]),
+        create=lambda op: op.make("create_subnet", "Subnet.SubnetId"),
         read=lambda op: op.first("describe_subnets", "Subnets", SubnetIds=[op.id]),
         delete=lambda op: op.call("delete_subnet", SubnetId=op.id),
         setters=(
@@ -421,7 +421,7 @@ SPECS = (
         fixed="subnetId gatewayId",
         mutable="routeTableId!",
         unique=True,
-        create=lambda op: str(op.make("associate_route_table")["AssociationId"]),
+        create=lambda op: op.make("associate_route_table", "AssociationId"),
         read=_read_association,
         delete=lambda op: op.call("disassociate_route_table", AssociationId=op.id),
         setters=(Setter("routeTableId", _move_association, create=False),),

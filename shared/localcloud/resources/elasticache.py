@@ -66,6 +66,7 @@ def _read_group(op: Operation) -> dict[str, Any] | None:
         "MemberClusters": [_member(member, sharded=sharded) for member in members],
         "ReaderEndpointAddress": nodes[0].get("ReaderEndpoint", {}).get("Address"),
         "CacheSubnetGroupName": first.get("CacheSubnetGroupName"),
+        "EngineVersionActual": op.state.get("engineVersion") or first.get("EngineVersion"),
         "LogDeliveryConfigurations": [_log_delivery(each) for each in group.get("LogDeliveryConfigurations") or ()],
     }  # fmt: skip
 
@@ -100,8 +101,7 @@ def _aws_log_delivery(wanted: list[Props]) -> list[dict[str, Any]]:
 def _create_group(op: Operation) -> str:
     token = op.hidden.get("authTokenWo") or op.want("authToken")
     op.state.setdefault("port", op.want("port") or PORT)
-    made = op.make("create_replication_group", AuthToken=token)
-    return str(made["ReplicationGroup"]["ReplicationGroupId"])
+    return op.make("create_replication_group", "ReplicationGroup.ReplicationGroupId", AuthToken=token)
 
 
 def _rotate_token(op: Operation) -> None:
@@ -137,8 +137,8 @@ def _group_name(news: Known) -> str | None:
 
 CHANGEABLE = (
     "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit "
-    "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds notificationTopicArn "
-    "transitEncryptionMode logDeliveryConfigurations"
+    "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds "
+    "notificationTopicArn transitEncryptionMode logDeliveryConfigurations"
 )
 
 
@@ -173,11 +173,7 @@ SPECS = (
         seen={"subnetIds": "Subnets.*.SubnetIdentifier"},
         name="name",
         lower=True,
-        create=lambda op: str(
-            op.make("create_cache_subnet_group", CacheSubnetGroupDescription=op.want("description"))[
-                "CacheSubnetGroup"
-            ]["CacheSubnetGroupName"]
-        ),
+        create=lambda op: op.make("create_cache_subnet_group", "CacheSubnetGroup.CacheSubnetGroupName"),
         read=lambda op: op.first("describe_cache_subnet_groups", "CacheSubnetGroups", CacheSubnetGroupName=op.id),
         delete=lambda op: op.call("delete_cache_subnet_group", CacheSubnetGroupName=op.id),
         setters=(
@@ -202,11 +198,7 @@ SPECS = (
         canonical={"parameters": named},
         name="name",
         lower=True,
-        create=lambda op: str(
-            op.make("create_cache_parameter_group", Description=op.want("description"))["CacheParameterGroup"][
-                "CacheParameterGroupName"
-            ]
-        ),
+        create=lambda op: op.make("create_cache_parameter_group", "CacheParameterGroup.CacheParameterGroupName"),
         read=_read_parameter_group,
         delete=lambda op: op.call("delete_cache_parameter_group", CacheParameterGroupName=op.id),
         setters=(Setter("parameters", _set_parameters),),
@@ -273,7 +265,7 @@ SPECS = (
             needs("numCacheClusters", "nodeType"),
         ),
         lost={
-            "engineVersion engineVersionActual parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
+            "engineVersion parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
             "members, from which AWS shows them, keep the first value",
             "kmsKeyId port notificationTopicArn preferredCacheClusterAzs dataTieringEnabled networkType ipDiscovery "
             "autoMinorVersionUpgrade snapshotName logDeliveryConfigurations": "the emulator drops them, or ignores "
@@ -343,7 +335,7 @@ SPECS = (
         unordered="userIds",
         names={"arn": "ARN"},
         name="userGroupId",
-        create=lambda op: str(op.make("create_user_group")["UserGroupId"]),
+        create=lambda op: op.make("create_user_group", "UserGroupId"),
         read=lambda op: op.first("describe_user_groups", "UserGroups", UserGroupId=op.id),
         delete=lambda op: op.call("delete_user_group", UserGroupId=op.id),
         setters=(Setter("userIds", _set_members, create=False),),

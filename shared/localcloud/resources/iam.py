@@ -109,7 +109,7 @@ SPECS = (
         name="name",
         limit=64,
         checks=(policies("assumeRolePolicy"), between("maxSessionDuration", 3600, 43200)),
-        create=lambda op: str(op.make("create_role", RoleName=op.physical_name())["Role"]["RoleName"]),
+        create=lambda op: op.make("create_role", "Role.RoleName"),
         read=lambda op: op.call("get_role", RoleName=op.id)["Role"],
         delete=_delete_role,
         setters=(
@@ -151,7 +151,7 @@ SPECS = (
         name="name",
         limit=128,
         checks=(policies("policy"),),
-        create=lambda op: str(op.make("create_policy", PolicyName=op.physical_name())["Policy"]["Arn"]),
+        create=lambda op: op.make("create_policy", "Policy.Arn"),
         read=_read_policy,
         delete=_delete_policy,
         setters=(Setter("policy", _replace_policy, create=False),),

@@ -58,6 +58,11 @@ def _name(op: Operation) -> str:
     return op.id.rsplit("/", 1)[-1]
 
 
+def _put_policy(op: Operation) -> str:
+    op.make("put_resource_policy")
+    return str(op.want("resourceArn"))
+
+
 SPECS = (
     Spec(
         kind="aws:kinesis/stream:Stream",
@@ -130,7 +135,7 @@ SPECS = (
         },
         lost={"tags tagsAll": "the emulator cannot tag a consumer"},
         name="name",
-        create=lambda op: str(op.make("register_stream_consumer")["Consumer"]["ConsumerARN"]),
+        create=lambda op: op.make("register_stream_consumer", "Consumer.ConsumerARN"),
         read=lambda op: op.call("describe_stream_consumer", ConsumerARN=op.id)["ConsumerDescription"],
         delete=lambda op: op.call("deregister_stream_consumer", ConsumerARN=op.id),
     ),
@@ -143,15 +148,9 @@ SPECS = (
         names={"resourceArn": "ResourceARN"},
         unique=True,
         checks=(policies("policy"),),
-        create=lambda op: (op.make("put_resource_policy"), op.want("resourceArn"))[1],
+        create=_put_policy,
         read=lambda op: {**op.call("get_resource_policy", ResourceARN=op.id), "ResourceARN": op.id},
         delete=lambda op: op.call("delete_resource_policy", ResourceARN=op.id),
-        setters=(
-            Setter(
-                "policy",
-                lambda op: op.call("put_resource_policy", ResourceARN=op.id, Policy=op.want("policy")),
-                create=False,
-            ),
-        ),
+        setters=(Setter("policy", _put_policy, create=False),),
     ),
 )

@@ -76,7 +76,7 @@ SPECS = (
             between("deletionWindowInDays", 7, 30),
             between("rotationPeriodInDays", 90, 2560),
         ),
-        create=lambda op: str(op.make("create_key")["KeyMetadata"]["KeyId"]),
+        create=lambda op: op.make("create_key", "KeyMetadata.KeyId"),
         read=_read_key,
         delete=_delete_key,
         setters=(
@@ -123,12 +123,7 @@ SPECS = (
                 else f"name {name!r} must begin with alias/ and not with alias/aws/"
             ),
         ),
-        create=lambda op: (
-            op.call(
-                "create_alias", AliasName=(name := op.physical_name()), TargetKeyId=_key_id(op.want("targetKeyId"))
-            ),
-            name,
-        )[1],
+        create=lambda op: op.make("create_alias", TargetKeyId=_key_id(op.want("targetKeyId"))),
         read=_read_alias,
         delete=lambda op: op.call("delete_alias", AliasName=op.id),
         setters=(

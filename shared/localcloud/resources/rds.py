@@ -209,13 +209,7 @@ SPECS = (
         seen={"subnetIds": "Subnets.*.SubnetIdentifier"},
         name="name",
         lower=True,
-        create=lambda op: str(
-            op.make(
-                "create_db_subnet_group",
-                DBSubnetGroupName=op.physical_name(),
-                DBSubnetGroupDescription=op.want("description"),
-            )["DBSubnetGroup"]["DBSubnetGroupName"]
-        ),
+        create=lambda op: op.make("create_db_subnet_group", "DBSubnetGroup.DBSubnetGroupName"),
         read=lambda op: op.first("describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=op.id),
         delete=lambda op: op.call("delete_db_subnet_group", DBSubnetGroupName=op.id),
         setters=(
@@ -245,13 +239,7 @@ SPECS = (
         canonical={"parameters": named},
         name="name",
         lower=True,
-        create=lambda op: str(
-            op.make(
-                "create_db_parameter_group",
-                DBParameterGroupName=op.physical_name(),
-                Description=op.want("description"),
-            )["DBParameterGroup"]["DBParameterGroupName"]
-        ),
+        create=lambda op: op.make("create_db_parameter_group", "DBParameterGroup.DBParameterGroupName"),
         read=_read_group,
         delete=lambda op: (
             None if op.want("skipDestroy") else op.call("delete_db_parameter_group", DBParameterGroupName=op.id)

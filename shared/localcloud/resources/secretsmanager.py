@@ -115,7 +115,7 @@ SPECS = (
         name="name",
         limit=512,
         checks=(policies("policy"), between("recoveryWindowInDays", 7, 30, also=(0,))),
-        create=lambda op: str(op.make("create_secret", Name=op.physical_name())["ARN"]),
+        create=lambda op: op.make("create_secret", "ARN"),
         read=_read_secret,
         delete=_delete_secret,
         setters=(
