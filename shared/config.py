@@ -1,12 +1,12 @@
 """The one door for a layer's configuration: typed, checked before anything is created, one sentence a fault."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 import pulumi
 from annotated_types import GroupedMetadata
-from pulumi.runtime.config import CONFIG, get_config_env
+from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
@@ -53,6 +53,15 @@ def _checked_suffix(suffix: str) -> str:
     return Names(suffix).suffix
 
 
+def refusal(key: str, why: str) -> pulumi.RunError:
+    """The sentence for a setting that only AWS, or another setting of the stack, shows to be wrong."""
+    return pulumi.RunError(f"{_stack_file()}: {key}: {why}")
+
+
+def _stack_file() -> str:
+    return f"projects/{pulumi.get_project().removeprefix('txmon-')}/Pulumi.{pulumi.get_stack()}.yaml"
+
+
 class LayerConfig(BaseModel):
     """What every layer can be told. Defaults are production's; a stack file states only where it differs."""
 
@@ -76,25 +85,25 @@ class LayerConfig(BaseModel):
         namespace = f"{pulumi.get_project()}:"
         given = {**get_config_env(), **CONFIG.get()}
         own = {key.removeprefix(namespace): value for key, value in given.items() if key.startswith(namespace)}
-        return cls.parse(
-            own, f"projects/{pulumi.get_project().removeprefix('txmon-')}/Pulumi.{pulumi.get_stack()}.yaml"
-        )
+        return cls.parse(own, _stack_file(), secret={key for key in own if is_config_secret(namespace + key)})
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any], stack_file: str) -> Self:
-        """`values` by Pulumi's keys (camelCase), as `load` takes them from the engine."""
+    def parse(cls, values: Mapping[str, Any], stack_file: str, *, secret: Collection[str] = ()) -> Self:
+        """`values` by Pulumi's keys (camelCase), as `load` takes them; those of `secret` keys are never shown."""
         try:
             return cls.model_validate(dict(values))
         except ValidationError as error:
-            faults = "; ".join(cls._sentence(fault) for fault in error.errors())
+            faults = "; ".join(cls._sentence(fault, secret) for fault in error.errors())
             raise pulumi.RunError(f"{stack_file}: {faults}") from None
 
     @classmethod
-    def _sentence(cls, fault: Any) -> str:
+    def _sentence(cls, fault: Any, secret: Collection[str]) -> str:
         keys = [field.alias or name for name, field in cls.model_fields.items()]
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             return f"there is no setting {key!r}; {suggestion(key, keys)}"
+        if fault["loc"] and fault["loc"][0] in secret:
+            return f"{key}: the secret value is not accepted ({fault['type'].replace('_', ' ')})"
         message = fault["msg"].removeprefix("Value error, ")
         if not key:
             return str(message)

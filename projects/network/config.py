@@ -3,11 +3,10 @@
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
-import pulumi
 from pydantic import Field, model_validator
 
 from projects.network import subnets
-from shared.config import LayerConfig, Structured
+from shared.config import LayerConfig, Structured, refusal
 
 EndpointService = Literal[
     "kinesis-streams", "secretsmanager", "kms", "logs", "monitoring", "sts", "sqs", "sns", "lambda"
@@ -60,8 +59,9 @@ class NetworkConfig(LayerConfig):
         """
         elsewhere = subnets.zones_elsewhere(self.availability_zones, region)
         if elsewhere:
-            raise pulumi.RunError(
-                f"projects/network/Pulumi.{pulumi.get_stack()}.yaml: availabilityZones: {', '.join(elsewhere)} is not"
-                f" in {region}; name three of {region}a, {region}b, …, or change aws:region"
+            raise refusal(
+                "availabilityZones",
+                f"{', '.join(elsewhere)} is not in {region}; name three of {region}a, {region}b, …,"
+                " or change aws:region",
             )
         return self.plan()

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from projects.security.config import SecurityConfig
+from shared.config import refusal
 from shared.layer import Layer
 from shared.policy import deny, deny_without_tls, document
 
@@ -71,9 +72,10 @@ class Vault(pulumi.ComponentResource):
         try:
             secret = aws.secretsmanager.get_secret(name=name, opts=opts)
         except Exception as error:  # noqa: BLE001 (the SDK raises no narrower one; AWS's reason is handed on)
-            raise pulumi.RunError(
-                f"dbSecretName: the secret {name!r} cannot be found; make it in {self._layer.region}, or leave"
-                f" dbSecretName out to have one generated ({str(error).rsplit('returned an error: ', 1)[-1]})"
+            raise refusal(
+                "dbSecretName",
+                f"the secret {name!r} cannot be found; make it in {self._layer.region}, or leave dbSecretName out to"
+                f" have one generated ({str(error).rsplit('returned an error: ', 1)[-1]})",
             ) from None
         current = aws.secretsmanager.get_secret_version_output(secret_id=secret.arn, opts=opts)
         username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
@@ -123,9 +125,9 @@ class Vault(pulumi.ComponentResource):
 
         def checked(caller: str) -> str:
             if not may_read(caller, config.secret_readers):
-                raise pulumi.RunError(
-                    f"secretReaders does not name {caller}, who deploys now and could not read the secrets any more;"
-                    " add the role as role/<path/name>"
+                raise refusal(
+                    "secretReaders",
+                    f"{caller} deploys now and could not read the secrets any more; add role/<path/name>",
                 )
             return "*"  # everyone but the readers: a Deny opens nothing
 
@@ -175,8 +177,9 @@ def username_in(text: str | None, name: str) -> str:
         key for key in wanted if not (isinstance(fields, dict) and isinstance(fields.get(key), str) and fields[key])
     ]
     if lacking:
-        raise pulumi.RunError(
-            f'dbSecretName: the secret {name!r} must be JSON as {{"username": "…", "password": "…"}}; it lacks'
-            f" {' and '.join(lacking)}"
+        raise refusal(
+            "dbSecretName",
+            f'the secret {name!r} must be JSON as {{"username": "…", "password": "…"}}; it lacks'
+            f" {' and '.join(lacking)}",
         )
     return str(fields["username"])

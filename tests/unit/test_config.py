@@ -181,6 +181,16 @@ def test_all_bad_settings_are_told_at_once() -> None:
     assert "retentionHours: " in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "values", [{"dbUsername": "hunter-2"}, {"dbUsername": "postgres"}, {"dbUsername": ["hunter-2"]}]
+)
+def test_a_secret_setting_is_refused_without_showing_it(values: dict[str, Any]) -> None:
+    with pytest.raises(pulumi.RunError, match="dbUsername: the secret value is not accepted") as refused:
+        SecurityConfig.parse({"environmentSuffix": "dev", **values}, FILE, secret={"dbUsername"})
+    assert "hunter" not in str(refused.value)
+    assert "postgres" not in str(refused.value)
+
+
 def test_the_engines_text_and_yamls_values_mean_the_same() -> None:
     text = {"environmentSuffix": "dev", "shardCount": "3", "protect": "false", "shardMetrics": "[]"}
     yaml = {"environmentSuffix": "dev", "shardCount": 3, "protect": False, "shardMetrics": []}

@@ -332,7 +332,7 @@ def as_caller(arn: str) -> dict[str, dict[str, Any]]:
 
 def test_a_deployer_who_would_lock_himself_out_is_told_before_anything_is_locked(run_layer: RunLayer) -> None:
     stranger = f"arn:aws:sts::{ACCOUNT}:assumed-role/intern/session"
-    with pytest.raises(pulumi.RunError, match=f"secretReaders does not name {stranger}"):
+    with pytest.raises(pulumi.RunError, match=f"^projects/security/Pulumi.prod.yaml: secretReaders: {stranger}"):
         run_layer("security", "prod", answers=as_caller(stranger))
 
 
@@ -401,7 +401,9 @@ def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_lay
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers={GET_SECRET: None})
     told = str(refused.value)
-    assert told.startswith("dbSecretName: the secret 'shared-credentials' cannot be found; make it in ap-northeast-1")
+    assert told.startswith(
+        "projects/security/Pulumi.dev.yaml: dbSecretName: the secret 'shared-credentials' cannot be"
+    )
     assert told.endswith("(couldn't find resource)")
 
 
