@@ -71,6 +71,7 @@ class Run(Mocks):
     exports: dict[str, Any] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
     secret_inputs: set[tuple[str, str]] = field(default_factory=set)
+    waits_for: dict[str, set[str]] = field(default_factory=dict)
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -123,6 +124,7 @@ class Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the name of the call)
         if request.protect:
             self.mocks.protected.add(request.name)
+        self.mocks.waits_for[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         for name, value in request.object.fields.items():
             mark = dict(value.struct_value.fields).get(_special_sig_key)
             if mark is not None and mark.string_value == _special_secret_sig:

@@ -185,8 +185,9 @@ def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while
         assert group["kmsKeyId"] == SECURITY["telemetry_key_arn"]
         assert group["retentionInDays"] == (365 if env == "prod" else 7)
     assert set(run.exports["rds_log_group_names"] + run.exports["redis_log_group_names"]) == groups.keys()
-    order = [each.typ for each in run.resources]
-    assert order.index(LOG_GROUP) < order.index(INSTANCE)
+    assert {f"db-log-{log}-{env}" for log in run.one(INSTANCE)["enabledCloudwatchLogsExports"]} <= run.waits_for[
+        f"rds-postgres-{env}"
+    ]
 
 
 def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer: RunLayer) -> None:

@@ -106,6 +106,7 @@ def test_every_connection_of_the_vpc_is_logged_by_security_s_role(
     delivery = statements(run.one("aws:iam/rolePolicy:RolePolicy", f"flow-log-delivery-{env}")["policy"])
     assert delivery["Deliver"]["Resource"] == [group, f"{group}:log-stream:*"]
     assert delivery["FindGroup"]["Action"] == ["logs:DescribeLogGroups"]
+    assert f"flow-log-delivery-{env}" in run.waits_for[f"flow-log-{env}"]
 
 
 def test_personal_data_is_masked_in_production_s_logs(run_layer: RunLayer) -> None:
