@@ -39,7 +39,7 @@ class Load:
             found.append(
                 f"redisNodeType: {node_type} holds {hours:.1f} of {history_hours} hours at"
                 f" {self.per_minute} transactions a minute of {self.bytes_each} bytes;"
-                f" large enough: {', '.join(self._large_enough(history_hours)) or 'none known'}"
+                f" {self._smallest(history_hours)} would hold them"
             )
         if days < LASTING_DAYS:
             found.append(
@@ -49,5 +49,6 @@ class Load:
             )
         return found
 
-    def _large_enough(self, history_hours: int) -> list[str]:
-        return [node_type for node_type in NODE_TYPES if self.hours_in(node_type) >= history_hours]
+    def _smallest(self, history_hours: int) -> str:
+        enough = [node_type for node_type in NODE_TYPES if self.hours_in(node_type) >= history_hours]
+        return min(enough, key=lambda node_type: NODE_TYPES[node_type].memory, default="no known type")
