@@ -86,7 +86,7 @@ def environment(home: Path) -> dict[str, str]:
     files = Files(home.resolve())
     cloud = _running(files)
     if cloud is None:
-        raise LocalCloudError("the local cloud is not running; start it with: ./inv local-up")
+        raise LocalCloudError("the local cloud is not running; start it with: ./inv local-env")
     return {
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_ACCESS_KEY_ID": "test",
@@ -140,12 +140,18 @@ def _any_free() -> int:
 
 def _launch(files: Files, port: int) -> Cloud:
     files.cloud.unlink(missing_ok=True)
-    search = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
+    # Profiles, other endpoints and proxies of the user's are for other clouds than this one.
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "MINISTACK_")) and not name.lower().endswith("_proxy")
+    }
+    search = os.pathsep.join(filter(None, (str(REPOSITORY), kept.get("PYTHONPATH"))))
     with files.log.open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "shared.localcloud", "serve", str(files.home), str(port)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=files.home,
-            env=os.environ | {"PYTHONPATH": search},
+            env=kept | {"PYTHONPATH": search},
         )  # fmt: skip
     up = tenacity.Retrying(
         wait=tenacity.wait_fixed(0.02),

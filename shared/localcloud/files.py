@@ -31,7 +31,7 @@ cloud="$(dirname "$0")/../../../cloud.json"
 number() { sed -n 's/.*"'"$1"'": \\([0-9][0-9]*\\).*/\\1/p' "$cloud" 2>/dev/null; }
 pid=$(number pid)
 if [ -z "$pid" ] || ! kill -0 "$pid" 2>/dev/null; then
-    echo "the local cloud is not running; start it with: ./inv local-up" >&2
+    echo "the local cloud is not running; start it with: ./inv local-env" >&2
     exit 1
 fi
 number provider_port

@@ -31,6 +31,6 @@ for each in declared["resources"]:
     opts = pulumi.ResourceOptions(provider=provider, **each.get("options", {}))
     made[name] = pulumi.CustomResource(kind, name, {key: value_of(item) for key, item in inputs.items()}, opts)
 for call in declared["calls"]:
-    invoke = pulumi.InvokeOptions(provider=provider)
-    answer = pulumi.runtime.invoke(call["function"], call["arguments"], invoke)
-    pulumi.export(call["function"], answer.value)
+    invoke = pulumi.InvokeOutputOptions(provider=provider)
+    answer = pulumi.runtime.invoke_output(call["function"], call["arguments"], invoke)
+    pulumi.export(call["function"], answer)
