@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2
 
+from shared.environments import known_environments
+from shared.layers import LAYERS
 from shared.localcloud import LocalCloudError, difference, files, functions, gaps, session, start, wire
 from shared.localcloud.provider import Provider
 from shared.localcloud.resources import SPECS
@@ -195,6 +197,19 @@ def test_what_aws_refuses_is_refused(kind: str, inputs: dict[str, Any], sentence
     failures = check(kind, inputs).failures
     assert sentence in "\n".join(failure.reason for failure in failures)
     assert not any(failure.property for failure in failures), "the engine would show the value"
+
+
+@pytest.mark.parametrize("env", known_environments())
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_input_of_every_layer_is_accepted(layer: str, env: str, run_layer: Any) -> None:
+    faults = []
+    for resource in run_layer(layer, env).resources:
+        if resource.typ in SPECS:
+            inputs = {key: value for key, value in resource.inputs.items() if value is not None}
+            faults += [f"{resource.name}: {failure.reason}" for failure in check(resource.typ, inputs).failures]
+        elif resource.typ.startswith("aws:"):
+            faults.append(f"{resource.name}: {resource.typ} is missing")
+    assert faults == []
 
 
 def test_what_is_not_known_yet_is_not_refused() -> None:
