@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +42,9 @@ def find_lock(workspace: Workspace, layer: str) -> Lock | None:
         return None
     folder = Path(backend.path) / ".pulumi" / "locks" / "organization" / project(layer) / workspace.env
     for path in folder.glob("*.json"):
-        held = json.loads(path.read_text())
-        return Lock(held["username"], held["hostname"], held["pid"], datetime.fromisoformat(held["timestamp"]))
+        with suppress(FileNotFoundError):  # its owner may end at any moment
+            held = json.loads(path.read_text())
+            return Lock(held["username"], held["hostname"], held["pid"], datetime.fromisoformat(held["timestamp"]))
     return None
 
 
@@ -53,7 +55,9 @@ def unlock(workspace: Workspace, layer: str, *, force: bool) -> Lock | None:
         TxmonError: the owner may still be at work and `force` is not given.
     """
     lock = find_lock(workspace, layer)
-    if lock and not lock.abandoned and not force:
+    if lock is None:
+        return None
+    if not lock.abandoned and not force:
         raise TxmonError(
             f"{layer} is locked by {lock}: it may still be at work; wait, or free it with "
             f"./inv unlock {layer} --env {workspace.env} --force"

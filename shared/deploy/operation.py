@@ -134,8 +134,7 @@ class Operation:
         except ValueError:
             event = None
         if not isinstance(event, dict) or "sequence" not in event:
-            if line.strip() and not line.startswith((" ", "{", "}")):
-                self.errors.append(line.strip())
+            self._printed(line)
             return
         if "resourcePreEvent" in event:
             self._begun(event["resourcePreEvent"]["metadata"], tell)
@@ -145,6 +144,13 @@ class Operation:
             self._said(event["diagnosticEvent"], tell)
         elif "summaryEvent" in event:
             self.counts = Counter(event["summaryEvent"].get("resourceChanges") or {})
+
+    def _printed(self, line: str) -> None:
+        """Take a line that is no event: the engine's own error; an indented one goes on with the last."""
+        if line.startswith(" ") and self.errors:
+            self.errors[-1] += f"\n{line.rstrip()}"
+        elif line.strip() and not line.startswith((" ", "{", "}")):
+            self.errors.append(line.strip())
 
     def _begun(self, metadata: dict[str, Any], tell: Callable[[str], None]) -> None:
         step = _step(metadata)
@@ -181,7 +187,7 @@ class Operation:
         if code == 0:
             self.status = Status.SUCCEEDED
             return
-        if code == -signal.SIGINT or any("cancel" in error for error in self.errors):
+        if code == -signal.SIGINT or any("canceled" in error for error in self.errors):
             self.status, self.reason = Status.INTERRUPTED, "interrupted; what was done is kept, run it again to go on"
             return
         self.status = Status.FAILED

@@ -84,9 +84,10 @@ def test_a_lock_left_by_a_killed_engine_names_its_owner_and_how_to_free_it(clone
 
 
 def test_unlock_refuses_while_the_owner_is_at_work(clone) -> None:
+    clone.inv("destroy-all")
     run = started(clone, "deploy-all")
-    layer = eventually(lambda: locks(clone))[0].removeprefix("txmon-")
-    refused = clone.inv("unlock", layer)
+    eventually(lambda: "txmon-network" in locks(clone))
+    refused = clone.inv("unlock", "network")
     said, _ = run.communicate(timeout=120)
     assert run.returncode == 0, said
     assert refused.code == 1
