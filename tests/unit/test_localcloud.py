@@ -38,12 +38,13 @@ VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 class Context:
     """A call of the engine's: who it is, and what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 1) -> None:
+        self.port = port
         self.said = ""
         self.metadata: Any = None
 
     def peer(self) -> str:
-        return "ipv4:127.0.0.1:1"
+        return f"ipv4:127.0.0.1:{self.port}"
 
     def set_code(self, _code: Any) -> None:
         pass
@@ -318,6 +319,19 @@ def test_a_half_made_resource_is_handed_to_the_engine_in_one_line_without_secret
     ((_, packed),) = context.metadata
     assert b"ErrorResourceInitFailed" in packed
     assert b"__pending" in packed
+
+
+def test_each_connection_has_its_own_configuration() -> None:
+    made, one = provider(defaultTags=json.dumps({"tags": {"Layer": "one"}}))
+    two = Context(port=2)
+    settings = {"region": "us-east-1", "defaultTags": json.dumps({"tags": {"Layer": "two"}})}
+    made.Configure(provider_pb2.ConfigureRequest(args=wire.dump(settings)), two)
+    request = provider_pb2.CheckRequest(urn=urn(LOG_GROUP), news=wire.dump({"name": "/x"}))
+    layers = [wire.load(made.Check(request, who).inputs)[0]["tagsAll"]["Layer"] for who in (one, two, one)]
+    assert layers == ["one", "two", "one"]
+    made.Handshake(None, one)  # another engine, from the port of the first
+    made.Check(request, one)
+    assert "run the command again" in one.said
 
 
 def test_a_provider_that_lost_its_connection_or_its_emulator_says_so() -> None:
