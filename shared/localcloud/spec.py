@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ MANAGED: Final = {"description": "Managed by Pulumi"}  # the bridge's default de
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
+@cache
 def words(text: str) -> frozenset[str]:
     return frozenset(word.removesuffix("!") for word in text.split())
 
