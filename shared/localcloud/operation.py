@@ -170,7 +170,12 @@ class Operation:
     # Inside.
 
     def _kept_state(self, before: Mapping[str, Any] | None = None) -> Props:
-        computed = {k: v for k, v in (before or {}).items() if k not in self.spec.inputs and k != PENDING}
+        spec = self.spec
+        computed = {
+            key: value
+            for key, value in (before or {}).items()
+            if key != PENDING and (key not in spec.inputs or spec.open(key))
+        }
         given = {k: v for k, v in self.given.items() if k in self.spec.known}
         return {**self.spec.defaults, **computed, **given}
 

@@ -198,6 +198,8 @@ def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
     assert updated.diffs["vpc"] == {"tags.Name": "update"}
     assert updated.diffs["database"] == {"tags.Name": "update", "passwordWoVersion": "update"}
     assert secret_value(stack, "every-type") != old_password
+    assert stack.resource("database")["outputs"]["port"] == 5432, "what AWS chose is kept"
+    assert stack.resource("redis")["outputs"]["memberClusters"] == ["every-type-001", "every-type-002"]
     assert changed(stack.preview()) == {}
 
     stack.destroy()

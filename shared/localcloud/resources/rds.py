@@ -25,6 +25,7 @@ TAGGING = Tagging(
     found="TagList",
 )
 AT_ONCE = 20  # parameters in one call
+PORT = 5432
 PASSWORD = (8, 128)  # characters of a PostgreSQL master password
 
 
@@ -132,7 +133,7 @@ def _forget_password(op: Operation) -> None:
 
 
 def _create_instance(op: Operation) -> str:
-    op.state.setdefault("masterUserSecrets", [])
+    op.state = {"masterUserSecrets": [], "port": PORT} | op.state
     name = op.given.get("identifier") or f"{op.given['identifierPrefix']}{uuid.uuid4().hex[:26]}"
     managed = bool(op.want("manageMasterUserPassword"))
     password = uuid.uuid4().hex if managed else _password(op)  # the managed one is set with its secret
