@@ -1,5 +1,6 @@
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ def test_svg_is_a_picture_with_every_layer() -> None:
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(sources.git, "ROOT", tmp_path)
     for name in (
         "projects/network/vpc.py",
         "projects/network/Pulumi.yaml",
@@ -79,7 +81,7 @@ def test_the_digest_changes_with_what_deploys_the_layer_and_nothing_else(
 
 def git(tree: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
-    return sources.subprocess.run(
+    return subprocess.run(
         ["git", *identity, *arguments], cwd=tree, capture_output=True, text=True, check=True
     ).stdout.strip()
 

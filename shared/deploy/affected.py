@@ -1,0 +1,73 @@
+"""Which layers a change touches, asked of git: for CI's matrix, and for a deploy-all of what has changed only."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePath
+
+from shared.deploy import git
+from shared.deploy.sources import deploys
+from shared.deploy.workspace import ROOT
+from shared.layers import LAYERS, dependents, deploy_order
+
+SHOWN = 3
+"""How many of a layer's changed files the text names."""
+
+
+@dataclass(frozen=True)
+class Affected:
+    """The layers that a change touches, and those that read them."""
+
+    because: dict[str, list[str]]
+    """Layer -> the changed files that deploy it, or the layers it depends on; in the order they deploy in."""
+    deleted: list[str]
+    """Layers whose folder the change deletes: what they deployed is still there."""
+
+    @property
+    def layers(self) -> list[str]:
+        return list(self.because)
+
+
+def affected(base: str, env: str | None = None) -> Affected:
+    """The layers affected by what this branch and the work tree change since they left `base`.
+
+    With `env`, the settings of other environments do not count.
+
+    Raises:
+        TxmonError: git does not know `base`.
+    """
+    return of_files(git.changed_files(git.branch_point(base)), env)
+
+
+def of_files(files: Iterable[PurePath], env: str | None = None) -> Affected:
+    """The layers affected by a change of these files."""
+    changed = list(files)
+    touched = {layer: [str(path) for path in changed if deploys(path, layer, env)] for layer in deploy_order()}
+    because = {
+        layer: paths or [f"depends on {below}" for below in touched if touched[below] and layer in dependents(below)]
+        for layer, paths in touched.items()
+    }
+    return Affected({layer: reasons for layer, reasons in because.items() if reasons}, _deleted(changed))
+
+
+def _deleted(changed: Iterable[PurePath]) -> list[str]:
+    gone = {path.parts[1] for path in changed if path.match("projects/*/Pulumi.yaml") and not (ROOT / path).exists()}
+    return sorted(gone - LAYERS.keys())
+
+
+def as_text(found: Affected) -> str:
+    """A line a layer, with the reason."""
+    width = max(map(len, LAYERS))
+    lines = [f"{layer:{width}}  {_listed(reasons)}" for layer, reasons in found.because.items()]
+    lines += [f"{layer} is deleted: destroy its stacks with a work tree that still has it" for layer in found.deleted]
+    return "\n".join(lines) or "no layer is affected"
+
+
+def _listed(reasons: list[str]) -> str:
+    shown, more = reasons[:SHOWN], len(reasons) - SHOWN
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def as_json(found: Affected) -> str:
+    """One line, `{"layers": […], "because": {…}, "deleted": […]}`: `layers` is what CI's matrix takes."""
+    return json.dumps({"layers": found.layers, "because": found.because, "deleted": found.deleted})

@@ -1,0 +1,74 @@
+"""What git knows of the repository: which files a change touches, and how they were before it."""
+
+import io
+import subprocess
+import tarfile
+from pathlib import PurePosixPath
+
+from shared.deploy.workspace import ROOT
+from shared.errors import TxmonError
+
+FETCH = "fetch it first, in CI with the whole history: git fetch --unshallow origin"
+
+
+def changed_files(since: str) -> list[PurePosixPath]:
+    """The files that differ between a commit and the work tree, new and deleted ones too; of a rename both names.
+
+    Raises:
+        TxmonError: git does not know the commit.
+    """
+    differing = _git("diff", "--name-only", "--relative", "--no-renames", "-z", commit(since), "--")
+    untracked = _git("ls-files", "--others", "--exclude-standard", "-z")
+    return sorted({PurePosixPath(name) for name in (differing + untracked).decode().split("\0") if name})
+
+
+def branch_point(ref: str) -> str:
+    """The commit that this branch left `ref` at: what others have done on `ref` since is not this change.
+
+    Raises:
+        TxmonError: git does not know `ref`, or no common commit.
+    """
+    found = _run("merge-base", commit(ref), "HEAD")
+    if found.returncode:
+        raise TxmonError(f"git knows no commit that HEAD and {ref} have in common: {FETCH}")
+    return found.stdout.decode().strip()
+
+
+def commit(ref: str) -> str:
+    """The commit that `ref` (a branch, a tag, a commit) names.
+
+    Raises:
+        TxmonError: git does not know it, or this is no repository.
+    """
+    found = _run("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    if b"not a git repository" in found.stderr:
+        raise TxmonError("this folder is no git repository, so nothing tells what has changed: run this in a clone")
+    if found.returncode:
+        raise TxmonError(f"git knows no commit {ref!r}: {FETCH}")
+    return found.stdout.decode().strip()
+
+
+def programs_at(ref: str, *folders: str) -> dict[str, str]:
+    """The Python files of some folders as they stand at `ref`: path -> text.
+
+    Raises:
+        TxmonError: git does not know `ref`, or it has no such folder.
+    """
+    archive = io.BytesIO(_git("archive", commit(ref), *folders))
+    with tarfile.open(fileobj=archive) as opened:
+        files = {member.name: opened.extractfile(member) for member in opened if member.name.endswith(".py")}
+        return {name: file.read().decode() for name, file in files.items() if file}
+
+
+def _git(*arguments: str) -> bytes:
+    done = _run(*arguments)
+    if done.returncode:
+        raise TxmonError(f"git {arguments[0]}: {done.stderr.decode().strip().removeprefix('fatal: ')}")
+    return done.stdout
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise TxmonError("git is not on PATH: install it and run this again") from None

@@ -1,0 +1,215 @@
+"""Which layers a change touches."""
+
+import ast
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+
+import pytest
+
+from shared.deploy import affected as module
+from shared.deploy import git
+from shared.deploy.affected import Affected, affected, as_json, as_text, of_files
+from shared.deploy.sources import deploys
+from shared.deploy.workspace import ROOT
+from shared.errors import TxmonError
+from shared.layers import LAYERS, deploy_order
+
+ALL = deploy_order()
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [
+        ("projects/network/vpc.py", ["network", "data", "monitoring"]),
+        ("projects/data/queries/tables.sql", ["data", "monitoring"]),
+        ("projects/monitoring/Pulumi.yaml", ["monitoring"]),
+        ("projects/monitoring/Pulumi.dev.yaml", ["monitoring"]),
+        ("shared/contracts/streaming.py", ["streaming", "monitoring"]),
+        ("shared/contracts/monitoring.py", ["monitoring"]),
+        ("shared/contracts/base.py", ALL),
+        ("shared/contracts/__init__.py", ALL),
+        ("shared/layers.py", ALL),
+        ("requirements.txt", ALL),
+        ("projects/network/README.md", []),
+        ("projects/network/.vpc.py.swp", []),
+        ("shared/deploy/runner.py", []),
+        ("shared/localcloud/cloud.py", []),
+        ("shared/policies/rules.py", []),
+        ("tests/unit/test_network.py", []),
+        ("README.md", []),
+        ("tasks.py", []),
+        ("pyproject.toml", []),
+    ],
+)
+def test_a_changed_file_affects_the_layers_it_deploys_and_their_dependents(name: str, layers: list[str]) -> None:
+    assert set(of_files([PurePath(name)]).layers) == set(layers)
+
+
+def test_settings_of_another_environment_do_not_count() -> None:
+    changed = [PurePath("projects/streaming/Pulumi.dev.yaml")]
+    assert of_files(changed, "dev").layers == ["streaming", "monitoring"]
+    assert of_files(changed, "prod").layers == []
+
+
+def test_the_reason_is_a_file_or_the_layer_below() -> None:
+    found = of_files([PurePath("projects/data/cache.py"), PurePath("projects/streaming/stream.py")])
+    assert found.because["data"] == ["projects/data/cache.py"]
+    assert set(found.because["monitoring"]) == {"depends on streaming", "depends on data"}
+
+
+def test_text_and_json_say_the_same() -> None:
+    found = Affected({"data": ["a", "b", "c", "d", "e"], "monitoring": ["depends on data"]}, ["processing"])
+    assert as_text(found).splitlines() == [
+        "data        a, b, c and 2 more",
+        "monitoring  depends on data",
+        "processing is deleted: destroy its stacks with a work tree that still has it",
+    ]
+    assert json.loads(as_json(found))["layers"] == ["data", "monitoring"]
+    assert json.loads(as_json(found))["deleted"] == ["processing"]
+    assert "\n" not in as_json(found)
+    assert as_text(Affected({}, [])) == "no layer is affected"
+
+
+def shared_imports(path: Path) -> Iterator[Path]:
+    """The modules of `shared` that a module imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
+            for name in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:
+                found = ROOT / name.replace(".", "/")
+                yield from (p for p in (found.with_suffix(".py"), found / "__init__.py") if p.exists())
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_shared_module_that_a_layer_imports_deploys_it(layer: str) -> None:
+    seen: set[Path] = set()
+    waiting = set((ROOT / "projects" / layer).glob("*.py"))
+    while waiting:
+        path = waiting.pop()
+        seen.add(path)
+        if path.parent.name != "contracts" or path.stem in {layer, "base", *LAYERS[layer].reads}:
+            waiting |= set(shared_imports(path)) - seen
+        elif path.stem == "__init__":  # it imports every contract; the layer takes those that it exports and reads
+            waiting.add(path.with_name("base.py"))
+    imported = {path.relative_to(ROOT) for path in seen} - {Path("shared/__init__.py")}
+    assert Path("shared/contracts/base.py") in imported
+    assert not [path for path in imported if not deploys(path, layer)]
+
+
+class Repository:
+    """A git repository with a main branch, and a branch that has left it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run("init", "--quiet", "--initial-branch=main")
+        self.write("README.md", "first")
+        self.write("projects/processing/Pulumi.yaml", "name: txmon-processing")
+        self.commit()
+        self.run("checkout", "--quiet", "-b", "feature")
+
+    def run(self, *arguments: str) -> str:
+        identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@e.com"}
+        identity |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@e.com"}
+        command = ["git", *arguments]
+        done = subprocess.run(
+            command, cwd=self.path, env={**os.environ, **identity}, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def write(self, name: str, text: str) -> None:
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / name).write_text(text)
+
+    def commit(self) -> None:
+        self.run("add", "--all")
+        self.run("commit", "--quiet", "--message", "change")
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    return Repository(tmp_path)
+
+
+def committed(repository: Repository) -> None:
+    repository.write("projects/data/cache.py", "new")
+    repository.commit()
+
+
+def staged(repository: Repository) -> None:
+    repository.write("projects/data/cache.py", "new")
+    repository.run("add", "--all")
+
+
+def untracked(repository: Repository) -> None:
+    repository.write("projects/data/cache with a space.py", "new")
+
+
+@pytest.mark.parametrize("change", [committed, staged, untracked])
+def test_a_change_counts_whether_it_is_committed_or_not(
+    repository: Repository, change: Callable[[Repository], None]
+) -> None:
+    assert affected("main").layers == []
+    change(repository)
+    assert affected("main").layers == ["data", "monitoring"]
+
+
+def test_what_others_did_on_the_base_since_does_not_count(repository: Repository) -> None:
+    committed(repository)
+    repository.run("checkout", "--quiet", "main")
+    repository.write("projects/network/vpc.py", "by others")
+    repository.commit()
+    repository.run("checkout", "--quiet", "feature")
+    assert affected("main").layers == ["data", "monitoring"]
+
+
+def test_a_file_that_moved_affects_both_layers(repository: Repository) -> None:
+    committed(repository)
+    repository.run("branch", "--force", "main")
+    repository.write("projects/streaming/cache.py", "new")
+    (repository.path / "projects/data/cache.py").unlink()
+    repository.commit()
+    assert affected("main").layers == ["streaming", "data", "monitoring"]
+
+
+def test_a_deleted_layer_is_named(repository: Repository) -> None:
+    (repository.path / "projects/processing/Pulumi.yaml").unlink()
+    assert affected("main").deleted == ["processing"]
+    repository.write("projects/processing/Pulumi.yaml", "name: other")
+    assert affected("main").deleted == []
+
+
+@pytest.mark.usefixtures("repository")
+def test_an_unknown_base_says_what_to_fetch() -> None:
+    with pytest.raises(TxmonError, match=r"git knows no commit 'origin/mian': fetch it first, .*--unshallow"):
+        affected("origin/mian")
+
+
+@pytest.mark.usefixtures("repository")
+def test_a_base_that_looks_like_an_option_is_no_option() -> None:
+    with pytest.raises(TxmonError, match="git knows no commit '--output=x'"):
+        affected("--output=x")
+
+
+def test_a_base_without_a_common_commit_says_so(repository: Repository) -> None:
+    repository.run("checkout", "--quiet", "--orphan", "other")
+    repository.write("README.md", "another first")
+    repository.commit()
+    with pytest.raises(TxmonError, match="no commit that HEAD and main have in common"):
+        affected("main")
+
+
+def test_without_a_repository_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    with pytest.raises(TxmonError, match="this folder is no git repository"):
+        affected("main")
+
+
+@pytest.mark.usefixtures("repository")
+def test_without_git_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(TxmonError, match="git is not on PATH"):
+        affected("main")

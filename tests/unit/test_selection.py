@@ -1,0 +1,59 @@
+import pytest
+
+from shared.deploy.selection import relied_on, select
+from shared.errors import TxmonError
+from shared.layers import deploy_order
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        ({}, {"network", "security", "streaming", "data", "monitoring"}),
+        ({"only": "data"}, {"data"}),
+        ({"only": "data, network"}, {"network", "data"}),
+        ({"from_": "streaming"}, {"streaming", "monitoring"}),
+        ({"from_": "network"}, {"network", "data", "monitoring"}),
+        ({"from_": "network", "skip": "monitoring"}, {"network", "data"}),
+        ({"affected": ["data", "monitoring"], "skip": "data"}, {"monitoring"}),
+        ({"affected": ["data"], "only": "network"}, set()),
+        ({"affected": []}, set()),
+    ],
+)
+def test_each_option_narrows_the_choice(options: dict, chosen: set[str]) -> None:
+    assert set(select(**options)) == chosen
+
+
+def test_the_choice_is_in_the_order_of_deployment() -> None:
+    order = deploy_order()
+    assert select(only=",".join(reversed(order))) == order
+
+
+@pytest.mark.parametrize("option", ["only", "from_", "skip"])
+def test_an_unknown_layer_names_the_nearest(option: str) -> None:
+    with pytest.raises(TxmonError, match="there is no layer 'netwrok'; did you mean 'network'"):
+        select(**{option: "data,netwrok"})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"only": "data", "skip": "data"}, "--only 'data' --skip 'data' leaves no layer"),
+        ({"only": "network", "from_": "data"}, "--only 'network' --from 'data' leaves no layer"),
+        ({"only": ""}, "--only '' leaves no layer"),
+    ],
+    ids=["skipped", "contradicting", "empty"],
+)
+def test_names_that_leave_no_layer_are_a_mistake(options: dict, said: str) -> None:
+    with pytest.raises(TxmonError) as refused:
+        select(**options)
+    assert said in str(refused.value)
+    assert "there are: network, security" in str(refused.value)
+
+
+def test_what_is_read_from_outside_the_choice_is_known() -> None:
+    assert relied_on(["streaming", "monitoring"]) == {
+        "network": ["monitoring"],
+        "security": ["streaming", "monitoring"],
+        "data": ["monitoring"],
+    }
+    assert relied_on(deploy_order()) == {}
