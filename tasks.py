@@ -4,6 +4,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
@@ -23,7 +24,7 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     def decorate(function: Callable[..., int | None]) -> Any:
         @functools.wraps(function)
         def run(context: Context, *args: Any, **kwargs: Any) -> None:
-            from shared.errors import TxmonError
+            from shared.errors import Ended, TxmonError
 
             try:
                 code = function(context, *args, **kwargs)
@@ -31,6 +32,8 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
                 raise Exit(f"txmon: {error}", code=1) from None
             except KeyboardInterrupt:
                 raise Exit("txmon: interrupted", code=130) from None
+            except Ended as end:
+                code = end.code
             if code:
                 raise Exit(code=code)
 
@@ -49,26 +52,54 @@ def console() -> Any:
     return Console(width=None if sys.stdout.isatty() else WIDE)
 
 
+def terminal() -> Any:
+    from shared.deploy.commands import Terminal
+
+    return Terminal(console(), say)
+
+
 def workspace(env: str) -> Any:
     from shared.deploy.workspace import open_workspace
 
     return open_workspace(env, say)
 
 
-@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
-def deploy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "plan": "do what this plan (of preview-all --save) says"})
+def deploy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, plan: str = "") -> int:
     """Deploy every layer, side by side where the graph allows, and show what an application needs."""
     from shared.deploy import commands
+    from shared.deploy.plan import Plan
 
-    return commands.deploy_all(workspace(env), console(), yes=yes, parallel=parallel)
+    approved = Plan.load(Path(plan)) if plan else None
+    return commands.deploy_all(workspace(env), terminal(), yes=yes, parallel=parallel, approved=approved)
 
 
-@verb(help={"env": ENV, "parallel": PARALLEL})
-def preview_all(_: Context, env: str = "local", parallel: int = 4) -> int:
-    """Show what deploy-all would do; works before anything exists, and creates nothing."""
+@verb(
+    help={
+        "env": ENV,
+        "parallel": PARALLEL,
+        "save": "write the plan to this file, for deploy-all --plan",
+        "expect_no_changes": "exit with 2 if there are changes",
+    }
+)
+def preview_all(
+    _: Context, env: str = "local", parallel: int = 4, save: str = "", expect_no_changes: bool = False
+) -> int:
+    """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from shared.deploy import commands
 
-    return commands.preview_all(workspace(env), console(), parallel=parallel)
+    file = Path(save) if save else None
+    return commands.preview_all(
+        workspace(env), terminal(), parallel=parallel, save=file, expect_no_changes=expect_no_changes
+    )
+
+
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
+def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+    """Go on from the last run, if it failed, was interrupted or was killed."""
+    from shared.deploy import commands
+
+    return commands.resume(workspace(env), terminal(), yes=yes, parallel=parallel)
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
@@ -76,7 +107,7 @@ def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int
     """Destroy every layer, readers first, after a preview of every destroy."""
     from shared.deploy import commands
 
-    return commands.destroy_all(workspace(env), console(), yes=yes, parallel=parallel)
+    return commands.destroy_all(workspace(env), terminal(), yes=yes, parallel=parallel)
 
 
 @verb(help={"layer": "the layer to deploy", "env": ENV, "yes": YES})
@@ -85,7 +116,7 @@ def up(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
     from shared.deploy import commands
     from shared.environments import find_layer
 
-    return commands.up(workspace(env), console(), find_layer(layer), yes=yes)
+    return commands.up(workspace(env), terminal(), find_layer(layer), yes=yes)
 
 
 @verb(help={"layer": "the layer to preview", "env": ENV})
@@ -94,7 +125,7 @@ def preview(_: Context, layer: str, env: str = "local") -> int:
     from shared.deploy import commands
     from shared.environments import find_layer
 
-    return commands.preview(workspace(env), console(), find_layer(layer))
+    return commands.preview(workspace(env), terminal(), find_layer(layer))
 
 
 @verb(help={"layer": "the layer to destroy", "env": ENV, "yes": YES})
@@ -103,7 +134,7 @@ def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> in
     from shared.deploy import commands
     from shared.environments import find_layer
 
-    return commands.destroy(workspace(env), console(), find_layer(layer), yes=yes)
+    return commands.destroy(workspace(env), terminal(), find_layer(layer), yes=yes)
 
 
 @verb(
@@ -131,14 +162,21 @@ def status(_: Context, env: str = "local") -> None:
     console().print(views.status_table(workspace(env)))
 
 
-@verb(help={"layer": "the layer to free", "env": ENV, "force": "also when the owner may still be at work"})
-def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
-    """Free the lock that a killed run has left on a layer."""
-    from shared.deploy import locks
+@verb(
+    optional=["layer"],
+    positional=["layer"],
+    help={
+        "layer": "the layer to free; without it, the environment",
+        "env": ENV,
+        "force": "also when the owner may still be at work",
+    },
+)
+def unlock(_: Context, layer: str = "", env: str = "local", force: bool = False) -> None:
+    """Free what a killed run has left locked, and settle what it was in the middle of."""
+    from shared.deploy import unlocking
     from shared.environments import find_layer
 
-    freed = locks.unlock(workspace(env), find_layer(layer), force=force)
-    print(f"freed the lock of {freed}" if freed else f"{layer} is not locked")
+    unlocking.unlock(workspace(env), find_layer(layer) if layer else None, say, force=force)
 
 
 @verb(help={"format": "text (default), mermaid, dot, or svg (needs Graphviz)"})

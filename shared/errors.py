@@ -3,3 +3,11 @@
 
 class TxmonError(Exception):
     """What is wrong and which command mends it, in one sentence. Never a traceback."""
+
+
+class Ended(Exception):  # noqa: N818 (no fault of its own: what went wrong was already told)
+    """A verb ends early with this exit code."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code

@@ -48,6 +48,10 @@ LAYERS: dict[str, LayerInfo] = {
     ),
 }
 
+PLANNED_OUTPUTS = "TXMON_PLANNED_OUTPUTS"
+"""Variable in which a preview finds the outputs that the previews of the layers it reads have planned: layer -> name
+-> value, as JSON. Without it, a preview reads what is deployed."""
+
 APPLICATION_OUTPUTS: dict[str, str] = {
     "region": "network",
     "environment_suffix": "network",

@@ -1,5 +1,7 @@
 """What a layer promises to the layers above, as a type: it exports the type, they read it."""
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -8,10 +10,11 @@ from typing import Annotated, Any, ClassVar, Self, get_args, get_origin, get_typ
 import pulumi
 from annotated_types import Len
 from pulumi import Output
+from pulumi.runtime.rpc import UNKNOWN
 from pydantic import TypeAdapter, ValidationError
 
 from shared.layer import Layer
-from shared.layers import project
+from shared.layers import PLANNED_OUTPUTS, project
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,16 @@ class _Upstream:
         reference = pulumi.StackReference(stack)
         self._outputs = Output.all(reference.outputs, reference.secret_output_names).apply(self._checked)
 
+    def _planned(self) -> dict[str, Any] | None:
+        """What a preview of the upstream layer, made just before, has planned; None if there was none."""
+        if not pulumi.runtime.is_dry_run():
+            return None
+        planned: dict[str, Any] | None = json.loads(os.environ.get(PLANNED_OUTPUTS, "{}")).get(self._contract.layer)
+        return planned
+
     def _checked(self, given: list[Any]) -> dict[str, Any]:
-        outputs = {name: _whole(value) for name, value in (given[0] or {}).items()}
+        deployed = given[0] or {}
+        outputs = {name: _whole(value) for name, value in (self._planned() or deployed).items()}
         secret_names = given[1] or []
         missing = sorted(self._contract.promises().keys() - outputs.keys())
         if missing and not pulumi.runtime.is_dry_run():
@@ -185,10 +196,15 @@ class _Upstream:
         def take(outputs: dict[str, Any]) -> Any:
             if name not in outputs:
                 return _unknown()
-            fault = promise.fault(outputs[name])
+            value = outputs[name]
+            if value == UNKNOWN:
+                return _unknown()
+            if index is not None and UNKNOWN in value:
+                return _unknown() if value[index] == UNKNOWN else value[index]
+            fault = promise.fault(value)
             if fault:
                 raise self._fault(f"output {name!r}, but it breaks the contract: {fault}")
-            return outputs[name] if index is None else outputs[name][index]
+            return value if index is None else value[index]
 
         return self._outputs.apply(take)
 

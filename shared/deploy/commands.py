@@ -2,134 +2,215 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import display, guards
+from shared.deploy import display, guards, plan
+from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
+from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
-from shared.deploy.state import LayerState, read_states
+from shared.deploy.session import changing
+from shared.deploy.state import read_states
+from shared.deploy.views import condition_of
 from shared.deploy.workspace import Workspace, open_workspace
-from shared.errors import TxmonError
+from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS
+
+CHANGED = 2
+"""Exit code: changes were found where none were expected."""
 
 READS = {name: info.reads for name, info in LAYERS.items()}
 
-DANGER = ("replace", "delete")
-"""Steps that lose what the resource holds; shown first."""
+Say = Callable[[str], None]
 
 
-def deploy_all(workspace: Workspace, console: Console, *, yes: bool, parallel: int) -> int:
-    """Deploy every layer, each as soon as those it reads have ended well."""
-    confirm(workspace, "deploy every layer of", yes=yes)
-    for layer in workspace.missing_stacks():
-        workspace.make_stack(layer)
-    run = _run(workspace, console, Action.UP, READS, parallel)
-    env = workspace.env
+@dataclass(frozen=True)
+class Terminal:
+    """Where a verb shows its results, and where it says what happens on the way."""
+
+    console: Console
+    say: Say
+
+
+def deploy_all(
+    workspace: Workspace,
+    terminal: Terminal,
+    *,
+    yes: bool,
+    parallel: int,
+    layers: Collection[str] = tuple(LAYERS),
+    approved: Plan | None = None,
+) -> int:
+    """Deploy layers, each as soon as those it reads have ended well.
+
+    A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
+    that would then lose something that the plan does not have stops before it begins.
+    """
+    if approved is None and not (yes or workspace.environment.is_local):
+        approved = _plan(workspace, terminal, layers, parallel)
+        confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
+    check = partial(approved.surprise, workspace) if approved else lambda _: None
+    with changing(workspace, "deploy-all", terminal.say) as journal:
+        for layer in set(workspace.missing_stacks()) & set(layers):
+            workspace.make_stack(layer)
+        run = Run(workspace, Action.UP, _among(layers), journal.folder, check)
+        _execute(run, terminal, parallel, journal)
     if run.ok:
-        console.print(_application_table(run.operations))
-        console.print(
-            f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _tell_what_an_application_needs(workspace, terminal.console)
     else:
-        console.print(f"mend what failed, then go on with: ./inv deploy-all --env {env}", markup=False)
+        terminal.console.print(f"mend what failed, then go on with: ./inv resume --env {workspace.env}", markup=False)
     return run.exit_code
 
 
-def preview_all(workspace: Workspace, console: Console, *, parallel: int) -> int:
-    """Show what deploy-all would do. Outputs of layers that are not deployed yet are unknown in it."""
+def _among(layers: Collection[str]) -> dict[str, Collection[str]]:
+    return {layer: READS[layer] for layer in layers}
+
+
+def preview_all(
+    workspace: Workspace,
+    terminal: Terminal,
+    *,
+    parallel: int,
+    layers: Collection[str] = tuple(LAYERS),
+    save: Path | None = None,
+    expect_no_changes: bool = False,
+) -> int:
+    """Show the plan of deploy-all, before anything exists too. 2 if there are changes and none were expected."""
+    plan = _plan(workspace, terminal, layers, parallel)
+    if save:
+        plan.save(save)
+        terminal.say(f"saved; do it with: ./inv deploy-all --plan {save} --env {workspace.env}")
+    terminal.console.print("nothing was created or changed", markup=False)
+    return CHANGED if expect_no_changes and plan.changes else 0
+
+
+def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
+    """Preview the layers, each with what those before it have planned, and show the whole."""
     missing = workspace.missing_stacks()
     try:
         for layer in missing:
             workspace.make_stack(layer)
-        run = _run(workspace, console, Action.PREVIEW, READS, parallel)
+        with TemporaryDirectory() as folder:
+            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder))
+            _execute(run, terminal, parallel)
     finally:
         workspace.remove_made_stacks()
-    console.print(_plan_table(run.operations.values()))
+    made = plan.plan_of(workspace.env, run.operations.values())
+    plan.show(made, terminal.console)
     if missing:
-        console.print(
+        terminal.console.print(
             f"not deployed yet: {', '.join(missing)}; what depends on their outputs is unknown", markup=False
         )
-    console.print("nothing was created or changed", markup=False)
-    return run.exit_code
+    if not run.ok:
+        raise Ended(run.exit_code)
+    return made
 
 
-def up(workspace: Workspace, console: Console, layer: str, *, yes: bool) -> int:
+def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
     """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output."""
     guards.require_upstreams(workspace, layer)
     confirm(workspace, f"deploy {layer} of", yes=yes)
-    if layer in workspace.missing_stacks():
-        workspace.make_stack(layer)
-    return _run(workspace, console, Action.UP, {layer: ()}, 1).exit_code
-
-
-def preview(workspace: Workspace, console: Console, layer: str) -> int:
-    """Show what `up` would do to one layer."""
-    try:
-        for name in {layer, *LAYERS[layer].reads} & set(workspace.missing_stacks()):
-            workspace.make_stack(name)
-        run = _run(workspace, console, Action.PREVIEW, {layer: ()}, 1)
-    finally:
-        workspace.remove_made_stacks()
-    console.print(_plan_table(run.operations.values()))
+    with changing(workspace, "up", terminal.say) as journal:
+        if layer in workspace.missing_stacks():
+            workspace.make_stack(layer)
+        run = Run(workspace, Action.UP, {layer: ()}, journal.folder)
+        _execute(run, terminal, 1, journal)
     return run.exit_code
 
 
-def destroy(workspace: Workspace, console: Console, layer: str, *, yes: bool) -> int:
-    """Destroy one layer; refused while another deployed layer reads it."""
-    guards.require_no_readers(workspace, layer)
-    states = read_states(workspace, [layer])
-    return _destroy(workspace, console, states, {layer: set()}, yes=yes, parallel=1)
+def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
+    """Show what `up` would do to one layer."""
+    missing = {layer, *LAYERS[layer].reads} & set(workspace.missing_stacks())
+    try:
+        for name in missing:
+            workspace.make_stack(name)
+        with TemporaryDirectory() as folder:
+            run = Run(workspace, Action.PREVIEW, {layer: ()}, Path(folder))
+            _execute(run, terminal, 1)
+    finally:
+        workspace.remove_made_stacks()
+    plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
+    return run.exit_code
 
 
-def destroy_all(workspace: Workspace, console: Console, *, yes: bool, parallel: int) -> int:
-    """Destroy every layer, readers first, once a preview of every destroy has gone well."""
-    states = read_states(workspace, LAYERS)
-    return _destroy(workspace, console, states, guards.readers_in(states), yes=yes, parallel=parallel)
+def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
+    """Go on from the last run: the same verb for the layers that are not as it wanted them."""
+    last = last_run(workspace.env)
+    if last is None or last.result == "succeeded":
+        terminal.console.print(f"there is nothing to resume in {workspace.env}", markup=False)
+        return 0
+    terminal.say(f"going on from {last.verb} of {last.began:%Y-%m-%d %H:%M:%S} UTC, which was {last.outcome}")
+    if last.verb.startswith("destroy"):
+        return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=list(last.layers) or list(LAYERS))
+    wanted = list(last.layers) or list(LAYERS)
+    states = read_states(workspace, wanted)
+    left = [layer for layer in wanted if condition_of(states[layer], workspace.env) != "ok"]
+    if not left:
+        terminal.console.print("every layer of that run is deployed", markup=False)
+        return 0
+    return deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left)
 
 
-def _destroy(
+def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
+    """Destroy one layer; refused while another deployed stack reads it."""
+    return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[layer], verb="destroy")
+
+
+def destroy_all(
     workspace: Workspace,
-    console: Console,
-    states: dict[str, LayerState],
-    readers: dict[str, set[str]],
+    terminal: Terminal,
     *,
     yes: bool,
     parallel: int,
+    layers: Collection[str] = tuple(LAYERS),
+    verb: str = "destroy-all",
 ) -> int:
-    deployed = [layer for layer, state in states.items() if state.is_deployed]
+    """Destroy layers, readers first, once a preview of every destroy has gone well."""
+    readers = guards.require_no_other_readers(workspace, layers)
+    states = read_states(workspace, layers)
+    deployed = [layer for layer in layers if states[layer].is_deployed]
     if not deployed:
-        console.print(f"nothing is deployed in {workspace.env}", markup=False)
+        terminal.console.print(f"nothing is deployed in {workspace.env}", markup=False)
         return 0
     guards.require_unprotected(workspace, states.values())
-    previews = _run(workspace, console, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), parallel)
-    if not previews.ok:
-        console.print("nothing was deleted: a preview failed", markup=False)
-        return previews.exit_code
-    confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
-    run = _run(
-        workspace, console, Action.DESTROY, {layer: readers[layer] & set(deployed) for layer in deployed}, parallel
-    )
+    with changing(workspace, verb, terminal.say) as journal:
+        previews = Run(workspace, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), journal.folder)
+        _execute(previews, terminal, parallel, journal)
+        if not previews.ok:
+            terminal.console.print("nothing was deleted: a preview failed", markup=False)
+            return previews.exit_code
+        confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
+        run = Run(
+            workspace, Action.DESTROY, {name: readers[name] & set(deployed) for name in deployed}, journal.folder
+        )
+        _execute(run, terminal, parallel, journal)
     if run.ok:
-        console.print(f"destroyed: {', '.join(run.operations)}", markup=False)
+        terminal.console.print(f"destroyed: {', '.join(run.operations)}", markup=False)
     else:
-        console.print(f"go on with: ./inv destroy-all --env {workspace.env}", markup=False)
+        terminal.console.print(f"go on with: ./inv resume --env {workspace.env}", markup=False)
     return run.exit_code
 
 
-def _run(
-    workspace: Workspace, console: Console, action: Action, waits_for: Mapping[str, Iterable[str]], parallel: int
-) -> Run:
-    run = Run(workspace, action, waits_for)
-    with display.following(run, console) as tell:
+def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | None = None) -> None:
+    """Run, shown live and, if it changes something, written down."""
+    with display.following(run, terminal.console) as show:
+
+        def tell(operation: Operation, line: str) -> None:
+            if journal and (not line or line == operation.command):
+                journal.note(operation)
+            show(operation, line)
+
         run.execute(tell, parallel)
-    display.summarize(run, console)
-    return run
+    if journal:
+        journal.end(run.result)
+    display.summarize(run, terminal.console)
 
 
 def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
@@ -146,24 +227,23 @@ def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
         raise TxmonError("not confirmed; nothing was done")
 
 
-def _application_table(operations: dict[str, Operation]) -> Table:
+def _tell_what_an_application_needs(workspace: Workspace, console: Console) -> None:
+    """The outputs an application needs, from all layers, and what to type next."""
+    states = read_states(workspace, set(APPLICATION_OUTPUTS.values()))
     table = Table(box=None, pad_edge=False, title="what an application needs", title_justify="left")
     table.add_column("output", no_wrap=True)
     table.add_column("value", overflow="fold")
     for name, layer in APPLICATION_OUTPUTS.items():
-        table.add_row(name, str(operations[layer].outputs.get(name)))
-    return table
-
-
-def _plan_table(operations: Iterable[Operation]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "step", "resource", "because of"):
-        table.add_column(heading, overflow="fold")
-    steps = [(operation.layer, step) for operation in operations for step in operation.steps]
-    for layer, step in sorted(steps, key=lambda item: item[1].op not in DANGER):
-        style = "bold red" if step.op in DANGER else ""
-        table.add_row(layer, step.op, step.label, ", ".join(step.keys), style=style)
-    return table
+        if name in states[layer].outputs:
+            table.add_row(name, str(states[layer].outputs[name]))
+    console.print(table)
+    env = workspace.env
+    console.print(
+        f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def local_env(say: Callable[[str], None], port: int | None) -> str:

@@ -1,8 +1,8 @@
 """What has to be true before a layer is changed; each guard raises one sentence that names what mends it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from shared.deploy.state import LayerState, read_states
+from shared.deploy.state import LayerState, read_states, stack_references
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS, deploy_order
@@ -35,24 +35,52 @@ def _upstream_fault(state: LayerState) -> str | None:
     return None
 
 
-def readers_in(states: dict[str, LayerState]) -> dict[str, set[str]]:
-    """Layer -> the deployed layers that read it, found in their states and not in the repository."""
-    return {layer: {reader for reader, state in states.items() if layer in state.reads} for layer in states}
+def require_settled(workspace: Workspace) -> None:
+    """No layer was left in the middle of an operation.
+
+    Raises:
+        TxmonError: names the layer, the operation and what settles it.
+    """
+    for layer, state in read_states(workspace, LAYERS).items():
+        if state.pending:
+            raise TxmonError(
+                f"{layer} was stopped while {', '.join(state.pending)}, and what AWS did of it is unknown: "
+                f"./inv unlock {layer} --env {workspace.env} settles it"
+            )
 
 
-def require_no_readers(workspace: Workspace, layer: str) -> None:
-    """No layer that is still deployed reads `layer`.
+def require_no_other_readers(workspace: Workspace, layers: Collection[str]) -> dict[str, set[str]]:
+    """No deployed stack outside of `layers` reads one of them; gives the readers of each layer.
+
+    Readers are found in the states of all stacks of the environment, those of other repositories included.
 
     Raises:
         TxmonError: names the readers.
     """
-    readers = readers_in(read_states(workspace, LAYERS))[layer]
-    if readers:
-        ordered = [name for name in reversed(deploy_order()) if name in readers]
-        raise TxmonError(
-            f"{layer} is still read by {', '.join(ordered)}, which {'are' if len(ordered) > 1 else 'is'} deployed: "
-            f"./inv destroy {ordered[0]} --env {workspace.env} first"
-        )
+    found = readers(workspace)
+    for layer in layers:
+        others = found[layer] - set(layers)
+        if others:
+            known = [name for name in reversed(deploy_order()) if name in others]
+            foreign = sorted(others - set(known))
+            mend = (
+                f"./inv destroy {known[0]} --env {workspace.env}" if known else f"destroy the stack of {foreign[0]}"
+            )
+            named = known + foreign
+            raise TxmonError(
+                f"{layer} is still read by {', '.join(named)}, which {'are' if len(named) > 1 else 'is'} deployed: "
+                f"{mend} first"
+            )
+    return found
+
+
+def readers(workspace: Workspace) -> dict[str, set[str]]:
+    """Layer -> the deployed stacks of the environment that read it, by layer or else by project."""
+    found: dict[str, set[str]] = {layer: set() for layer in LAYERS}
+    for reader, reads in stack_references(workspace).items():
+        for layer in reads & found.keys():
+            found[layer].add(reader)
+    return found
 
 
 def require_unprotected(workspace: Workspace, states: Iterable[LayerState]) -> None:

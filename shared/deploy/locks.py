@@ -1,28 +1,37 @@
-"""The engine's locks on stacks: whose they are, and how one that was left behind is freed."""
+"""Who is changing what: the engine's locks on single stacks, and the runner's own on a whole environment.
 
+The runner's lock lies beside the state, so that everyone who shares the state shares the lock: a file in a folder
+backend, an object in an S3 bucket. A backend of another kind cannot hold it; there it guards this clone only.
+"""
+
+import getpass
 import json
+import os
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
+from pydantic import BaseModel, Field
 
-from shared.deploy.workspace import Workspace
+from shared.deploy.workspace import ROOT, Workspace
 from shared.errors import TxmonError
-from shared.layers import project
+from shared.layers import LAYERS, project
 
 
-@dataclass(frozen=True)
-class Lock:
-    """Who holds a stack."""
+class Lock(BaseModel):
+    """Who holds a stack or an environment, since when."""
 
-    user: str
-    host: str
-    pid: int
-    since: datetime
+    user: str = Field(default_factory=getpass.getuser)
+    host: str = Field(default_factory=socket.gethostname)
+    pid: int = Field(default_factory=os.getpid)
+    since: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    verb: str = ""
 
     @property
     def abandoned(self) -> bool:
@@ -32,35 +41,174 @@ class Lock:
     def __str__(self) -> str:
         age = datetime.now(UTC) - self.since
         gone = ", which is gone" if self.abandoned else ""
-        return f"{self.user}@{self.host} process {self.pid}{gone}, {int(age.total_seconds())} s ago"
+        verb = f" ({self.verb})" if self.verb else ""
+        return f"{self.user}@{self.host} process {self.pid}{verb}{gone}, since {int(age.total_seconds())} s"
 
 
-def find_lock(workspace: Workspace, layer: str) -> Lock | None:
-    """The lock on the layer's stack; None also where the backend keeps its locks out of sight (Pulumi Cloud, S3)."""
-    backend = urlsplit(workspace.process_environment().get("PULUMI_BACKEND_URL", ""))
+def stack_lock(workspace: Workspace, layer: str) -> Lock | None:
+    """The engine's lock on the layer's stack; None also where the backend keeps it out of sight (all but folders)."""
+    backend = urlsplit(workspace.backend)
     if backend.scheme != "file":
         return None
     folder = Path(backend.path) / ".pulumi" / "locks" / "organization" / project(layer) / workspace.env
     for path in folder.glob("*.json"):
         with suppress(FileNotFoundError):  # its owner may end at any moment
             held = json.loads(path.read_text())
-            return Lock(held["username"], held["hostname"], held["pid"], datetime.fromisoformat(held["timestamp"]))
+            since = datetime.fromisoformat(held["timestamp"])
+            return Lock(user=held["username"], host=held["hostname"], pid=held["pid"], since=since)
     return None
 
 
-def unlock(workspace: Workspace, layer: str, *, force: bool) -> Lock | None:
+def require_unlocked(workspace: Workspace) -> None:
+    """No stack of the environment is being changed by someone else, or was left locked.
+
+    Raises:
+        TxmonError: names the layer, the owner and what frees it.
+    """
+    for layer in LAYERS:
+        lock = stack_lock(workspace, layer)
+        if lock:
+            wait = "" if lock.abandoned else "wait for it to end, or if it hangs: "
+            raise TxmonError(f"{layer} is locked by {lock}; {wait}./inv unlock {layer} --env {workspace.env}")
+
+
+def free_stack(workspace: Workspace, layer: str, *, force: bool) -> Lock | None:
     """Free the layer's stack; gives the lock that was freed.
 
     Raises:
         TxmonError: the owner may still be at work and `force` is not given.
     """
-    lock = find_lock(workspace, layer)
+    lock = stack_lock(workspace, layer)
     if lock is None:
         return None
-    if not lock.abandoned and not force:
-        raise TxmonError(
-            f"{layer} is locked by {lock}: it may still be at work; wait, or free it with "
-            f"./inv unlock {layer} --env {workspace.env} --force"
-        )
+    _require_free_to_break(lock, layer, f"./inv unlock {layer} --env {workspace.env} --force", force=force)
     workspace.call(layer, "cancel", "--yes")
     return lock
+
+
+def _require_free_to_break(lock: Lock, what: str, command: str, *, force: bool) -> None:
+    if not lock.abandoned and not force:
+        raise TxmonError(f"{what} is locked by {lock}: it may still be at work; wait, or free it with {command}")
+
+
+class Place(Protocol):
+    """Where an environment's lock lies."""
+
+    def create(self, text: str) -> bool:
+        """Write the lock if there is none; whether it was written."""
+
+    def read(self) -> str | None: ...
+
+    def delete(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """A file, made exclusively."""
+
+    path: Path
+
+    def create(self, text: str) -> bool:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self.path.open("x") as file:
+                file.write(text)
+        except FileExistsError:
+            return False
+        return True
+
+    def read(self) -> str | None:
+        try:
+            return self.path.read_text()
+        except FileNotFoundError:
+            return None
+
+    def delete(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class ObjectPlace:
+    """An object in an S3 bucket, made by a conditional write (S3 user guide, conditional writes: If-None-Match)."""
+
+    client: Any
+    bucket: str
+    key: str
+
+    def create(self, text: str) -> bool:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 (only S3 backends need the AWS SDK)
+
+        try:
+            self.client.put_object(Bucket=self.bucket, Key=self.key, Body=text.encode(), IfNoneMatch="*")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict"}:
+                return False
+            raise TxmonError(f"cannot write the lock s3://{self.bucket}/{self.key}: {error}") from None
+        return True
+
+    def read(self) -> str | None:
+        try:
+            body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
+        except self.client.exceptions.NoSuchKey:
+            return None
+        return body.decode()
+
+    def delete(self) -> None:
+        self.client.delete_object(Bucket=self.bucket, Key=self.key)
+
+
+def place_of(workspace: Workspace) -> Place:
+    """Where the lock of the workspace's environment lies."""
+    backend = urlsplit(workspace.backend)
+    name = f".txmon/locks/{workspace.env}.json"
+    if backend.scheme == "file":
+        return FilePlace(Path(backend.path) / name)
+    if backend.scheme == "s3":
+        import boto3  # noqa: PLC0415 (only S3 backends need the AWS SDK)
+
+        query = {key: values[0] for key, values in parse_qs(backend.query).items()}
+        client = boto3.client("s3", region_name=query.get("region"), endpoint_url=query.get("endpoint"))
+        return ObjectPlace(client, backend.netloc, f"{backend.path.strip('/')}/{name}".lstrip("/"))
+    return FilePlace(ROOT / name)
+
+
+@contextmanager
+def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
+    """Hold the environment while it is changed; a lock whose owner is provably gone is taken over.
+
+    Raises:
+        TxmonError: another run holds it; names the owner.
+    """
+    place = place_of(workspace)
+    text = Lock(verb=verb).model_dump_json()
+    while not place.create(text):
+        held = _held(place)
+        if held and not held.abandoned:
+            raise TxmonError(
+                f"{workspace.env} is being changed by {held}; wait for it to end, or if it hangs: "
+                f"./inv unlock --env {workspace.env} --force"
+            )
+        place.delete()
+    try:
+        yield
+    finally:
+        place.delete()
+
+
+def free_environment(workspace: Workspace, *, force: bool) -> Lock | None:
+    """Free the environment's lock; gives the lock that was freed.
+
+    Raises:
+        TxmonError: the owner may still be at work and `force` is not given.
+    """
+    place = place_of(workspace)
+    lock = _held(place)
+    if lock:
+        _require_free_to_break(lock, workspace.env, f"./inv unlock --env {workspace.env} --force", force=force)
+        place.delete()
+    return lock
+
+
+def _held(place: Place) -> Lock | None:
+    text = place.read()
+    return Lock.model_validate_json(text) if text else None

@@ -5,15 +5,23 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TextIO
 
 from shared.deploy import faults
 from shared.deploy.workspace import Workspace
 
 STACK = "pulumi:pulumi:Stack"
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What stands in the engine's events for a value that is not known yet (`pulumi.runtime.rpc.UNKNOWN`, whose import
+would cost every verb half a second; a test compares the two)."""
+FOLLOW_SECONDS = 0.05
+"""How long a line may stay unread: short for a person, long for a processor."""
 CHANGES = ("create", "update", "replace", "delete", "import")
 """The steps that change something; `same`, `read` and `refresh` do not."""
 
@@ -83,12 +91,15 @@ class Operation:
     steps: list[Step] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     outputs: dict[str, Any] = field(default_factory=dict)
+    """The stack's outputs after it; of a preview, the planned ones."""
+    old_outputs: dict[str, Any] = field(default_factory=dict)
+    """The stack's outputs before it."""
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str = ""
     began: float = 0.0
     ended: float = 0.0
-    process: subprocess.Popen[str] | None = field(default=None, repr=False)
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def seconds(self) -> float:
@@ -100,32 +111,60 @@ class Operation:
         """How many resources each kind of change touches."""
         return {op: self.counts[op] for op in CHANGES if self.counts[op]}
 
-    def run(self, workspace: Workspace, message: str, tell: Callable[[str], None]) -> None:
-        """Run to the end. Never raises: a failure is a status and a reason. `tell` hears of each finished step."""
+    def run(
+        self,
+        workspace: Workspace,
+        message: str,
+        events: Path,
+        tell: Callable[[str], None],
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Run to the end. A failure is a status and a reason. `tell` hears of each finished step.
+
+        The engine writes its events to the file `events` and not to a pipe: if this process is killed, the engine
+        goes on, ends its update and frees its lock.
+        """
         arguments = list(self.action.arguments)
         if not self.action.is_preview:
             arguments += ["--message", message]
         self.command = workspace.shown(self.layer, *self.action.arguments)
         self.status, self.began = Status.RUNNING, time.monotonic()
         tell(self.command)
-        self.process = subprocess.Popen(
-            workspace.command(self.layer, *arguments, "--json"),
-            env={**workspace.process_environment(), "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
-        )
-        for line in self.process.stdout or ():
-            self._line(line, tell)
-        code = self.process.wait()
+        with events.open("w") as written, events.open() as printed:
+            self.process = subprocess.Popen(
+                workspace.command(self.layer, *arguments, "--json"),
+                env={
+                    **workspace.process_environment(),
+                    "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
+                    **variables,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
+            )
+            self._follow(self.process, printed, tell)
         self.ended = time.monotonic()
-        self._finish(code, workspace)
+        self._finish(self.process.returncode, workspace)
+
+    def _follow(self, process: subprocess.Popen[bytes], printed: TextIO, tell: Callable[[str], None]) -> None:
+        """Take each line as it is written, until the engine has ended."""
+        part = ""
+        while True:
+            ended = process.poll() is not None
+            for text in printed:
+                part += text
+                if part.endswith("\n"):
+                    self._line(part, tell)
+                    part = ""
+            if ended:
+                return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(FOLLOW_SECONDS)
 
     def interrupt(self) -> None:
         """Ask the engine to end cleanly; asked a second time, it stops at once."""
-        if self.process and self.process.poll() is None:
+        if self.process and self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
 
     def _line(self, line: str, tell: Callable[[str], None]) -> None:
@@ -165,6 +204,7 @@ class Operation:
         self.done += 1
         if metadata["type"] == STACK:
             self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
+            self.old_outputs = (metadata.get("old") or {}).get("outputs") or self.old_outputs
         elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
             tell(f"{_PAST.get(metadata['op'], metadata['op'])} {_step(metadata).label}")
 
@@ -195,6 +235,15 @@ class Operation:
             faults.explain(error, self.layer, workspace.env) for error in self.errors if not faults.is_noise(error)
         ]
         self.reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {self.command}"
+
+
+def is_unknown(value: Any) -> bool:
+    """Whether an output, or a part of it, is only known after the deploy."""
+    if isinstance(value, list):
+        return any(is_unknown(item) for item in value)
+    if isinstance(value, dict):
+        return any(is_unknown(item) for item in value.values())
+    return bool(value == UNKNOWN)
 
 
 _PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}

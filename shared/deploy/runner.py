@@ -1,6 +1,7 @@
 """Runs one action over many layers: each as soon as those it waits for have ended well, side by side."""
 
 import getpass
+import json
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,11 +9,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.sources import sources_digest
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
+from shared.layers import PLANNED_OUTPUTS
 
 Tell = Callable[[Operation, str], None]
 """Hears what happens: the operation and a line about it; an empty line says that its status changed."""
@@ -26,8 +29,13 @@ class Run:
     action: Action
     waits_for: Mapping[str, Iterable[str]]
     """Layer -> the layers that have to end well first; layers outside the mapping are not waited for."""
+    folder: Path
+    """Where the engine's events are kept, a file a layer."""
+    check: Callable[[str], str | None] = lambda _: None
+    """Asked before a layer begins: why it must not, as a sentence, or None."""
     operations: dict[str, Operation] = field(init=False)
-    interrupted: bool = False
+    interruptions: int = 0
+    """How often it was asked to end: once cleanly, twice at once."""
 
     def __post_init__(self) -> None:
         self.operations = {layer: Operation(layer, self.action) for layer in self._sorter().static_order()}
@@ -41,9 +49,16 @@ class Run:
         return all(operation.status is Status.SUCCEEDED for operation in self.operations.values())
 
     @property
+    def result(self) -> str:
+        """`succeeded`, `failed`, `interrupted` or `forced`, as the journal says it."""
+        if self.interruptions:
+            return "forced" if self.interruptions > 1 else "interrupted"
+        return "succeeded" if self.ok else "failed"
+
+    @property
     def exit_code(self) -> int:
         """0 done, 1 a layer failed or was skipped, 130 interrupted."""
-        if self.interrupted:
+        if self.interruptions:
             return 130
         return 0 if self.ok else 1
 
@@ -84,7 +99,7 @@ class Run:
 
     def interrupt(self) -> None:
         """Start nothing more and ask what runs to end cleanly; a second call stops it at once."""
-        self.interrupted = True
+        self.interruptions += 1
         for operation in self.operations.values():
             operation.interrupt()
 
@@ -104,14 +119,34 @@ class Run:
         tell(operation, "")
 
     def _run(self, operation: Operation, tell: Tell) -> None:
-        if self.interrupted:
+        if self.interruptions:
             self._skip(operation, "interrupted before it began", tell)
             return
         try:
-            operation.run(self.workspace, self._message(operation.layer), lambda line: tell(operation, line))
+            self._attempt(operation, tell)
         except TxmonError as error:
             operation.status, operation.reason = Status.FAILED, str(error)
         tell(operation, "")
+
+    def _attempt(self, operation: Operation, tell: Tell) -> None:
+        refusal = self.check(operation.layer)
+        if refusal:
+            operation.status, operation.reason = Status.FAILED, refusal
+            return
+        operation.run(
+            self.workspace,
+            self._message(operation.layer),
+            self.folder / f"{operation.layer}-{operation.action}.jsonl",
+            lambda line: tell(operation, line),
+            self._planned(operation.layer),
+        )
+
+    def _planned(self, layer: str) -> dict[str, str]:
+        """For a preview: what the layers before it are planned to export."""
+        if self.action is not Action.PREVIEW:
+            return {}
+        upstream = {need: self.operations[need].outputs for need in self.waits_for[layer] if need in self.operations}
+        return {PLANNED_OUTPUTS: json.dumps(upstream)}
 
     def _message(self, layer: str) -> str:
         """What the stack's history says of this update; `./inv status` finds the sources in it."""

@@ -42,11 +42,16 @@ class LayerState:
         return self.deployment.get("resources") or []
 
     @property
+    def pending_operations(self) -> list[dict[str, Any]]:
+        """What a killed update was in the middle of: AWS may or may not have done it."""
+        return self.deployment.get("pending_operations") or []
+
+    @property
     def pending(self) -> list[str]:
-        """What an interrupted update was doing: AWS may or may not have done it."""
+        """The pending operations in words, as in `creating vpc-dev`."""
         return [
             f"{operation['type']} {operation['resource']['urn'].rsplit('::', 1)[-1]}"
-            for operation in self.deployment.get("pending_operations") or []
+            for operation in self.pending_operations
         ]
 
     @property
@@ -105,3 +110,11 @@ def read_states(workspace: Workspace, layers: Iterable[str]) -> dict[str, LayerS
             lambda layer: LayerState(layer, {}, None) if layer in missing else read_state(workspace, layer), wanted
         )
         return dict(zip(wanted, states, strict=True))
+
+
+def stack_references(workspace: Workspace) -> dict[str, set[str]]:
+    """Every deployed stack of the environment, by layer or else by project, and the layers or projects it reads."""
+    return {
+        layer_of(owner): LayerState(owner, exported.get("deployment") or {}, None).reads
+        for owner, exported in workspace.export_all().items()
+    }

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from shared import localcloud
 from shared.deploy.engine import Engine
-from shared.deploy.locks import find_lock
+from shared.deploy.locks import stack_lock
 from shared.deploy.sources import changed_since
 from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
@@ -60,7 +60,7 @@ def status_table(workspace: Workspace) -> Table:
         table.add_column(heading)
     for layer, state in read_states(workspace, LAYERS).items():
         condition = condition_of(state, workspace.env)
-        lock = find_lock(workspace, layer)
+        lock = stack_lock(workspace, layer)
         table.add_row(
             layer,
             f"[{STYLES.get(condition, 'dim')}]{condition}[/]",

@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from shared import localcloud
 from shared.deploy import faults
@@ -51,6 +53,20 @@ class Workspace:
         """The command as a person would type it."""
         return " ".join(["pulumi", *arguments, "--stack", self.env, "--cwd", f"projects/{layer}"])
 
+    @property
+    def backend(self) -> str:
+        """The URL of the state backend, as in `file:///…` or `s3://…`; empty if none is chosen."""
+        chosen = self.process_environment().get("PULUMI_BACKEND_URL")
+        return chosen or self._logged_in()
+
+    def _logged_in(self) -> str:
+        """The backend that `pulumi login` has chosen."""
+        home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+        try:
+            return str(json.loads((home / "credentials.json").read_text()).get("current", ""))
+        except (OSError, ValueError):
+            return ""
+
     def process_environment(self) -> dict[str, str]:
         return {**os.environ, **self.variables}
 
@@ -82,13 +98,28 @@ class Workspace:
         Raises:
             TxmonError: the state backend does not answer.
         """
+        return {owner: stack.get("resourceCount") or 0 for owner, stack in self._listed().items()}
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        """What the engine lists of each stack of this environment, by project."""
         listing = self._run("stack", "ls", "--all", "--json", "--non-interactive", "--cwd", str(ROOT))
-        found = {}
-        for stack in json.loads(self._printed(listing, "network")):
-            *_, owner, name = stack["name"].split("/")
-            if name == self.env:
-                found[owner] = stack.get("resourceCount") or 0
-        return found
+        stacks = [(stack["name"].split("/"), stack) for stack in json.loads(self._printed(listing, "network"))]
+        return {parts[-2]: stack for parts, stack in stacks if parts[-1] == self.env}
+
+    def export_all(self) -> dict[str, dict[str, Any]]:
+        """The checkpoint of every stack of this environment that holds something, by project; secrets encrypted.
+
+        Raises:
+            TxmonError: the state backend does not answer.
+        """
+        names = {owner: stack["name"] for owner, stack in self._listed().items() if stack.get("resourceCount")}
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(names, pool.map(self._export, names.values()), strict=True))
+
+    def _export(self, stack: str) -> dict[str, Any]:
+        done = self._run("stack", "export", "--stack", stack, "--non-interactive", "--cwd", str(ROOT))
+        exported: dict[str, Any] = json.loads(self._printed(done, stack))
+        return exported
 
     def missing_stacks(self) -> list[str]:
         """The layers that have no stack yet."""

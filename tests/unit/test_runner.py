@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Callable[[str], Workspace]:
 
 
 def run(workspace: Workspace, waits_for: dict | None = None, parallel: int = 4, tell: Callable | None = None) -> Run:
-    result = Run(workspace, Action.UP, READS if waits_for is None else waits_for)
+    result = Run(workspace, Action.UP, READS if waits_for is None else waits_for, workspace.engine.folder)
     result.execute(tell or (lambda *_: None), parallel)
     return result
 
@@ -85,11 +85,8 @@ def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
 
 def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace) -> None:
     running = threading.Event()
-    result = Run(
-        workspace("trap 'echo \"error: update canceled\"; exit 255' INT\nsleep 10 >/dev/null 2>&1 & wait"),
-        Action.UP,
-        READS,
-    )
+    given = workspace("trap 'echo \"error: update canceled\"; exit 255' INT\nsleep 10 & wait")
+    result = Run(given, Action.UP, READS, given.engine.folder)
 
     def interrupt() -> None:
         running.wait(10)
@@ -156,5 +153,5 @@ def test_a_preview_never_carries_a_message_and_an_update_says_who_and_from_which
     run(given, {"network": ()})
     assert "--message txmon up by " in (tmp_path / "arguments").read_text()
     assert ", sources " in (tmp_path / "arguments").read_text()
-    Operation("network", Action.PREVIEW).run(given, "never", lambda _: None)
+    Operation("network", Action.PREVIEW).run(given, "never", tmp_path / "events", lambda _: None)
     assert "--message" not in (tmp_path / "arguments").read_text()

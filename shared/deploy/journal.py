@@ -1,0 +1,126 @@
+"""What every run did, on disk while it happens: `.txmon/runs/<run>/`, one JSON a run and the engine's events a layer.
+
+The record is replaced whole and atomically at every change, so that it is true at whatever point the run is killed.
+"""
+
+import getpass
+import os
+import socket
+import subprocess
+import threading
+from datetime import UTC, datetime
+
+import psutil
+from pydantic import BaseModel, Field
+
+from shared.deploy.operation import Operation, Status
+from shared.deploy.workspace import ROOT, Workspace
+
+RUNS = ROOT / ".txmon" / "runs"
+
+
+class LayerRecord(BaseModel):
+    """How far a layer came in a run."""
+
+    action: str
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+    changes: dict[str, int] = Field(default_factory=dict)
+    contract_version: int | None = None
+
+
+class RunRecord(BaseModel):
+    """One run of a verb over layers."""
+
+    verb: str
+    env: str
+    user: str = Field(default_factory=getpass.getuser)
+    host: str = Field(default_factory=socket.gethostname)
+    pid: int = Field(default_factory=os.getpid)
+    commit: str = ""
+    dirty: bool = False
+    began: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime | None = None
+    result: str = "running"
+    """`running`, `succeeded`, `failed`, `interrupted` (once) or `forced` (twice)."""
+    layers: dict[str, LayerRecord] = Field(default_factory=dict)
+
+    @property
+    def outcome(self) -> str:
+        """How it ended, for a person."""
+        return "killed" if self.was_killed else self.result
+
+    @property
+    def was_killed(self) -> bool:
+        """Whether it never ended and its process is gone."""
+        return self.result == "running" and self.host == socket.gethostname() and not psutil.pid_exists(self.pid)
+
+
+class Journal:
+    """The record of the run under way."""
+
+    def __init__(self, workspace: Workspace, verb: str) -> None:
+        commit, dirty = _git()
+        self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty)
+        self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
+        self.folder.mkdir(parents=True, mode=0o700)
+        self._lock = threading.Lock()
+        self._write()
+
+    def note(self, operation: Operation) -> None:
+        """Write down how far a layer is."""
+        version = operation.outputs.get("contract_version")
+        with self._lock:
+            self.record.layers[operation.layer] = LayerRecord(
+                action=operation.action,
+                status=operation.status,
+                reason=operation.reason,
+                seconds=round(operation.seconds, 2),
+                changes=operation.changed,
+                contract_version=int(version) if isinstance(version, int | float) else None,
+            )
+            self._write()
+
+    def end(self, result: str) -> None:
+        """Say how the run ends; the last word counts."""
+        self.record.result = result
+
+    def close(self) -> None:
+        """The run is over; it failed unless `end` has said otherwise."""
+        with self._lock:
+            self.record.ended = datetime.now(UTC)
+            if self.record.result == "running":
+                self.record.result = "failed"
+            self._write()
+
+    def _write(self) -> None:
+        partial = self.folder / "run.json.partial"
+        partial.write_text(self.record.model_dump_json(indent=2))
+        partial.replace(self.folder / "run.json")
+
+
+def last_run(env: str) -> RunRecord | None:
+    """The newest run in an environment that changed something; None if there was none."""
+    for path in sorted(RUNS.glob(f"*-{env}/run.json"), reverse=True):
+        record = RunRecord.model_validate_json(path.read_text())
+        if record.env == env:
+            return record
+    return None
+
+
+def unfinished(record: RunRecord) -> list[str]:
+    """The layers of a run that did not end well."""
+    return [layer for layer, entry in record.layers.items() if entry.status != Status.SUCCEEDED]
+
+
+def _git() -> tuple[str, bool]:
+    """The commit of the work tree, and whether the tree differs from it; empty outside of git."""
+    told = subprocess.run(
+        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return told.removesuffix("-dirty"), told.endswith("-dirty")

@@ -1,0 +1,33 @@
+"""A run that changes an environment: alone in it, after nothing was left behind, and written down."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from shared.deploy.guards import require_settled
+from shared.deploy.journal import Journal, last_run
+from shared.deploy.locks import environment_lock, require_unlocked
+from shared.deploy.workspace import Workspace
+
+CLEAN = {"succeeded", "interrupted"}
+"""Results after which no stack can have been left in the middle of something."""
+
+
+@contextmanager
+def changing(workspace: Workspace, verb: str, say: Callable[[str], None]) -> Iterator[Journal]:
+    """Hold the environment for `verb` and give the journal to write to.
+
+    Raises:
+        TxmonError: another run is at work, or an earlier one left a lock or an operation behind.
+    """
+    before = last_run(workspace.env)
+    if before and before.was_killed:
+        say(f"the last run ({before.verb} at {before.began:%Y-%m-%d %H:%M:%S} UTC, process {before.pid}) was killed")
+    with environment_lock(workspace, verb):
+        require_unlocked(workspace)
+        if before is None or before.result not in CLEAN:
+            require_settled(workspace)
+        journal = Journal(workspace, verb)
+        try:
+            yield journal
+        finally:
+            journal.close()
