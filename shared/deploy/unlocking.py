@@ -45,6 +45,6 @@ def _settle(workspace: Workspace, state: LayerState, say: Callable[[str], None])
             f"nobody knows whether AWS has made {names}; look in the console: if it has, take it into the state with "
             f"{command}; if not: {clear}"
         )
-    imports = [word for urn, made_id in made.items() for word in ("--import-pending-creates", f"{urn} {made_id}")]
+    imports = [word for pair in made.items() for part in pair for word in ("--import-pending-creates", part)]
     workspace.call(state.layer, "refresh", "--yes", "--skip-preview", *imports, "--clear-pending-creates")
     say(f"settled what {state.layer} was in the middle of: {', '.join(state.pending)}")

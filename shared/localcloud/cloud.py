@@ -19,7 +19,7 @@ from shared.localcloud.errors import LocalCloudError
 from shared.localcloud.files import Cloud, Files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30  # of the whole; it takes about one
@@ -66,6 +66,12 @@ def status(home: Path) -> Cloud | None:
     """The local cloud of `home` if it runs, its emulator included."""
     cloud = _running(Files(home.resolve()))
     return cloud if cloud and psutil.pid_exists(cloud.emulator_pid) and emulator.healthy(cloud.port, 10) else None
+
+
+def created(home: Path, urns: Iterable[str]) -> dict[str, str]:
+    """The ids of those of `urns` that the local cloud has made, whether or not an engine heard of it."""
+    known = Files(home.resolve()).created()
+    return {urn: known[urn] for urn in urns if urn in known}
 
 
 def stop(home: Path) -> bool:

@@ -46,7 +46,7 @@ def serve(home: Path, port: int) -> int:
             return 1
         clients = session.Clients(f"http://{emulator.HOST}:{port}")
         set_aside = agree(files, clients, port)
-        server, provider_port = provider.serve(clients, lambda: process.poll() is None)
+        server, provider_port = provider.serve(clients, lambda: process.poll() is None, files.note_created)
         files.write_cloud(emulator_pid=process.pid, port=port, provider_port=provider_port, set_aside=set_aside)
         threading.Thread(target=_warm, args=(clients,), daemon=True).start()
         stopping.wait()

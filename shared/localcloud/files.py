@@ -74,6 +74,7 @@ class Files:
         self.cloud = home / "cloud.json"
         self.lock = home / "lock"
         self.log = home / "cloud.log"
+        self._created = home / "created"
         self.pulumi = home / "pulumi"
         self.state = home / "state"
         self._token = home / "token"
@@ -123,6 +124,17 @@ class Files:
     def write_token(self, token: str) -> None:
         self._write(self._token, token)
 
+    def note_created(self, urn: str, identity: str) -> None:
+        """Remember what was made: an engine that is killed while it waits for the answer will not know."""
+        with self._created.open("a") as file:
+            file.write(f"{urn}\t{identity}\n")
+
+    def created(self) -> dict[str, str]:
+        """URN -> id of everything ever made here; the newest counts."""
+        if not self._created.exists():
+            return {}
+        return dict(line.split("\t", 1) for line in self._created.read_text().splitlines())
+
     def has_state(self) -> bool:
         """Whether Pulumi has any stack here."""
         return any((self.state / ".pulumi" / "stacks").rglob("*.json"))
@@ -131,6 +143,7 @@ class Files:
         aside = self.home / "set-aside" / name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
         self.state.rename(aside)
+        self._created.unlink(missing_ok=True)
         self.state.mkdir(mode=0o700)
         return aside
 

@@ -64,9 +64,10 @@ def answered(method: Callable[..., Any]) -> Callable[..., Any]:
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """What the engine calls. State is kept per connection, never globally."""
 
-    def __init__(self, clients: Clients, alive: Callable[[], bool]) -> None:
+    def __init__(self, clients: Clients, alive: Callable[[], bool], note: Callable[[str, str], None]) -> None:
         self.clients = clients
         self.alive = alive
+        self.note = note
         self.version = importlib.metadata.version("pulumi-aws")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
@@ -185,6 +186,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(properties=_dump(op.spec, op.preview(), secrets))
         identity, state = op.create()
+        self.note(request.urn, identity)
         return provider_pb2.CreateResponse(id=identity, properties=_dump(op.spec, state, secrets))
 
     @answered
@@ -253,13 +255,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return Operation(_spec(request.urn), session, given=given, state=state, identity=identity, hidden=hidden)
 
 
-def serve(clients: Clients, alive: Callable[[], bool]) -> tuple[grpc.Server, int]:
-    """Serve the provider on a free port of the loopback interface; answers the server and its port."""
+def serve(clients: Clients, alive: Callable[[], bool], note: Callable[[str, str], None]) -> tuple[grpc.Server, int]:
+    """Serve the provider on a free port of the loopback interface; answers the server and its port.
+
+    `alive` says whether the emulator runs, `note` hears the URN and id of whatever is made.
+    """
     server = grpc.server(
         futures.ThreadPoolExecutor(THREADS),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, alive), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, alive, note), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port

@@ -12,6 +12,8 @@ import psutil
 import pytest
 from tenacity import retry, stop_after_delay, wait_fixed
 
+from shared.layers import LAYERS
+
 pytestmark = pytest.mark.local
 
 
@@ -73,8 +75,11 @@ def test_a_lock_left_by_a_killed_engine_names_its_owner_and_how_to_free_it(clone
     assert locks(clone) == ["txmon-network"]
     refused = clone.inv("up", "network")
     assert refused.code == 1
-    assert re.search(r"network is locked by \S+@\S+ \(process \d+, since \S+\)", refused.said), refused.said
+    assert re.search(r"network is locked by \S+@\S+ process \d+, which is gone, since \d+ s", refused.said)
     assert "./inv unlock network --env local" in refused.said
+    plain = clone.shell("pulumi up -s local --yes --cwd projects/network")
+    assert plain.code != 0
+    assert "currently locked" in plain.said
     assert "which is gone" in clone.inv("status", COLUMNS="200").out
     freed = clone.inv("unlock", "network")
     assert freed.code == 0, freed.said
@@ -102,8 +107,41 @@ def test_two_deploy_alls_at_once_do_not_harm_each_other(clone) -> None:
     said, _ = first.communicate(timeout=120)
     assert first.returncode == 0, said
     assert second.code == 1
-    assert "is locked by" in second.said
+    assert re.search(r"local is being changed by \S+@\S+ process \d+ \(deploy-all\), since \d+ s", second.err)
     assert clone.inv("deploy-all").code == 0
+
+
+def test_a_team_at_work_in_one_layer_is_detected(clone) -> None:
+    with clone.source("projects/network/__main__.py", "config = ", "import time\n\ntime.sleep(5)\nconfig = "):
+        team = subprocess.Popen(
+            [
+                "bash",
+                "-c",
+                f'eval "$({clone.path}/inv local-env)"; pulumi up -s local --yes --skip-preview --cwd projects/network',
+            ],
+            cwd=clone.path,
+            env=clone.environment(),
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(lambda: locks(clone) == ["txmon-network"])
+    refused = clone.inv("deploy-all")
+    assert team.wait(60) == 0
+    assert refused.code == 1
+    assert re.search(r"network is locked by \S+@\S+ process \d+, since \d+ s; wait for it to end", refused.err)
+
+
+def test_a_killed_runner_leaves_its_engines_to_end_well_and_resume_goes_on(clone) -> None:
+    clone.inv("destroy-all")
+    run = started(clone, "deploy-all")
+    eventually(lambda: {"txmon-network", "txmon-security"} <= set(locks(clone)))
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait(10)
+    eventually(lambda: locks(clone) == [])
+    told = clone.inv("resume")
+    assert told.code == 0, told.said
+    assert re.search(r"the last run \(deploy-all at .* UTC, process \d+\) was killed", told.err)
+    assert "[network" not in told.out
+    assert clone.outputs().keys() == LAYERS.keys()
 
 
 def test_an_emulator_killed_before_a_deploy_is_started_anew_and_its_state_set_aside(clone) -> None:
