@@ -1,0 +1,155 @@
+"""What a rule is, and the resource it looks at."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pulumi_policy.proxy import UnknownValueError
+
+SECURITY_HUB = "AWS Security Hub User Guide, the control of this id"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource as the engine is about to make it."""
+
+    type: str
+    name: str
+    inputs: Mapping[str, Any]
+    """By Pulumi's names, as in `kmsKeyId`. In a preview, a value that is not known yet raises UnknownValueError."""
+    protect: bool = False
+    """Pulumi's `protect`."""
+    production: bool = True
+    """Whether the stack is held to production's rules (`profile.is_production`)."""
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+    """The tags that the resource's provider puts on everything."""
+
+    @property
+    def suffix(self) -> str:
+        """The environment suffix, which the provider's tags tell."""
+        return self.default_tags.get("Environment", "")
+
+    @property
+    def kind(self) -> str:
+        """The logical name without the environment: `vpc` for `vpc-dev`."""
+        return self.name.removesuffix(f"-{self.suffix}")
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """An input.
+
+        Raises:
+            UnknownValueError: the preview does not know it yet.
+        """
+        return self.inputs.get(key, default)
+
+    def has(self, *keys: str) -> bool:
+        """Whether one of these inputs is given, even if its value is not known yet."""
+        return not set(keys).isdisjoint(set(self.inputs))
+
+    def has_own_key(self, key: str) -> bool:
+        """Whether this input names a KMS key of ours, not one that AWS shares."""
+        try:
+            value = self.get(key)
+        except UnknownValueError:
+            return True  # it comes from a resource, and those that AWS shares have no resource
+        return bool(value) and "alias/aws/" not in value
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A resource that breaks a rule."""
+
+    control: str
+    resource: Resource
+    advice: str
+    """What to change."""
+    part: str = ""
+    """Which part of the resource: the Sid of a policy's statement."""
+
+    @property
+    def sentence(self) -> str:
+        """What to change, and where."""
+        return f"{self.part}: {self.advice}" if self.part else self.advice
+
+
+Look = Callable[[Resource], str | None]
+"""What to change about a resource, or None."""
+
+Statement = Mapping[str, Any]
+LookAtStatement = Callable[[Statement, Resource], str | None]
+"""The same about one statement of a resource's policy document."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A control, and the function that looks for its violations."""
+
+    control: str
+    """The id under which auditors know it, Security Hub's where it has one; TXMON.n is the house's own."""
+    description: str
+    source: str
+    types: frozenset[str]
+    """The types of resources it looks at; none: every type of AWS."""
+    look: Callable[[Resource], Iterator[tuple[str, str]]]
+    """Gives the part of the resource and what to change about it."""
+
+    def concerns(self, resource_type: str) -> bool:
+        return resource_type in self.types if self.types else resource_type.startswith("aws:")
+
+    def violations(self, resource: Resource) -> Iterator[Violation]:
+        """What is wrong with the resource, if the rule concerns it.
+
+        Raises:
+            UnknownValueError: it depends on a value that the preview does not know yet.
+        """
+        if self.concerns(resource.type):
+            for part, advice in self.look(resource):
+                yield Violation(self.control, resource, advice, part)
+
+
+class Rules(list[Rule]):
+    """The rules of a module; its methods are the decorators that add to them."""
+
+    def on(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[Look], Look]:
+        """A rule over whole resources of these types; its docstring is the description."""
+
+        def add(look: Look) -> Look:
+            def once(resource: Resource) -> Iterator[tuple[str, str]]:
+                advice = look(resource)
+                if advice:
+                    yield "", advice
+
+            self.append(Rule(control, look.__doc__ or "", source, frozenset(types), once))
+            return look
+
+        return add
+
+    def on_statements(
+        self, control: str, documents: Mapping[str, str], *, source: str = SECURITY_HUB
+    ) -> Callable[[LookAtStatement], LookAtStatement]:
+        """A rule over each statement of policy documents: type -> the input that holds the document."""
+
+        def add(look: LookAtStatement) -> LookAtStatement:
+            def each(resource: Resource) -> Iterator[tuple[str, str]]:
+                for statement in statements(resource.get(documents[resource.type])):
+                    advice = look(statement, resource)
+                    if advice:
+                        yield statement.get("Sid", ""), advice
+
+            self.append(Rule(control, look.__doc__ or "", source, frozenset(documents), each))
+            return look
+
+        return add
+
+
+def statements(document: str | None) -> list[Statement]:
+    """The statements of a policy document."""
+    return as_list(json.loads(document or "{}").get("Statement"))
+
+
+def as_list(value: Any) -> list[Any]:
+    """What IAM lets stand alone or in a list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
