@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, Self
 
 import pulumi
@@ -74,6 +75,9 @@ class LayerConfig(BaseModel):
 
     protect: bool = True
     """Pulumi's `protect` and AWS's deletion protection on what holds state."""
+
+    expires: date | None = None
+    """The day, as in `2026-12-31`, on which an ephemeral environment may be destroyed; every tag list tells it."""
 
     @classmethod
     def load(cls) -> Self:

@@ -1,6 +1,7 @@
 """Which stack is running: its names, its provider with the tags, and the options that resources take."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Self
 
@@ -21,6 +22,7 @@ class Layer:
     environment: Environment
     names: Names
     protect: bool
+    expires: date | None = None
 
     @classmethod
     def current(cls, config: LayerConfig) -> Self:
@@ -29,6 +31,7 @@ class Layer:
             environment=environment(pulumi.get_stack()),
             names=Names(config.environment_suffix),
             protect=config.protect,
+            expires=config.expires,
         )
 
     @property
@@ -48,16 +51,19 @@ class Layer:
             "aws",
             region=self.region,
             allowed_account_ids=[account] if account else None,
-            default_tags={
-                "tags": {
-                    "Project": PRODUCT,
-                    "Environment": self.suffix,
-                    "Layer": self.name,
-                    "Owner": LAYERS[self.name].owner,
-                    "ManagedBy": "Pulumi",
-                }
-            },
+            default_tags={"tags": self._tags},
         )
+
+    @property
+    def _tags(self) -> dict[str, str]:
+        tags = {
+            "Project": PRODUCT,
+            "Environment": self.suffix,
+            "Layer": self.name,
+            "Owner": LAYERS[self.name].owner,
+            "ManagedBy": "Pulumi",
+        }
+        return tags | {"Expires": self.expires.isoformat()} if self.expires else tags
 
     @cached_property
     def opts(self) -> pulumi.ResourceOptions:

@@ -1,0 +1,167 @@
+"""Environments that come and go: made like another one, with a day on which they expire."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.table import Table
+
+from shared.deploy import settings
+from shared.environments import PROJECTS, environment, find_environment, known_environments, stack_file
+from shared.errors import TxmonError
+from shared.layers import LAYERS, project
+from shared.names import Names
+
+
+def today() -> date:
+    """The day that expiry is counted in, the same for everybody: UTC's."""
+    return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True)
+class Made:
+    """The stack files of a new environment."""
+
+    files: list[Path]
+    left_out: list[str]
+    """Secret settings of the environment it is like: encrypted with that one's key, so they cannot be copied."""
+
+
+def make_environment(name: str, like: str, expires: date | None) -> Made:
+    """Write the stack files of an environment with the settings of another; nothing else is made.
+
+    One that expires is not protected, whatever it is like: it has to be destroyable on its day.
+
+    Raises:
+        TxmonError: the name makes names that AWS refuses, is taken, or there is no environment `like`.
+    """
+    find_environment(like)
+    _require_free(name)
+    given = {layer: settings.written(layer, like) for layer in LAYERS}
+    left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
+    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in LAYERS}
+    for path, text in texts.items():
+        path.write_text(text)
+    return Made(list(texts), left_out)
+
+
+def _require_free(name: str) -> None:
+    try:
+        Names(name)
+    except ValueError as error:
+        raise TxmonError(f"an environment cannot have this name: {error}") from None
+    taken = [path for layer in LAYERS if (path := stack_file(layer, name)).exists()]
+    if taken:
+        raise TxmonError(f"there is an environment {name!r} already: {taken[0].relative_to(PROJECTS.parent)}")
+
+
+def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires: date | None) -> str:
+    own = f"{project(layer)}:"
+    reasons = {
+        key: (value, f"as in {like}")
+        for key, value in given.items()
+        if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
+    }
+    if expires:
+        reasons[f"{own}protect"] = (False, "it expires")
+        reasons[f"{own}expires"] = (expires.isoformat(), "./inv status and the tag Expires tell it")
+    lines = [f"# Made like {like} by ./inv new-env.", "config:"]
+    lines += [f"  {key}: {json.dumps(value)} # {reason}" for key, (value, reason) in reasons.items()]
+    if environment(name).is_local:
+        salt = yaml.safe_load(stack_file(layer, "local").read_text())["encryptionsalt"]
+        lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {salt}"]
+    return "\n".join(lines) + "\n"
+
+
+def parse_expiry(text: str) -> date:
+    """The day that `3d` (from today) or `2026-12-31` means.
+
+    Raises:
+        TxmonError: it is neither, or not after today.
+    """
+    days = re.fullmatch(r"(\d{1,4})d", text)
+    try:
+        day = today() + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
+    except ValueError:
+        raise TxmonError(f"--expires {text!r} is neither a number of days (3d) nor a date (2026-12-31)") from None
+    if day <= today():
+        raise TxmonError(f"--expires {text}: that is {day}, but it has to be after today, {today()}")
+    return day
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """An environment, where it lives and until when."""
+
+    env: str
+    lives: str
+    expires: date | None
+
+    @property
+    def expired(self) -> bool:
+        return self.expires is not None and self.expires <= today()
+
+    def __str__(self) -> str:
+        return (
+            f"{self.env} expired on {self.expires}: ./inv destroy-all --env {self.env}, "
+            f"then delete projects/*/Pulumi.{self.env}.yaml"
+        )
+
+
+def lifetimes() -> list[Lifetime]:
+    """Every environment, those that expire first in front.
+
+    Raises:
+        TxmonError: a stack file cannot be read, or has an expiry that is no date.
+    """
+    found = [Lifetime(name, _lives(name), _expires(name)) for name in known_environments()]
+    return sorted(found, key=lambda each: (each.expires or date.max, each.env))
+
+
+def _lives(name: str) -> str:
+    known = environment(name)
+    if known.is_local:
+        return "local cloud"
+    return f"AWS account {known.account_id}" if known.account_id else "AWS"
+
+
+def _expires(name: str) -> date | None:
+    """The first day that a layer's stack file names."""
+    days = []
+    for layer in LAYERS:
+        value = settings.written(layer, name).get(f"{project(layer)}:expires")
+        if value is not None:
+            try:
+                days.append(date.fromisoformat(str(value)))
+            except ValueError:
+                raise TxmonError(
+                    f"projects/{layer}/Pulumi.{name}.yaml: expires: {value!r} is no date as in 2026-12-31"
+                ) from None
+    return min(days, default=None)
+
+
+def as_table(found: list[Lifetime]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("environment", "lives in", "expires"):
+        table.add_column(heading)
+    for each in found:
+        when = f"{each.expires}{' (expired)' if each.expired else ''}" if each.expires else "never"
+        table.add_row(each.env, each.lives, when, style="bold red" if each.expired else "")
+    return table
+
+
+def as_json(found: list[Lifetime]) -> str:
+    rows = [
+        {
+            "environment": each.env,
+            "lives_in": each.lives,
+            "expires": each.expires and each.expires.isoformat(),
+            "expired": each.expired,
+        }
+        for each in found
+    ]
+    return json.dumps(rows, indent=2)

@@ -1,0 +1,212 @@
+"""Environments that come and go, and what differs between two."""
+
+import json
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shared import environments
+from shared.deploy import ephemeral, settings
+from shared.deploy.ephemeral import lifetimes, make_environment, parse_expiry
+from shared.documentation import config_class
+from shared.errors import TxmonError
+from shared.layers import LAYERS, project
+
+TODAY = date(2026, 11, 24)
+LATER = date(2026, 12, 1)
+
+
+@pytest.fixture
+def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the committed stack files, on a day that is always the same."""
+    copied = tmp_path / "projects"
+    for layer in LAYERS:
+        (copied / layer).mkdir(parents=True)
+        for name in ("local", "dev", "prod"):
+            shutil.copy(environments.stack_file(layer, name), copied / layer)
+    for module in (environments, settings, ephemeral):
+        monkeypatch.setattr(module, "PROJECTS", copied)
+    monkeypatch.setattr(ephemeral, "today", lambda: TODAY)
+    return copied
+
+
+def change(projects: Path, layer: str, env: str, **values: object) -> None:
+    path = projects / layer / f"Pulumi.{env}.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["config"] |= {f"{project(layer)}:{key}": value for key, value in values.items()}
+    path.write_text(yaml.safe_dump(content))
+
+
+@pytest.mark.parametrize("like", ["dev", "prod"])
+def test_a_new_environment_has_the_settings_of_the_other(projects: Path, like: str) -> None:
+    before = set(projects.rglob("*"))
+    made = make_environment("pr-12", like, None)
+    assert {path.relative_to(projects) for path in set(projects.rglob("*")) - before} == {
+        Path(layer) / "Pulumi.pr-12.yaml" for layer in LAYERS
+    }
+    assert made.left_out == []
+    assert settings.differences(like, "pr-12") == []
+    assert "pr-12" in environments.known_environments()
+
+
+def test_a_new_environment_on_aws_has_no_key_of_another(projects: Path) -> None:
+    make_environment("pr-12", "local", None)
+    assert yaml.safe_load((projects / "data/Pulumi.pr-12.yaml").read_text()).keys() == {"config"}
+
+
+def test_a_new_local_environment_has_the_salt_of_the_local_passphrase(projects: Path) -> None:
+    make_environment("local-a", "dev", None)
+    for layer in LAYERS:
+        salts = [
+            yaml.safe_load((projects / layer / f"Pulumi.{env}.yaml").read_text())["encryptionsalt"]
+            for env in ("local", "local-a")
+        ]
+        assert salts[0] == salts[1]
+
+
+def test_names_of_the_other_environment_are_not_taken_over(projects: Path) -> None:
+    change(projects, "data", "dev", environmentSuffix="development", expires="2026-11-30")
+    make_environment("pr-12", "dev", None)
+    written = settings.written("data", "pr-12")
+    assert "txmon-data:environmentSuffix" not in written
+    assert "txmon-data:expires" not in written
+
+
+def test_secret_settings_are_left_out_and_named(projects: Path) -> None:
+    change(projects, "monitoring", "dev", subscriptions=[{"protocol": "email", "endpoint": {"secure": "v1:abc"}}])
+    made = make_environment("pr-12", "dev", None)
+    assert made.left_out == ["txmon-monitoring:subscriptions"]
+    assert "v1:abc" not in (projects / "monitoring/Pulumi.pr-12.yaml").read_text()
+
+
+@pytest.mark.parametrize("like", ["dev", "prod"])
+def test_an_environment_that_expires_says_so_and_can_be_destroyed(projects: Path, like: str) -> None:
+    make_environment("pr-12", like, LATER)
+    for layer in LAYERS:
+        own = f"{project(layer)}:"
+        given = settings.written(layer, "pr-12")
+        config = config_class(layer).parse(
+            {"environmentSuffix": "pr-12"}
+            | {key.removeprefix(own): value for key, value in given.items() if key.startswith(own)},
+            "file",
+        )
+        assert (config.expires, config.protect) == (LATER, False)
+        lines = (projects / layer / "Pulumi.pr-12.yaml").read_text().splitlines()
+        assert all("#" in line for line in lines if line.startswith("  txmon-"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("PR-12", "an environment cannot have this name: 'PR-12' must be lower-case letters"),
+        ("pr--12", "must be lower-case letters, digits and single hyphens"),
+        ("../x", "must be lower-case letters"),
+        ("", "must be lower-case letters"),
+        ("a" * 60, "has 60 characters; the names made from it take"),
+        ("dev", "there is an environment 'dev' already: projects/network/Pulumi.dev.yaml"),
+        ("half", "there is an environment 'half' already: projects/streaming/Pulumi.half.yaml"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_and_nothing_is_made(projects: Path, name: str, said: str) -> None:
+    (projects / "streaming/Pulumi.half.yaml").touch()
+    before = sorted(projects.rglob("*"))
+    with pytest.raises(TxmonError) as refused:
+        make_environment(name, "dev", None)
+    assert said in str(refused.value)
+    assert sorted(projects.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("projects")
+def test_the_environment_to_be_like_has_to_exist() -> None:
+    with pytest.raises(TxmonError, match="there is no environment 'deb'; did you mean 'dev'"):
+        make_environment("pr-12", "deb", None)
+
+
+@pytest.mark.usefixtures("projects")
+@pytest.mark.parametrize(
+    ("text", "day"), [("3d", date(2026, 11, 27)), ("1d", date(2026, 11, 25)), ("2026-12-31", date(2026, 12, 31))]
+)
+def test_an_expiry_is_a_number_of_days_or_a_date(text: str, day: date) -> None:
+    assert parse_expiry(text) == day
+
+
+@pytest.mark.usefixtures("projects")
+@pytest.mark.parametrize("text", ["0d", "2026-11-24", "2020-01-01"])
+def test_an_expiry_has_to_be_after_today(text: str) -> None:
+    with pytest.raises(TxmonError, match="has to be after today, 2026-11-24"):
+        parse_expiry(text)
+
+
+@pytest.mark.parametrize("text", ["", "3", "3 days", "-3d", "tomorrow", "2026-02-30", "99999d"])
+def test_another_expiry_is_refused(text: str) -> None:
+    with pytest.raises(TxmonError, match=r"is neither a number of days \(3d\) nor a date"):
+        parse_expiry(text)
+
+
+def test_environments_are_listed_with_their_expiry_and_what_to_do(projects: Path) -> None:
+    make_environment("pr-12", "dev", LATER)
+    make_environment("pr-11", "dev", TODAY)
+    make_environment("local-a", "dev", None)
+    found = {each.env: each for each in lifetimes()}
+    assert list(found)[:2] == ["pr-11", "pr-12"]
+    assert [each.env for each in found.values() if each.expired] == ["pr-11"]
+    assert str(found["pr-11"]).startswith("pr-11 expired on 2026-11-24: ./inv destroy-all --env pr-11")
+    assert {found[env].lives for env in ("local", "local-a")} == {"local cloud"}
+    assert json.loads(ephemeral.as_json(lifetimes()))[0] == {
+        "environment": "pr-11",
+        "lives_in": "AWS",
+        "expires": "2026-11-24",
+        "expired": True,
+    }
+    change(projects, "data", "pr-12", expires="2026-11-01")
+    assert [each.env for each in lifetimes() if each.expired] == ["pr-12", "pr-11"]
+
+
+def test_a_bad_expiry_in_a_stack_file_names_it(projects: Path) -> None:
+    change(projects, "data", "dev", expires="soon")
+    with pytest.raises(TxmonError, match=r"projects/data/Pulumi.dev.yaml: expires: 'soon' is no date"):
+        lifetimes()
+
+
+def test_everything_carries_the_expiry_as_a_tag(run_layer: Callable) -> None:
+    for layer in LAYERS:
+        run = run_layer(layer, "dev", config={"expires": "2026-12-01"})
+        assert json.loads(run.one("pulumi:providers:aws")["defaultTags"])["tags"]["Expires"] == "2026-12-01"
+
+
+@pytest.mark.usefixtures("projects")
+def test_two_environments_differ_in_what_their_layers_take_defaults_included() -> None:
+    found = {(each.layer, each.setting): each.values for each in settings.differences("dev", "prod")}
+    assert found["data", "txmon-data:postgresInstanceClass"] == {"dev": "db.t3.micro", "prod": "db.m7g.large"}
+    assert found["network", "txmon-network:endpointZones"] == {"dev": 1, "prod": 3}
+    assert ("network", "txmon-network:vpcCidr") not in found
+    assert ("network", "txmon-network:environmentSuffix") not in found
+    assert settings.differences("dev", "local") == []
+
+
+def test_a_suffix_a_region_and_a_secret_count_as_differences(projects: Path) -> None:
+    change(projects, "data", "dev", environmentSuffix="development")
+    change(projects, "monitoring", "dev", subscriptions=[{"protocol": "email", "endpoint": {"secure": "v1:abc"}}])
+    path = projects / "network/Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("aws:region: ap-northeast-1", "aws:region: ap-northeast-3"))
+    found = {each.setting: each.values for each in settings.differences("dev", "local")}
+    assert found["txmon-data:environmentSuffix"] == {"dev": "development", "local": None}
+    assert found["aws:region"] == {"dev": "ap-northeast-3", "local": "ap-northeast-1"}
+    assert found["txmon-monitoring:subscriptions"] == {"dev": settings.SECRET, "local": []}
+
+
+def test_a_setting_that_is_not_accepted_is_one_sentence(projects: Path) -> None:
+    change(projects, "streaming", "dev", shardCount="many")
+    with pytest.raises(TxmonError, match=r"projects/streaming/Pulumi.dev.yaml: shardCount: input should be"):
+        settings.differences("dev", "prod")
+
+
+@pytest.mark.parametrize("text", ["config: [", "- a list", "config: text", "config: [a, b]"])
+def test_a_stack_file_that_is_none_is_one_sentence(projects: Path, text: str) -> None:
+    (projects / "network/Pulumi.dev.yaml").write_text(text)
+    with pytest.raises(TxmonError, match=r"projects/network/Pulumi.dev.yaml is not a stack file in YAML"):
+        settings.differences("dev", "prod")
