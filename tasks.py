@@ -16,6 +16,12 @@ YES = "do not ask before a real environment is changed"
 WIDE = 200
 """Columns of a table that no terminal shows, so that no value is broken over lines."""
 PARALLEL = "how many layers at a time"
+CHOICE = {
+    "only": "only these layers, as in network,data",
+    "from_": "only these layers and all that depend on them",
+    "skip": "without these layers; those that read them rely on what is deployed",
+    "affected": "only the layers that the change since this git ref affects, and their dependents",
+}
 
 
 def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
@@ -64,14 +70,47 @@ def workspace(env: str) -> Any:
     return open_workspace(env, say)
 
 
-@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "plan": "do what this plan (of preview-all --save) says"})
-def deploy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, plan: str = "") -> int:
+def show(chosen: str, **formats: Callable[[], Any]) -> None:
+    """Print a result in the chosen format: text as it is, a table as wide as it needs."""
+    from shared.errors import TxmonError
+
+    if chosen not in formats:
+        raise TxmonError(f"there is no format {chosen!r}; there are: {', '.join(formats)}")
+    result = formats[chosen]()
+    print(result) if isinstance(result, str) else console().print(result)
+
+
+def layers(env: str, only: str | None, from_: str | None, skip: str | None, affected: str | None) -> list[str]:
+    from shared.deploy.selection import choose
+
+    return choose(env, say, only=only, from_=from_, skip=skip, since=affected)
+
+
+@verb(
+    help={"env": ENV, "yes": YES, "parallel": PARALLEL, "plan": "do what this plan (of preview-all --save) says"}
+    | CHOICE
+)
+def deploy_all(
+    _: Context,
+    *,
+    env: str = "local",
+    yes: bool = False,
+    parallel: int = 4,
+    plan: str = "",
+    only: str | None = None,
+    from_: str | None = None,
+    skip: str | None = None,
+    affected: str | None = None,
+) -> int:
     """Deploy every layer, side by side where the graph allows, and show what an application needs."""
     from shared.deploy import commands
     from shared.deploy.plan import Plan
 
     approved = Plan.load(Path(plan)) if plan else None
-    return commands.deploy_all(workspace(env), terminal(), yes=yes, parallel=parallel, approved=approved)
+    chosen = layers(env, only, from_, skip, affected)
+    return commands.deploy_all(
+        workspace(env), terminal(), yes=yes, parallel=parallel, layers=chosen, approved=approved
+    )
 
 
 @verb(
@@ -81,16 +120,32 @@ def deploy_all(_: Context, env: str = "local", yes: bool = False, parallel: int 
         "save": "write the plan to this file, for deploy-all --plan",
         "expect_no_changes": "exit with 2 if there are changes",
     }
+    | CHOICE
 )
 def preview_all(
-    _: Context, env: str = "local", parallel: int = 4, save: str = "", expect_no_changes: bool = False
+    _: Context,
+    *,
+    env: str = "local",
+    parallel: int = 4,
+    save: str = "",
+    expect_no_changes: bool = False,
+    only: str | None = None,
+    from_: str | None = None,
+    skip: str | None = None,
+    affected: str | None = None,
 ) -> int:
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from shared.deploy import commands
 
     file = Path(save) if save else None
+    chosen = layers(env, only, from_, skip, affected)
     return commands.preview_all(
-        workspace(env), terminal(), parallel=parallel, save=file, expect_no_changes=expect_no_changes
+        workspace(env),
+        terminal(),
+        parallel=parallel,
+        layers=chosen,
+        save=file,
+        expect_no_changes=expect_no_changes,
     )
 
 
@@ -143,23 +198,76 @@ def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> in
 def outputs(_: Context, env: str = "local", format: str = "table") -> None:
     """Show the outputs of every deployed layer."""
     from shared.deploy import views
-    from shared.errors import TxmonError
 
-    if format not in {"table", "json", "env"}:
-        raise TxmonError(f"there is no format {format!r}; there are: table, json, env")
-    found = views.outputs(workspace(env))
-    if format == "table":
-        console().print(views.outputs_as_table(found))
-    else:
-        print(json.dumps(found, indent=2) if format == "json" else views.outputs_as_env(found))
+    found = functools.cache(lambda: views.outputs(workspace(env)))
+    show(
+        format,
+        table=lambda: views.outputs_as_table(found()),
+        json=lambda: json.dumps(found(), indent=2),
+        env=lambda: views.outputs_as_env(found()),
+    )
 
 
 @verb(help={"env": ENV})
 def status(_: Context, env: str = "local") -> None:
-    """Show for each layer how its last update ended, when, what it holds and who has locked it."""
-    from shared.deploy import views
+    """Show for each layer how its last update ended, when, what it holds and who has locked it; and what expired."""
+    from shared.deploy import ephemeral, views
 
     console().print(views.status_table(workspace(env)))
+    for lifetime in ephemeral.lifetimes():
+        if lifetime.expired:
+            print(lifetime)
+
+
+@verb(help={"format": "table (default) or json"})
+def environments(_: Context, format: str = "table") -> None:
+    """Show every environment, where it lives and until when."""
+    from shared.deploy import ephemeral
+
+    found = ephemeral.lifetimes()
+    show(format, table=lambda: ephemeral.as_table(found), json=lambda: ephemeral.as_json(found))
+
+
+@verb(
+    help={
+        "name": "the new environment; local-… lives on the local cloud",
+        "like": "the environment whose settings it takes",
+        "expires": "days from today (3d) or a date (2026-12-31); it is then not protected",
+    }
+)
+def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None) -> None:
+    """Make the stack files of an environment like another one, and nothing else."""
+    from shared.deploy import ephemeral
+
+    made = ephemeral.make_environment(name, like, None if expires is None else ephemeral.parse_expiry(expires))
+    print("\n".join([*made.said, f"next: ./inv deploy-all --env {name}"]))
+
+
+@verb(
+    positional=["one", "other"],
+    help={"one": "an environment", "other": "another", "format": "table (default) or json"},
+)
+def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
+    """Show in which settings two environments differ, the code's defaults included."""
+    from shared.deploy import settings
+
+    found = settings.differences(one, other)
+    show(format, table=lambda: settings.as_table(found, one, other), json=lambda: settings.as_json(found))
+
+
+@verb(
+    help={
+        "base": "the git ref that the change began at, as in origin/main",
+        "env": "leave out the settings of other environments",
+        "format": "text (default), or json on one line for a CI matrix",
+    }
+)
+def affected(_: Context, base: str, env: str | None = None, format: str = "text") -> None:
+    """Show which layers a change touches, and those that depend on them."""
+    from shared.deploy import affected
+
+    found = affected.affected(base, env)
+    show(format, text=lambda: affected.as_text(found), json=lambda: affected.as_json(found))
 
 
 @verb(

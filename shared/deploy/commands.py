@@ -48,11 +48,12 @@ def deploy_all(
     layers: Collection[str] = tuple(LAYERS),
     approved: Plan | None = None,
 ) -> int:
-    """Deploy layers, each as soon as those it reads have ended well.
+    """Deploy layers, each as soon as those it reads have ended well; what they read beside must be deployed.
 
     A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
     that would then lose something that the plan does not have stops before it begins.
     """
+    guards.require_upstreams(workspace, layers)
     if approved is None and not (yes or workspace.environment.is_local):
         approved = _plan(workspace, terminal, layers, parallel)
         confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
@@ -115,7 +116,7 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
 
 def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
     """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output."""
-    guards.require_upstreams(workspace, layer)
+    guards.require_upstreams(workspace, [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
     with changing(workspace, "up", terminal.say) as journal:
         if layer in workspace.missing_stacks():

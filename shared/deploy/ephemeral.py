@@ -30,6 +30,12 @@ class Made:
     left_out: list[str]
     """Secret settings of the environment it is like: encrypted with that one's key, so they cannot be copied."""
 
+    @property
+    def said(self) -> list[str]:
+        """What was made, and what is left to set, a line each."""
+        files = [f"made {path.relative_to(PROJECTS.parent)}" for path in self.files]
+        return files + [f"left out {key}, which is secret: set it with pulumi config set" for key in self.left_out]
+
 
 def make_environment(name: str, like: str, expires: date | None) -> Made:
     """Write the stack files of an environment with the settings of another; nothing else is made.

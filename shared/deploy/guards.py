@@ -2,22 +2,27 @@
 
 from collections.abc import Collection, Iterable
 
+from shared.deploy.selection import relied_on
 from shared.deploy.state import LayerState, read_states, stack_references
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS, deploy_order
 
 
-def require_upstreams(workspace: Workspace, layer: str) -> None:
-    """Every layer that `layer` reads is deployed, ended well and has the outputs it promises.
+def require_upstreams(workspace: Workspace, layers: Collection[str]) -> None:
+    """Every layer that one of `layers` reads and that is not among them is deployed, ended well, has its outputs.
 
     Raises:
         TxmonError: one is missing, failed, or lacks an output.
     """
-    for name, state in read_states(workspace, sorted(LAYERS[layer].reads)).items():
+    relied = relied_on(layers)
+    for name, state in read_states(workspace, relied).items() if relied else ():
         fault = _upstream_fault(state)
         if fault:
-            raise TxmonError(f"{layer} reads {name}, {fault}: ./inv up {name} --env {workspace.env}")
+            raise TxmonError(
+                f"{', '.join(relied[name])} read{'' if len(relied[name]) > 1 else 's'} {name}, {fault}: "
+                f"./inv up {name} --env {workspace.env}"
+            )
 
 
 def _upstream_fault(state: LayerState) -> str | None:

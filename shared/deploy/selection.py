@@ -1,17 +1,41 @@
 """Which layers a run is about, of all that there are."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from shared.deploy.affected import affected
 from shared.environments import find_layer
-from shared.errors import TxmonError
+from shared.errors import Ended, TxmonError
 from shared.layers import LAYERS, dependents, deploy_order
+
+
+def choose(
+    env: str,
+    say: Callable[[str], None],
+    *,
+    only: str | None,
+    from_: str | None,
+    skip: str | None,
+    since: str | None,
+) -> list[str]:
+    """As `select`, of the layers that the change since a git ref affects in `env`, where one is given.
+
+    Raises:
+        TxmonError: as `select`, or git does not know the ref.
+        Ended: well, if nothing that is chosen is affected.
+    """
+    chosen = select(only, from_, skip)
+    if since is not None:
+        chosen = [layer for layer in affected(since, env).layers if layer in chosen]
+    if not chosen:
+        say(f"no layer is affected by the change since {since}: nothing to do")
+        raise Ended(0)
+    return chosen
 
 
 def select(
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
-    affected: Iterable[str] | None = None,
 ) -> list[str]:
     """The chosen layers in the order they deploy in; each argument narrows the choice.
 
@@ -19,7 +43,6 @@ def select(
         only: layers by name, with commas between them.
         from_: layers by name, each with all that depend on it.
         skip: layers to leave out; those that depend on them rely on what is deployed.
-        affected: the layers of a change; none of them may be left, which is no mistake.
 
     Raises:
         TxmonError: there is no such layer, or the names leave none.
@@ -34,8 +57,6 @@ def select(
         said = {"--only": only, "--from": from_, "--skip": skip}
         together = " ".join(f"{option} {names!r}" for option, names in said.items() if names is not None)
         raise TxmonError(f"{together} leaves no layer; there are: {', '.join(deploy_order())}")
-    if affected is not None:
-        chosen &= set(affected)
     return [layer for layer in deploy_order() if layer in chosen]
 
 

@@ -93,7 +93,9 @@ def _without_own_name(settings: dict[str, Any], layer: str, env: str) -> dict[st
     return {key: value for key, value in settings.items() if (key, value) != (suffix, env)}
 
 
-def as_table(found: list[Difference], one: str, other: str) -> Table:
+def as_table(found: list[Difference], one: str, other: str) -> Table | str:
+    if not found:
+        return f"{one} and {other} have the same settings"
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "setting", one, other):
         table.add_column(heading, overflow="fold")

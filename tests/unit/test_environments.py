@@ -48,7 +48,7 @@ def test_a_new_environment_has_the_settings_of_the_other(projects: Path, like: s
     assert {path.relative_to(projects) for path in set(projects.rglob("*")) - before} == {
         Path(layer) / "Pulumi.pr-12.yaml" for layer in LAYERS
     }
-    assert made.left_out == []
+    assert len(made.said) == len(LAYERS)
     assert settings.differences(like, "pr-12") == []
     assert "pr-12" in environments.known_environments()
 
@@ -79,7 +79,8 @@ def test_names_of_the_other_environment_are_not_taken_over(projects: Path) -> No
 def test_secret_settings_are_left_out_and_named(projects: Path) -> None:
     change(projects, "monitoring", "dev", subscriptions=[{"protocol": "email", "endpoint": {"secure": "v1:abc"}}])
     made = make_environment("pr-12", "dev", None)
-    assert made.left_out == ["txmon-monitoring:subscriptions"]
+    assert made.said[0] == "made projects/network/Pulumi.pr-12.yaml"
+    assert made.said[-1].startswith("left out txmon-monitoring:subscriptions, which is secret")
     assert "v1:abc" not in (projects / "monitoring/Pulumi.pr-12.yaml").read_text()
 
 

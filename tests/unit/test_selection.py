@@ -1,7 +1,9 @@
 import pytest
 
-from shared.deploy.selection import relied_on, select
-from shared.errors import TxmonError
+from shared.deploy import selection
+from shared.deploy.affected import Affected
+from shared.deploy.selection import choose, relied_on, select
+from shared.errors import Ended, TxmonError
 from shared.layers import deploy_order
 
 
@@ -14,9 +16,7 @@ from shared.layers import deploy_order
         ({"from_": "streaming"}, {"streaming", "monitoring"}),
         ({"from_": "network"}, {"network", "data", "monitoring"}),
         ({"from_": "network", "skip": "monitoring"}, {"network", "data"}),
-        ({"affected": ["data", "monitoring"], "skip": "data"}, {"monitoring"}),
-        ({"affected": ["data"], "only": "network"}, set()),
-        ({"affected": []}, set()),
+        ({"skip": "data,security"}, {"network", "streaming", "monitoring"}),
     ],
 )
 def test_each_option_narrows_the_choice(options: dict, chosen: set[str]) -> None:
@@ -57,3 +57,28 @@ def test_what_is_read_from_outside_the_choice_is_known() -> None:
         "data": ["monitoring"],
     }
     assert relied_on(deploy_order()) == {}
+
+
+def chosen(monkeypatch: pytest.MonkeyPatch, **options: str) -> list[str]:
+    """The choice when the change since `main` affects data and monitoring."""
+    known = {("main", "dev"): Affected({"data": ["a file"], "monitoring": ["depends on data"]}, [])}
+    monkeypatch.setattr(selection, "affected", lambda base, env: known[base, env])
+    said: list[str] = []
+    nothing = dict.fromkeys(("only", "from_", "skip", "since"))
+    try:
+        return choose("dev", said.append, **{**nothing, **options})
+    except Ended as end:
+        return [str(end.code), *said]
+
+
+def test_a_change_narrows_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(monkeypatch, since="main") == ["data", "monitoring"]
+    assert chosen(monkeypatch, since="main", skip="data") == ["monitoring"]
+    assert chosen(monkeypatch, only="network") == ["network"]
+
+
+def test_a_change_that_affects_nothing_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(monkeypatch, since="main", only="network") == [
+        "0",
+        "no layer is affected by the change since main: nothing to do",
+    ]
