@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from shared.deploy import faults
+from shared.deploy import faults, policies
 from shared.deploy.workspace import Workspace
 
 STACK = "pulumi:pulumi:Stack"
@@ -38,8 +38,8 @@ class Action(StrEnum):
     @property
     def arguments(self) -> tuple[str, ...]:
         return {
-            Action.UP: ("up", "--yes", "--skip-preview"),
-            Action.PREVIEW: ("preview",),
+            Action.UP: ("up", "--yes", "--skip-preview", "--policy-pack", policies.FROM_LAYER),
+            Action.PREVIEW: ("preview", "--policy-pack", policies.FROM_LAYER),
             Action.DESTROY: ("destroy", "--yes", "--skip-preview"),
             Action.DESTROY_PREVIEW: ("destroy", "--preview-only"),
             Action.REFRESH: ("refresh", "--yes", "--skip-preview"),
@@ -48,6 +48,11 @@ class Action(StrEnum):
     @property
     def is_preview(self) -> bool:
         return self in {Action.PREVIEW, Action.DESTROY_PREVIEW}
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the policy pack looks at it."""
+        return self in {Action.UP, Action.PREVIEW}
 
 
 class Status(StrEnum):
@@ -141,6 +146,7 @@ class Operation:
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
+                pass_fds=workspace.held,
                 start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
             )
             self._follow(self.process, printed, tell)
@@ -181,6 +187,8 @@ class Operation:
             self._done(event["resOutputsEvent"]["metadata"], tell)
         elif "diagnosticEvent" in event:
             self._said(event["diagnosticEvent"], tell)
+        elif "policyEvent" in event:
+            self._judged(event["policyEvent"], tell)
         elif "summaryEvent" in event:
             self.counts = Counter(event["summaryEvent"].get("resourceChanges") or {})
 
@@ -221,6 +229,12 @@ class Operation:
         elif diagnostic.get("severity") == "warning":
             self.warnings.append(faults.trimmed(text))
             tell(f"warning: {faults.trimmed(text)}")
+
+    def _judged(self, event: dict[str, Any], tell: Callable[[str], None]) -> None:
+        mandatory = event["enforcementLevel"] == policies.MANDATORY
+        text = policies.sentence(event)
+        (self.errors if mandatory else self.warnings).append(text)
+        tell(f"{'error' if mandatory else 'warning'}: {text}")
 
     def _finish(self, code: int, workspace: Workspace) -> None:
         self.current = ""

@@ -6,11 +6,12 @@ import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from shared.deploy import policies
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.sources import sources_digest
 from shared.deploy.workspace import Workspace
@@ -67,7 +68,8 @@ class Run:
         sorter = self._sorter()
         sorter.prepare()
         running: dict[Future[None], str] = {}
-        with self._interruptible(), ThreadPoolExecutor(max_workers=parallel) as pool:
+        pack = policies.pack_running(self.workspace) if self.action.is_judged else nullcontext(self.workspace)
+        with self._interruptible(), pack as self.workspace, ThreadPoolExecutor(max_workers=parallel) as pool:
             while sorter.is_active():
                 for layer in sorter.get_ready():
                     if self._may_run(layer, tell):

@@ -29,6 +29,8 @@ class Workspace:
     variables: dict[str, str]
     made: list[str] = field(default_factory=list)
     """Layers whose stack this process has made."""
+    held: tuple[int, ...] = ()
+    """Files that commands which outlive this process keep open."""
 
     @property
     def env(self) -> str:

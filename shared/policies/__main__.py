@@ -4,6 +4,10 @@ The engine asks a policy for its level before it says which stack it looks at, s
 one of the other level stands aside.
 """
 
+import os
+import stat
+import sys
+import threading
 from itertools import product
 from typing import Any
 
@@ -63,7 +67,15 @@ def seen(args: ResourceValidationArgs) -> Resource:
     )
 
 
+def end_with_the_last_user() -> None:
+    """End when nobody holds the other end of the standard input any more."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
 if __name__ == "__main__":
+    if stat.S_ISFIFO(os.fstat(sys.stdin.fileno()).st_mode):  # of ./inv; the engine gives none, and ends its packs
+        threading.Thread(target=end_with_the_last_user, daemon=True).start()
     PolicyPack(
         name="txmon",
         description="What a reviewer of security and reliability would look for",

@@ -129,7 +129,9 @@ def test_the_events_of_the_engine_become_steps_changes_outputs_and_lines(workspa
     assert operation.changed == {"replace": 1}
     assert operation.outputs == {"vpc_id": "vpc-1"}
     assert operation.warnings == ["vpc-local: slow today"]
-    assert lines[0].startswith("pulumi up --yes --skip-preview --stack local --cwd projects/network")
+    assert lines[0].startswith(
+        "pulumi up --yes --skip-preview --policy-pack ../../shared/policies/pack --stack local --cwd projects/network"
+    )
     assert "replaced aws:ec2/vpc:Vpc vpc-local" in lines
     assert not any("not for people" in line for line in lines)
 
