@@ -271,20 +271,22 @@ def affected(_: Context, base: str, env: str | None = None, format: str = "text"
 
 
 @verb(
-    optional=["layer"],
-    positional=["layer"],
     help={
-        "layer": "the layer to free; without it, the environment",
+        "layer": "the layer to free, or all: every layer and the environment's own lock",
         "env": ENV,
         "force": "also when the owner may still be at work",
-    },
+    }
 )
-def unlock(_: Context, layer: str = "", env: str = "local", force: bool = False) -> None:
+def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and settle what it was in the middle of."""
     from shared.deploy import unlocking
     from shared.environments import find_layer
 
-    unlocking.unlock(workspace(env), find_layer(layer) if layer else None, say, force=force)
+    opened = workspace(env)
+    if layer == "all":
+        unlocking.unlock_all(opened, say, force=force)
+    else:
+        unlocking.unlock(opened, find_layer(layer), say, force=force)
 
 
 @verb(help={"format": "text (default), mermaid, dot, or svg (needs Graphviz)"})

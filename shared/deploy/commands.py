@@ -58,7 +58,7 @@ def deploy_all(
         approved = _plan(workspace, terminal, layers, parallel)
         confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
     check = partial(approved.surprise, workspace) if approved else lambda _: None
-    with changing(workspace, "deploy-all", terminal.say) as journal:
+    with changing(workspace, "deploy-all", layers, terminal.say) as journal:
         for layer in set(workspace.missing_stacks()) & set(layers):
             workspace.make_stack(layer)
         run = Run(workspace, Action.UP, _among(layers), journal.folder, check)
@@ -118,7 +118,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> in
     """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output."""
     guards.require_upstreams(workspace, [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
-    with changing(workspace, "up", terminal.say) as journal:
+    with changing(workspace, "up", [layer], terminal.say) as journal:
         if layer in workspace.missing_stacks():
             workspace.make_stack(layer)
         run = Run(workspace, Action.UP, {layer: ()}, journal.folder)
@@ -149,10 +149,9 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
         return 0
     terminal.say(f"going on from {last.verb} of {last.began:%Y-%m-%d %H:%M:%S} UTC, which was {last.outcome}")
     if last.verb.startswith("destroy"):
-        return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=list(last.layers) or list(LAYERS))
-    wanted = list(last.layers) or list(LAYERS)
-    states = read_states(workspace, wanted)
-    left = [layer for layer in wanted if condition_of(states[layer], workspace.env) != "ok"]
+        return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=last.wanted)
+    states = read_states(workspace, last.wanted)
+    left = [layer for layer in last.wanted if condition_of(states[layer], workspace.env) != "ok"]
     if not left:
         terminal.console.print("every layer of that run is deployed", markup=False)
         return 0
@@ -181,7 +180,7 @@ def destroy_all(
         terminal.console.print(f"nothing is deployed in {workspace.env}", markup=False)
         return 0
     guards.require_unprotected(workspace, states.values())
-    with changing(workspace, verb, terminal.say) as journal:
+    with changing(workspace, verb, deployed, terminal.say) as journal:
         previews = Run(workspace, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), journal.folder)
         _execute(previews, terminal, parallel, journal)
         if not previews.ok:

@@ -8,12 +8,13 @@ import os
 import socket
 import subprocess
 import threading
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import psutil
 from pydantic import BaseModel, Field
 
-from shared.deploy.operation import Operation, Status
+from shared.deploy.operation import Operation
 from shared.deploy.workspace import ROOT, Workspace
 
 RUNS = ROOT / ".txmon" / "runs"
@@ -44,6 +45,8 @@ class RunRecord(BaseModel):
     ended: datetime | None = None
     result: str = "running"
     """`running`, `succeeded`, `failed`, `interrupted` (once) or `forced` (twice)."""
+    wanted: list[str] = Field(default_factory=list)
+    """The layers it was to work on."""
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
 
     @property
@@ -60,9 +63,9 @@ class RunRecord(BaseModel):
 class Journal:
     """The record of the run under way."""
 
-    def __init__(self, workspace: Workspace, verb: str) -> None:
+    def __init__(self, workspace: Workspace, verb: str, wanted: Collection[str]) -> None:
         commit, dirty = _git()
-        self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty)
+        self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty, wanted=list(wanted))
         self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = threading.Lock()
@@ -107,11 +110,6 @@ def last_run(env: str) -> RunRecord | None:
         if record.env == env:
             return record
     return None
-
-
-def unfinished(record: RunRecord) -> list[str]:
-    """The layers of a run that did not end well."""
-    return [layer for layer, entry in record.layers.items() if entry.status != Status.SUCCEEDED]
 
 
 def _git() -> tuple[str, bool]:

@@ -186,7 +186,7 @@ def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
         if held and not held.abandoned:
             raise TxmonError(
                 f"{workspace.env} is being changed by {held}; wait for it to end, or if it hangs: "
-                f"./inv unlock --env {workspace.env} --force"
+                f"./inv unlock all --env {workspace.env} --force"
             )
         place.delete()
     try:
@@ -204,7 +204,7 @@ def free_environment(workspace: Workspace, *, force: bool) -> Lock | None:
     place = place_of(workspace)
     lock = _held(place)
     if lock:
-        _require_free_to_break(lock, workspace.env, f"./inv unlock --env {workspace.env} --force", force=force)
+        _require_free_to_break(lock, workspace.env, f"./inv unlock all --env {workspace.env} --force", force=force)
         place.delete()
     return lock
 

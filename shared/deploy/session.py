@@ -1,6 +1,6 @@
 """A run that changes an environment: alone in it, after nothing was left behind, and written down."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from shared.deploy.guards import require_settled
@@ -13,8 +13,10 @@ CLEAN = {"succeeded", "interrupted"}
 
 
 @contextmanager
-def changing(workspace: Workspace, verb: str, say: Callable[[str], None]) -> Iterator[Journal]:
-    """Hold the environment for `verb` and give the journal to write to.
+def changing(
+    workspace: Workspace, verb: str, layers: Collection[str], say: Callable[[str], None]
+) -> Iterator[Journal]:
+    """Hold the environment while `verb` works on `layers`, and give the journal to write to.
 
     Raises:
         TxmonError: another run is at work, or an earlier one left a lock or an operation behind.
@@ -26,7 +28,7 @@ def changing(workspace: Workspace, verb: str, say: Callable[[str], None]) -> Ite
         require_unlocked(workspace)
         if before is None or before.result not in CLEAN:
             require_settled(workspace)
-        journal = Journal(workspace, verb)
+        journal = Journal(workspace, verb, layers)
         try:
             yield journal
         finally:

@@ -7,19 +7,30 @@ from shared.deploy import locks
 from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.errors import TxmonError
+from shared.layers import LAYERS
 
 
-def unlock(workspace: Workspace, layer: str | None, say: Callable[[str], None], *, force: bool) -> None:
-    """Free the lock of a layer and settle its pending operations, or free the lock of the environment.
+def unlock_all(workspace: Workspace, say: Callable[[str], None], *, force: bool) -> None:
+    """Free the environment's own lock, then every layer that has a stack.
+
+    Raises:
+        TxmonError: as `unlock`.
+    """
+    freed = locks.free_environment(workspace, force=force)
+    say(f"freed the lock of {freed}" if freed else f"{workspace.env} itself is not locked")
+    missing = workspace.missing_stacks()
+    for layer in LAYERS:
+        if layer not in missing:
+            unlock(workspace, layer, say, force=force)
+
+
+def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, force: bool) -> None:
+    """Free the lock of a layer and settle its pending operations.
 
     Raises:
         TxmonError: the owner of the lock may still be at work and `force` is not given, or an operation that AWS may
             have done has to be settled by hand.
     """
-    if layer is None:
-        freed = locks.free_environment(workspace, force=force)
-        say(f"freed the lock of {freed}" if freed else f"{workspace.env} is not locked")
-        return
     freed = locks.free_stack(workspace, layer, force=force)
     state = read_states(workspace, [layer])[layer]
     if freed:
