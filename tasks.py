@@ -347,6 +347,14 @@ def check(context: Context) -> int:
 
 
 @verb()
+def docs(_: Context) -> None:
+    """Make the tables in the READMEs anew from contracts, settings and the graph."""
+    from shared.documentation import write_readmes
+
+    print("\n".join(f"wrote {path}" for path in write_readmes()) or "every table is current")
+
+
+@verb()
 def bench(context: Context) -> int:
     """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
     return _passed_on(context, [sys.executable, "-m", "benchmarks.deploy"])

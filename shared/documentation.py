@@ -9,37 +9,63 @@ from typing import Any
 
 from shared.config import LayerConfig
 from shared.contracts import CONTRACTS
+from shared.contracts.base import COMMON
 from shared.environments import PROJECTS
 from shared.layers import LAYERS
+
+ROOT_README = PROJECTS.parent / "README.md"
 
 
 def readme(layer: str) -> Path:
     return PROJECTS / layer / "README.md"
 
 
-def written(layer: str) -> str:
-    """The layer's README as it should be: its text, with the tables between their markers made anew.
+def readmes() -> dict[Path, str]:
+    """Every README as it should be: its text, with the tables between their markers made anew.
 
     Raises:
-        ValueError: the README lacks a marker.
+        ValueError: a README lacks a marker.
     """
-    text = readme(layer).read_text()
-    for name, table in {"outputs": outputs_table(layer), "settings": settings_table(layer)}.items():
+    tables = {readme(layer): {"outputs": outputs_table(layer), "settings": settings_table(layer)} for layer in LAYERS}
+    return {path: _written(path, made) for path, made in {ROOT_README: {"layers": layers_table()}, **tables}.items()}
+
+
+def _written(path: Path, tables: Mapping[str, str]) -> str:
+    text = path.read_text()
+    for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, opened, rest = text.partition(begin)
         _, closed, after = rest.partition(end)
         if not (opened and closed):
-            raise ValueError(f"{readme(layer)} must have {begin} and {end}")
+            raise ValueError(f"{path} must have {begin} and {end}")
         text = f"{before}{begin}\n{table}\n{end}{after}"
     return text
 
 
-def write_readmes() -> list[str]:
-    """Make all tables anew; the layers whose README changed."""
-    stale = [layer for layer in LAYERS if written(layer) != readme(layer).read_text()]
-    for layer in stale:
-        readme(layer).write_text(written(layer))
-    return stale
+def write_readmes() -> list[Path]:
+    """Make all tables anew; the READMEs that changed."""
+    stale = {path: text for path, text in readmes().items() if text != path.read_text()}
+    for path, text in stale.items():
+        path.write_text(text)
+    return list(stale)
+
+
+def layers_table() -> str:
+    """The layers: who owns them, what they read and export, what hurts to lose."""
+    return _table(
+        ("Layer", "Owner", "What it is", "Reads", "Exports", "Holds state"),
+        (
+            (
+                f"[{layer}](projects/{layer}/README.md)",
+                info.owner,
+                info.summary,
+                ", ".join(sorted(info.reads)) or "nothing",
+                ", ".join(f"`{name}`" for name in CONTRACTS[layer].promises() if name not in COMMON),
+                info.state,
+            )
+            for layer, info in LAYERS.items()
+        ),
+    )
 
 
 def outputs_table(layer: str) -> str:

@@ -1,14 +1,20 @@
-"""The tables in the READMEs say what the code does."""
+"""The READMEs say what the code does."""
+
+import re
 
 import pytest
+from invoke.tasks import Task
 
-from shared.documentation import readme, written
+import tasks
+from shared.documentation import ROOT_README, readme, readmes
 from shared.layers import deploy_order
 
+VERBS = {name.replace("_", "-") for name, value in vars(tasks).items() if isinstance(value, Task)}
 
-@pytest.mark.parametrize("layer", deploy_order())
-def test_the_tables_of_a_readme_are_current(layer: str) -> None:
-    assert readme(layer).read_text() == written(layer)
+
+@pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
+def test_the_tables_of_a_readme_are_current(path) -> None:
+    assert path.read_text() == readmes()[path]
 
 
 @pytest.mark.parametrize("layer", deploy_order())
@@ -16,3 +22,22 @@ def test_a_readme_tells_how_the_layers_team_deploys_it(layer: str) -> None:
     text = readme(layer).read_text()
     assert f"./inv up {layer}" in text
     assert "pulumi up -s local" in text
+
+
+@pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
+def test_every_verb_that_a_readme_names_exists(path) -> None:
+    named = {verb for verb in re.findall(r"(?:\./|/)inv ([a-z][a-z-]+)", path.read_text()) if verb != "VERB"}
+    assert named
+    assert named <= VERBS
+
+
+def test_the_readme_names_every_verb() -> None:
+    named = set(re.findall(r"\./inv ([a-z][a-z-]+)", ROOT_README.read_text()))
+    assert named == VERBS
+
+
+@pytest.mark.parametrize("name", sorted(VERBS))
+def test_every_verb_and_each_of_its_options_has_help(name: str) -> None:
+    verb = getattr(tasks, name.replace("-", "_"))
+    assert verb.__doc__
+    assert all(argument.help for argument in verb.get_arguments())
