@@ -87,7 +87,8 @@ def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> str:
 def overhead(printed: str, wall: float) -> float:
     """Share of a run's wall time that no layer on its critical path accounts for; `printed` is what the run said."""
     seconds = {
-        layer: float(took) for layer, took in re.findall(r"^\[(\w+) *\] succeeded in ([\d.]+) s", printed, re.MULTILINE)
+        layer: float(took)
+        for layer, took in re.findall(r"^\[(\w+) *\] succeeded in ([\d.]+) s", printed, re.MULTILINE)
     }
     finished: dict[str, float] = {}
     for layer in deploy_order():
