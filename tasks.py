@@ -257,6 +257,25 @@ def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
 
 @verb(
     help={
+        "against": "fail if the change since this git ref breaks a promise",
+        "against_env": "fail if the outputs that are deployed in this environment are not kept",
+    }
+)
+def contracts(_: Context, against: str | None = None, against_env: str | None = None) -> int:
+    """Show every output with its type and readers; or what became of those of a git ref or an environment."""
+    from shared.deploy import contract_changes
+
+    if against is None and against_env is None:
+        console().print(contract_changes.outputs_table())
+        return 0
+    found = contract_changes.against_commit(against) if against is not None else []
+    found += contract_changes.against_environment(workspace(against_env)) if against_env is not None else []
+    console().print(contract_changes.changes_table(found))
+    return int(any(change.fault for change in found))
+
+
+@verb(
+    help={
         "base": "the git ref that the change began at, as in origin/main",
         "env": "leave out the settings of other environments",
         "format": "text (default), or json on one line for a CI matrix",

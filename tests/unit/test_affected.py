@@ -2,14 +2,11 @@
 
 import ast
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
 import pytest
 
-from shared.deploy import affected as module
 from shared.deploy import git
 from shared.deploy.affected import Affected, affected, as_json, as_text, of_files
 from shared.deploy.sources import deploys
@@ -98,66 +95,28 @@ def test_every_shared_module_that_a_layer_imports_deploys_it(layer: str) -> None
     assert not [path for path in imported if not deploys(path, layer)]
 
 
-class Repository:
-    """A git repository with a main branch, and a branch that has left it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.run("init", "--quiet", "--initial-branch=main")
-        self.write("README.md", "first")
-        self.write("projects/processing/Pulumi.yaml", "name: txmon-processing")
-        self.commit()
-        self.run("checkout", "--quiet", "-b", "feature")
-
-    def run(self, *arguments: str) -> str:
-        identity = {"GIT_AUTHOR_NAME": "t", "GIT_AUTHOR_EMAIL": "t@e.com"}
-        identity |= {"GIT_COMMITTER_NAME": "t", "GIT_COMMITTER_EMAIL": "t@e.com"}
-        command = ["git", *arguments]
-        done = subprocess.run(
-            command, cwd=self.path, env={**os.environ, **identity}, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    def write(self, name: str, text: str) -> None:
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        (self.path / name).write_text(text)
-
-    def commit(self) -> None:
-        self.run("add", "--all")
-        self.run("commit", "--quiet", "--message", "change")
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    monkeypatch.setattr(git, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    return Repository(tmp_path)
-
-
-def committed(repository: Repository) -> None:
+def committed(repository) -> None:
     repository.write("projects/data/cache.py", "new")
     repository.commit()
 
 
-def staged(repository: Repository) -> None:
+def staged(repository) -> None:
     repository.write("projects/data/cache.py", "new")
     repository.run("add", "--all")
 
 
-def untracked(repository: Repository) -> None:
+def untracked(repository) -> None:
     repository.write("projects/data/cache with a space.py", "new")
 
 
 @pytest.mark.parametrize("change", [committed, staged, untracked])
-def test_a_change_counts_whether_it_is_committed_or_not(
-    repository: Repository, change: Callable[[Repository], None]
-) -> None:
+def test_a_change_counts_whether_it_is_committed_or_not(repository, change: Callable) -> None:
     assert affected("main").layers == []
     change(repository)
     assert affected("main").layers == ["data", "monitoring"]
 
 
-def test_what_others_did_on_the_base_since_does_not_count(repository: Repository) -> None:
+def test_what_others_did_on_the_base_since_does_not_count(repository) -> None:
     committed(repository)
     repository.run("checkout", "--quiet", "main")
     repository.write("projects/network/vpc.py", "by others")
@@ -166,7 +125,7 @@ def test_what_others_did_on_the_base_since_does_not_count(repository: Repository
     assert affected("main").layers == ["data", "monitoring"]
 
 
-def test_a_file_that_moved_affects_both_layers(repository: Repository) -> None:
+def test_a_file_that_moved_affects_both_layers(repository) -> None:
     committed(repository)
     repository.run("branch", "--force", "main")
     repository.write("projects/streaming/cache.py", "new")
@@ -175,7 +134,7 @@ def test_a_file_that_moved_affects_both_layers(repository: Repository) -> None:
     assert affected("main").layers == ["streaming", "data", "monitoring"]
 
 
-def test_a_deleted_layer_is_named(repository: Repository) -> None:
+def test_a_deleted_layer_is_named(repository) -> None:
     (repository.path / "projects/processing/Pulumi.yaml").unlink()
     assert affected("main").deleted == ["processing"]
     repository.write("projects/processing/Pulumi.yaml", "name: other")
@@ -194,7 +153,7 @@ def test_a_base_that_looks_like_an_option_is_no_option() -> None:
         affected("--output=x")
 
 
-def test_a_base_without_a_common_commit_says_so(repository: Repository) -> None:
+def test_a_base_without_a_common_commit_says_so(repository) -> None:
     repository.run("checkout", "--quiet", "--orphan", "other")
     repository.write("README.md", "another first")
     repository.commit()

@@ -1,6 +1,7 @@
 """Environments that come and go, and what differs between two."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from rich.console import Console
 
 from shared import environments
 from shared.deploy import ephemeral, settings
@@ -198,6 +200,10 @@ def test_a_suffix_a_region_and_a_secret_count_as_differences(projects: Path) -> 
     assert found["txmon-data:environmentSuffix"] == {"dev": "development", "local": None}
     assert found["aws:region"] == {"dev": "ap-northeast-3", "local": "ap-northeast-1"}
     assert found["txmon-monitoring:subscriptions"] == {"dev": settings.SECRET, "local": []}
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(settings.as_table(settings.differences("dev", "local"), "dev", "local"))
+    assert re.search(r"subscriptions +\[secret\] +\[\]", captured.get())
 
 
 def test_a_setting_that_is_not_accepted_is_one_sentence(projects: Path) -> None:

@@ -1,0 +1,255 @@
+"""What a change does to the contracts, and who reads them."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from shared.contracts import CONTRACTS, Contract
+from shared.deploy import contract_changes
+from shared.deploy.contract_changes import Change, against_commit, changes_table, compare, outputs_table
+from shared.deploy.contract_code import Kind, Shape, readers, shapes, work_tree
+from shared.errors import TxmonError
+
+
+def shown(table: Table) -> str:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get()
+
+
+DATA = "shared/contracts/data.py"
+PORT = 'redis_port: Annotated[Output[int], Means("Redis\'s port; TLS only.", 6379)]'
+
+
+def test_the_code_says_what_the_contracts_are() -> None:
+    for layer, contract in CONTRACTS.items():
+        promised = {
+            name: Kind(getattr(promise.type, "__name__", "") if promise.type in (str, int) else str(promise.type))
+            for name, promise in contract.promises().items()
+        }
+        lengths = {name: promise.length for name, promise in contract.promises().items()}
+        found = shapes(work_tree())[layer]
+        assert found.version == contract.version
+        assert {name: Kind(kind.type) for name, kind in found.outputs.items()} == promised
+        assert {name: kind.length for name, kind in found.outputs.items()} == lengths
+
+
+def test_the_code_says_who_reads_what(run_layer: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against what the programs really do: every access to a contract that another layer has exported."""
+    used: set[tuple[str, str, str]] = set()
+    running = ""
+
+    def noted(contract: Contract, name: str) -> Any:
+        if name in type(contract).promises() and contract.layer != running:
+            used.add((contract.layer, name, running))
+        return object.__getattribute__(contract, name)
+
+    for contract in CONTRACTS.values():
+        monkeypatch.setattr(contract, "__getattribute__", noted, raising=False)
+    for running in CONTRACTS:
+        for env in ("dev", "prod"):
+            run_layer(running, env, config={})  # a run of its own
+    assert used
+    assert used == {(*use, reader) for use, found in readers(work_tree()).items() for reader in found}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "def use(streams: StreamingContract | None) -> None:\n    print(streams.dead_letter_queue_url)",
+        "streams = StreamingContract.read(layer)\nprint(streams.dead_letter_queue_url)",
+        "one, streams = other, contracts.StreamingContract.read(layer)\nprint(streams.dead_letter_queue_url)",
+        "class Args:\n    streams: StreamingContract\n\nprint(args.streams.dead_letter_queue_url)",
+    ],
+    ids=["argument", "read", "read with others", "attribute"],
+)
+def test_a_reader_is_found_however_it_holds_the_contract(program: str) -> None:
+    use = ("streaming", "dead_letter_queue_url")
+    programs = work_tree()
+    assert use not in readers(programs)
+    assert readers({**programs, "projects/data/new.py": program})[use] == ["data"]
+
+
+def test_an_attribute_of_something_else_is_no_use() -> None:
+    program = "queue = make()\nprint(queue.dead_letter_queue_url)"
+    assert ("streaming", "dead_letter_queue_url") not in readers({**work_tree(), "projects/data/new.py": program})
+
+
+BEFORE = Shape(1, {"vpc_id": Kind("str"), "subnets": Kind("list[str]", 3), "port": Kind("int")})
+RAISE = "raise the version in shared/contracts/network.py to 2"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "change"),
+    [
+        ({"vpc_id": None}, ("vpc_id", "removed")),
+        ({"vpc_id": None, "the_vpc_id": Kind("str")}, ("vpc_id", "renamed to the_vpc_id")),
+        ({"vpc_id": None, "the_vpc_id": Kind("int")}, ("vpc_id", "removed")),
+        ({"vpc_id": None, "address": Kind("str")}, ("vpc_id", "removed")),
+        ({"port": Kind("str")}, ("port", "was int, is str")),
+        ({"subnets": Kind("list[str]", 2)}, ("subnets", "was list[str] of 3, is list[str] of 2")),
+        ({"subnets": Kind("list[str]")}, ("subnets", "was list[str] of 3, is list[str]")),
+    ],
+)
+@pytest.mark.parametrize(("version", "fault"), [(1, RAISE), (2, "")])
+def test_what_a_reader_could_notice_raises_the_version(
+    outputs: dict[str, Kind | None], change: tuple[str, str], version: int, fault: str
+) -> None:
+    kept = {name: kind for name, kind in (BEFORE.outputs | outputs).items() if kind is not None}
+    [found] = [
+        each
+        for each in compare({"network": BEFORE}, {"network": Shape(version, kept)}, {})
+        if not each.what.startswith("new")
+    ]
+    assert (found.output, found.what) == change
+    assert found.fault == fault
+
+
+def test_what_readers_cannot_notice_is_no_fault() -> None:
+    after = Shape(1, BEFORE.outputs | {"zone": Kind("str")})
+    assert compare({"network": BEFORE}, {"network": after}, {}) == [Change("network", "zone", "new, str")]
+    assert compare({"network": BEFORE}, {"network": Shape(2, BEFORE.outputs)}, {}) == []
+    assert compare({}, {"network": Shape(1, {"zone": Kind("str")})}, {})[0].fault == ""
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_output_that_is_read_cannot_go_even_with_a_new_version(version: int) -> None:
+    kept = {name: kind for name, kind in BEFORE.outputs.items() if name != "port"}
+    read_by = {("network", "port"): ["data", "monitoring"], ("network", "vpc_id"): ["data"]}
+    [found] = compare({"network": BEFORE}, {"network": Shape(version, kept)}, read_by)
+    assert found.readers == ("data", "monitoring")
+    assert found.fault.startswith("data, monitoring read it: let them stop first")
+
+
+def test_a_retyped_output_names_its_readers_who_take_it_with_a_new_version() -> None:
+    after = Shape(2, BEFORE.outputs | {"port": Kind("str")})
+    [found] = compare({"network": BEFORE}, {"network": after}, {("network", "port"): ["data"]})
+    assert (found.readers, found.fault) == (("data",), "")
+
+
+def test_a_version_never_falls() -> None:
+    [found] = compare({"network": Shape(3, BEFORE.outputs)}, {"network": BEFORE}, {})
+    assert found.fault == "a version never falls: raise the version in shared/contracts/network.py to 4"
+
+
+def test_a_layer_goes_once_nobody_reads_it() -> None:
+    gone = compare({"network": BEFORE}, {}, {("network", "port"): ["data"]})
+    assert {each.output: bool(each.fault) for each in gone} == {"vpc_id": False, "subnets": False, "port": True}
+
+
+@pytest.fixture
+def changed(repository, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Change]]:
+    """The changes of the contracts since `main`, when on this branch these texts are replaced in these files."""
+
+    def replaced(*edits: tuple[str, str, str]) -> list[Change]:
+        programs = dict(work_tree())
+        repository.run("checkout", "--quiet", "main")
+        for name, text in programs.items():
+            repository.write(name, text)
+        repository.commit()
+        repository.run("checkout", "--quiet", "-B", "feature")
+        for name, old, new in edits:
+            assert old in programs[name]
+            programs[name] = programs[name].replace(old, new)
+        monkeypatch.setattr(contract_changes, "work_tree", lambda: programs)
+        return against_commit("main")
+
+    return replaced
+
+
+def test_a_commit_is_compared_with_the_work_tree(changed: Callable[..., list[Change]]) -> None:
+    found = changed((DATA, PORT, PORT.replace("int", "str").replace("6379", '"6379"')))
+    assert [(each.layer, each.output, each.what) for each in found] == [("data", "redis_port", "was int, is str")]
+    assert found[0].readers == ("applications",)
+    assert "shared/contracts/data.py to 2" in found[0].fault
+
+
+def test_without_a_change_nothing_is_found(changed: Callable[..., list[Change]]) -> None:
+    assert changed() == []
+    assert changes_table([]) == "the contracts promise the same"
+
+
+def test_a_reader_of_the_commit_counts_although_it_has_stopped_reading(changed: Callable[..., list[Change]]) -> None:
+    output = 'rds_vcpus: Annotated[Output[int], Means("vCPUs of the instance.", 2)]'
+    found = changed(
+        (DATA, output, "version: ClassVar[int] = 2"),
+        ("projects/monitoring/watched.py", "data.rds_vcpus", "data.rds_max_connections"),
+    )
+    [gone] = [each for each in found if each.output == "rds_vcpus"]
+    assert gone.fault.startswith("monitoring read it")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("redis_port: Annotated[Output[int]", "redis_port: Annotated[int", "holds a contract that cannot be read"),
+        ("class DataContract", "klass DataContract", "is no Python: invalid syntax in line 12"),
+    ],
+)
+def test_a_contract_that_cannot_be_read_names_its_file(
+    changed: Callable[..., list[Change]], old: str, new: str, said: str
+) -> None:
+    with pytest.raises(TxmonError, match=f"{DATA} {said}"):
+        changed((DATA, old, new))
+
+
+@pytest.fixture
+def deployed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Change]]:
+    """The changes against an environment where every layer exports its example, but for data's outputs."""
+
+    def changed(**outputs: Any) -> list[Change]:
+        exports = {layer: contract.example() for layer, contract in CONTRACTS.items()}
+        exports["data"] |= outputs
+        monkeypatch.setattr(contract_changes, "deployed_outputs", lambda _: exports)
+        return contract_changes.against_environment(None)
+
+    return changed
+
+
+def test_what_is_deployed_as_promised_is_no_change(deployed: Callable[..., list[Change]]) -> None:
+    assert deployed() == []
+    assert deployed(rds_log_group_names=["a", "b", "c"]) == []
+
+
+@pytest.mark.parametrize(
+    ("outputs", "output", "what", "reader"),
+    [
+        ({"rds_vcpus": "2"}, "rds_vcpus", "was str, is int", "monitoring"),
+        (
+            {"redis_member_ids": ["a"]},
+            "redis_member_ids",
+            "was list[str] of 1, is list[str] of 2",
+            "monitoring",
+        ),
+        ({"redis_port": None}, "redis_port", "was NoneType, is int", "applications"),
+    ],
+)
+def test_deployed_outputs_of_another_type_or_length_need_a_new_version(
+    deployed: Callable[..., list[Change]], outputs: dict[str, Any], output: str, what: str, reader: str
+) -> None:
+    [found] = deployed(**outputs)
+    assert (found.output, found.what, found.readers) == (output, what, (reader,))
+    assert found.fault
+
+
+def test_a_deployed_output_that_the_contract_has_no_more_is_found(deployed: Callable[..., list[Change]]) -> None:
+    [found] = deployed(rds_replica_address="a")
+    assert (found.output, found.what) == ("rds_replica_address", "removed")
+    assert deployed(rds_replica_address="a", contract_version=0)[0].fault == ""
+
+
+def test_a_list_is_shown_with_its_type_and_length() -> None:
+    assert re.search(r"private_subnet_ids +list\[str\] of 3 +data", shown(outputs_table()))
+    assert "is list[str] of 3" in shown(changes_table([Change("a", "b", "is list[str] of 3")]))
+
+
+def test_tables_hold_a_row_for_each() -> None:
+    assert outputs_table().row_count == sum(len(contract.promises()) for contract in CONTRACTS.values())
+    faults = [Change("a", "b", "c"), Change("d", "e", "f", ("g",), "h")]
+    table = changes_table(faults)
+    assert list(table.columns[0].cells) == ["d", "a"]
