@@ -1,0 +1,127 @@
+import pytest
+
+from shared.contracts import CONTRACTS
+from shared.deploy import guards
+from shared.deploy.state import LayerState, Update
+from shared.errors import TxmonError
+from shared.layers import project
+
+GOOD = Update("update", "succeeded", "2026-01-01", "")
+
+
+class AnyWorkspace:
+    env = "dev"
+
+
+def deployed(layer: str, last: Update = GOOD, **changes: object) -> LayerState:
+    outputs = {k: v for k, v in {**CONTRACTS[layer].example(), **changes}.items() if v is not None}
+    return LayerState(layer, {"resources": [{"type": "pulumi:pulumi:Stack", "urn": "x", "outputs": outputs}]}, last)
+
+
+def absent(layer: str) -> LayerState:
+    return LayerState(layer, {}, None)
+
+
+@pytest.fixture
+def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, LayerState]:
+    """The states that the guards read; a layer that is not named is deployed and well."""
+    given: dict[str, LayerState] = {}
+    monkeypatch.setattr(
+        guards, "read_states", lambda _, layers: {layer: given.get(layer) or deployed(layer) for layer in layers}
+    )
+    return given
+
+
+def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(states) -> None:
+    guards.require_upstreams(AnyWorkspace(), ["monitoring"])
+
+
+@pytest.mark.parametrize(
+    ("state", "fault"),
+    [
+        (absent("streaming"), "which is not deployed"),
+        (deployed("streaming", Update("update", "failed", "", "")), "whose last update failed"),
+        (deployed("streaming", kinesis_stream_arn=None), "which lacks the output kinesis_stream_arn"),
+        (
+            LayerState(
+                "streaming",
+                {
+                    "resources": [{"type": "pulumi:pulumi:Stack", "urn": "x"}],
+                    "pending_operations": [{"type": "creating", "resource": {"urn": "a::b::kinesis-stream-dev"}}],
+                },
+                GOOD,
+            ),
+            "whose last update was interrupted while creating kinesis-stream-dev",
+        ),
+    ],
+)
+def test_an_upstream_that_is_not_as_it_should_be_is_named_with_what_mends_it(states, state, fault: str) -> None:
+    states["streaming"] = state
+    with pytest.raises(TxmonError, match=f"monitoring reads streaming, {fault}") as told:
+        guards.require_upstreams(AnyWorkspace(), ["monitoring"])
+    assert "./inv up streaming --env dev" in str(told.value)
+
+
+@pytest.fixture
+def references(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    given: dict[str, set[str]] = {}
+    monkeypatch.setattr(guards, "stack_references", lambda _: given)
+    return given
+
+
+def test_a_layer_that_a_deployed_layer_reads_may_not_go(references) -> None:
+    references |= {"data": {"network"}, "monitoring": {"network", "data"}}
+    with pytest.raises(
+        TxmonError, match=r"network is still read by monitoring, data, which are deployed: ./inv destroy"
+    ):
+        guards.require_no_other_readers(AnyWorkspace(), ["network"])
+
+
+def test_a_reader_from_another_repository_blocks_too(references) -> None:
+    references |= {"fraud-detection": {"streaming"}}
+    with pytest.raises(TxmonError, match="streaming is still read by fraud-detection, which is deployed"):
+        guards.require_no_other_readers(AnyWorkspace(), list(CONTRACTS))
+
+
+def test_readers_that_go_too_do_not_block_and_are_given_as_the_order(references) -> None:
+    references |= {"data": {"network"}, "monitoring": {"network", "data"}}
+    readers = guards.require_no_other_readers(AnyWorkspace(), list(CONTRACTS))
+    assert readers["network"] == {"data", "monitoring"}
+    assert readers["monitoring"] == set()
+
+
+def test_a_stack_reference_is_found_in_the_state_by_the_project_it_names() -> None:
+    resources = [
+        {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project('security')}/dev"},
+        {"type": "pulumi:pulumi:StackReference", "id": "organization/elsewhere/dev"},
+    ]
+    assert LayerState("data", {"resources": resources}, None).reads == {"security", "elsewhere"}
+
+
+def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
+    state = LayerState("data", {"resources": [{"type": "t", "urn": "a::db", "protect": True}]}, GOOD)
+    with pytest.raises(TxmonError, match=r"dev is protected \(1 in data\) and nothing was deleted") as told:
+        guards.require_unprotected(AnyWorkspace(), [state, absent("network")])
+    assert "protect: false" in str(told.value)
+
+
+def test_an_operation_that_was_left_in_the_middle_is_named(states) -> None:
+    pending = [{"type": "creating", "resource": {"urn": "a::b::vpc-dev"}}]
+    states["network"] = LayerState("network", {"pending_operations": pending}, None)
+    with pytest.raises(TxmonError, match="network was stopped while creating vpc-dev") as told:
+        guards.require_settled(AnyWorkspace())
+    assert "./inv unlock network --env dev" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "condition"),
+    [
+        (absent("network"), "never"),
+        (LayerState("network", {}, Update("destroy", "succeeded", "", "")), "destroyed"),
+        (LayerState("network", {}, Update("update", "failed", "", "")), "failed"),
+        (deployed("network"), "ok"),
+        (deployed("network", Update("update", "failed", "", "")), "failed"),
+    ],
+)
+def test_the_condition_of_a_layer(state: LayerState, condition: str) -> None:
+    assert state.condition == condition
