@@ -52,16 +52,17 @@ def say(line: str) -> None:
     print(f"txmon: {line}", file=sys.stderr, flush=True)
 
 
-def console() -> Any:
+def console(*, stderr: bool = False) -> Any:
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else WIDE)
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() else WIDE)
 
 
-def terminal() -> Any:
+def terminal(*, stderr: bool = False) -> Any:
     from shared.deploy.commands import Terminal
 
-    return Terminal(console(), say)
+    return Terminal(console(stderr=stderr), say)
 
 
 def workspace(env: str) -> Any:
@@ -163,6 +164,17 @@ def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int
     from shared.deploy import commands
 
     return commands.destroy_all(workspace(env), terminal(), yes=yes, parallel=parallel)
+
+
+@verb(help={"env": ENV, "format": "table (default) or json", "parallel": PARALLEL})
+def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 4) -> None:
+    """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
+    from shared.deploy import commands, cost
+
+    found = functools.cache(lambda: commands.estimate(workspace(env), terminal(stderr=True), parallel=parallel))
+    show(format, table=lambda: cost.as_table(found()), json=lambda: cost.as_json(found()))
+    if format == "table":
+        print("\n".join(cost.notes(found())))
 
 
 @verb(help={"layer": "the layer to deploy", "env": ENV, "yes": YES})

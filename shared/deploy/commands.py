@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import display, guards, plan
+from shared.deploy import cost, display, guards, plan
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
@@ -95,14 +95,7 @@ def preview_all(
 def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
     """Preview the layers, each with what those before it have planned, and show the whole."""
     missing = workspace.missing_stacks()
-    try:
-        for layer in missing:
-            workspace.make_stack(layer)
-        with TemporaryDirectory() as folder:
-            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder))
-            _execute(run, terminal, parallel)
-    finally:
-        workspace.remove_made_stacks()
+    run = _previews(workspace, terminal, layers, parallel, missing)
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
     if missing:
@@ -111,7 +104,35 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
         )
     if not run.ok:
         raise Ended(run.exit_code)
+    terminal.console.print(cost.difference(run.operations.values()), markup=False, highlight=False)
     return made
+
+
+def _previews(
+    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, missing: Collection[str]
+) -> Run:
+    """Preview the layers; the stacks that are missing are there for as long as it runs."""
+    try:
+        for layer in missing:
+            workspace.make_stack(layer)
+        with TemporaryDirectory() as folder:
+            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder))
+            _execute(run, terminal, parallel)
+    finally:
+        workspace.remove_made_stacks()
+    return run
+
+
+def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> dict[str, cost.Estimate]:
+    """What each layer would cost a month, as a preview plans it; nothing is created.
+
+    Raises:
+        Ended: a preview failed.
+    """
+    run = _previews(workspace, terminal, LAYERS, parallel, workspace.missing_stacks())
+    if not run.ok:
+        raise Ended(run.exit_code)
+    return cost.of_layers(run.operations.values())
 
 
 def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:

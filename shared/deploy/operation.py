@@ -80,6 +80,15 @@ class Step:
         return f"{self.type} {self.name}"
 
 
+@dataclass(frozen=True)
+class Resource:
+    """A resource as it stands in the state, or as a preview plans it."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
 @dataclass
 class Operation:
     """An action on a layer: what is known of it while it runs, and its result."""
@@ -99,6 +108,10 @@ class Operation:
     """The stack's outputs after it; of a preview, the planned ones."""
     old_outputs: dict[str, Any] = field(default_factory=dict)
     """The stack's outputs before it."""
+    planned: dict[str, Resource] = field(default_factory=dict)
+    """Of a preview: every resource after the deploy, by URN."""
+    present: dict[str, Resource] = field(default_factory=dict)
+    """Of a preview: every resource before it, by URN."""
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     traceback: str = ""
@@ -202,11 +215,18 @@ class Operation:
     def _begun(self, metadata: dict[str, Any], tell: Callable[[str], None]) -> None:
         step = _step(metadata)
         self.current = step.label
+        if self.action is Action.PREVIEW:
+            self._note(metadata, step)
         if step.op in {"same", "read", "refresh"} or step.type == STACK:
             return
         self.steps.append(step)
         if self.action.is_preview:
             tell(f"{step.op} {step.label}{_because(step)}")
+
+    def _note(self, metadata: dict[str, Any], step: Step) -> None:
+        for resources, state in ((self.present, metadata.get("old")), (self.planned, metadata.get("new"))):
+            if state:
+                resources[metadata["urn"]] = Resource(step.type, step.name, state.get("inputs") or {})
 
     def _done(self, metadata: dict[str, Any], tell: Callable[[str], None]) -> None:
         self.done += 1
