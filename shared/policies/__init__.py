@@ -4,6 +4,22 @@ A rule is a function over one resource. The pack runs the rules inside Pulumi (C
 functions over every layer under mocks. `exceptions.py` holds what is accepted in spite of a rule, with the reason.
 """
 
-from shared.policies import access, conventions, databases, network, telemetry
+from collections.abc import Iterable, Mapping
 
-RULES = (*network.RULES, *access.RULES, *databases.RULES, *telemetry.RULES, *conventions.RULES)
+from shared.policies import access, conventions, databases, network, telemetry
+from shared.policies.exceptions import accepted
+from shared.policies.rule import Resource, Rule, Rules, Violation
+
+AREAS: Mapping[str, Rules] = {
+    "network": network.RULES,
+    "access": access.RULES,
+    "databases": databases.RULES,
+    "telemetry": telemetry.RULES,
+    "conventions": conventions.RULES,
+}
+"""The rules by what they are about."""
+
+
+def violations(resource: Resource, rules: Iterable[Rule]) -> list[Violation]:
+    """What is wrong with a resource and not accepted."""
+    return [violation for rule in rules for violation in rule.violations(resource) if not accepted(violation)]

@@ -21,7 +21,7 @@ class Accepted:
         resource = violation.resource
         name = f"{resource.kind}:{violation.part}" if violation.part else resource.kind
         return (
-            violation.control == self.control
+            violation.rule.control == self.control
             and fnmatchcase(name, self.resource)
             and (self.production or not resource.production)
         )

@@ -56,23 +56,6 @@ class Resource:
         return bool(value) and "alias/aws/" not in value
 
 
-@dataclass(frozen=True)
-class Violation:
-    """A resource that breaks a rule."""
-
-    control: str
-    resource: Resource
-    advice: str
-    """What to change."""
-    part: str = ""
-    """Which part of the resource: the Sid of a policy's statement."""
-
-    @property
-    def sentence(self) -> str:
-        """What to change, and where."""
-        return f"{self.part}: {self.advice}" if self.part else self.advice
-
-
 Look = Callable[[Resource], str | None]
 """What to change about a resource, or None."""
 
@@ -97,15 +80,32 @@ class Rule:
     def concerns(self, resource_type: str) -> bool:
         return resource_type in self.types if self.types else resource_type.startswith("aws:")
 
-    def violations(self, resource: Resource) -> Iterator[Violation]:
-        """What is wrong with the resource, if the rule concerns it.
+    def violations(self, resource: Resource) -> "list[Violation]":
+        """What is wrong with the resource, if the rule concerns it; nothing while that is not known."""
+        if not self.concerns(resource.type):
+            return []
+        try:
+            return [Violation(self, resource, part, advice) for part, advice in self.look(resource)]
+        except UnknownValueError:
+            return []  # a preview; the deployment looks again
 
-        Raises:
-            UnknownValueError: it depends on a value that the preview does not know yet.
-        """
-        if self.concerns(resource.type):
-            for part, advice in self.look(resource):
-                yield Violation(self.control, resource, advice, part)
+
+@dataclass(frozen=True)
+class Violation:
+    """A resource that breaks a rule."""
+
+    rule: Rule
+    resource: Resource
+    part: str
+    """Which part of the resource: the Sid of a policy's statement, or nothing."""
+    advice: str
+    """What to change."""
+
+    @property
+    def sentence(self) -> str:
+        """The rule, and what to change."""
+        where = f"{self.part}: " if self.part else ""
+        return f"{self.rule.control} ({self.rule.description.rstrip('.')}): {where}{self.advice}"
 
 
 class Rules(list[Rule]):

@@ -1,0 +1,106 @@
+"""Every layer in every environment against the rules: what the pack will say, without an engine."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from shared.environments import known_environments
+from shared.layers import LAYERS, project
+from shared.policies import AREAS, exceptions, violations
+from shared.policies.conventions import PROVIDER, default_tags
+from shared.policies.profile import is_production
+from shared.policies.rule import Resource, Violation
+
+RULES = [rule for rules in AREAS.values() for rule in rules]
+MATRIX = [(layer, env) for layer in LAYERS for env in known_environments()]
+
+NEVER_MADE = {"TXMON.3", "TXMON.11"}
+"""Rules about what must not be there at all."""
+
+
+@pytest.fixture(scope="session")
+def resources(run_layer) -> Callable[[str, str], list[Resource]]:
+    """The resources that a layer's program registers, as the rules see them."""
+
+    @cache
+    def of(layer: str, env: str) -> list[Resource]:
+        run = run_layer(layer, env)
+        [provider] = run.all(PROVIDER)
+        return [
+            Resource(
+                type=made.typ,
+                name=made.name,
+                inputs=made.inputs,
+                protect=made.name in run.protected,
+                production=is_production(project(layer), env),
+                default_tags=default_tags(provider.inputs["defaultTags"]),
+            )
+            for made in run.resources
+        ]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def found(resources) -> list[Violation]:
+    """Every violation there is, accepted ones included."""
+    return [
+        violation
+        for layer, env in MATRIX
+        for one in resources(layer, env)
+        for rule in RULES
+        for violation in rule.violations(one)
+    ]
+
+
+@pytest.mark.parametrize(("layer", "env"), MATRIX)
+def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, layer: str, env: str) -> None:
+    said = [
+        f"{one.name} breaks {violation.sentence}"
+        for one in resources(layer, env)
+        for violation in violations(one, RULES)
+    ]
+    assert said == []
+
+
+def test_every_rule_looks_at_something_that_is_made(resources) -> None:
+    made = {one.type for layer, env in MATRIX for one in resources(layer, env)}
+    idle = {rule.control for rule in RULES if not any(map(rule.concerns, made))}
+    assert idle == NEVER_MADE
+
+
+@pytest.mark.parametrize("exception", exceptions.EXCEPTIONS, ids=lambda one: f"{one.control} {one.resource}")
+def test_every_exception_is_needed_where_it_is_given(found, exception: exceptions.Accepted) -> None:
+    covered = [violation for violation in found if exception.covers(violation)]
+    assert covered, "nothing needs it any more"
+    assert {violation.resource.production for violation in covered} >= {exception.production}
+
+
+@pytest.mark.parametrize("exception", exceptions.EXCEPTIONS, ids=lambda one: f"{one.control} {one.resource}")
+def test_every_exception_has_its_reason(exception: exceptions.Accepted) -> None:
+    assert len(exception.reason) > len("destroyable")
+
+
+def test_what_development_accepts_is_not_accepted_in_production(resources) -> None:
+    [database] = [one for one in resources("data", "dev") if one.type == "aws:rds/instance:Instance"]
+    strict = Resource(**{**vars(database), "production": True})
+    broken = {violation.rule.control for violation in violations(strict, RULES)}
+    assert broken == {"RDS.6", "RDS.8", "RDS.11", "TXMON.16", "TXMON.24"}
+
+
+def test_protected_stacks_and_those_nobody_has_declared_are_production(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("shared.environments.PROJECTS", tmp_path)
+    folder = tmp_path / "data"
+    folder.mkdir()
+
+    def production(env: str, config: str) -> bool:
+        (folder / f"Pulumi.{env}.yaml").write_text(config)
+        return is_production("txmon-data", env)
+
+    assert not production("one", "config:\n  txmon-data:protect: false\n")
+    assert not production("two", 'config:\n  txmon-data:protect: "false"\n')
+    assert production("three", "config:\n  txmon-data:protect: true\n")
+    assert production("four", "config:\n  txmon-network:protect: false\n")
+    assert production("five", "")
+    assert is_production("txmon-data", "no-such-file")

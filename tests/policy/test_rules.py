@@ -1,0 +1,281 @@
+"""Each rule with a resource that passes and one that fails, and none without."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
+
+from shared.policies import AREAS, access, conventions, databases, network, telemetry
+from shared.policies.rule import Resource, Rule
+
+RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
+TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "data-team", "ManagedBy": "Pulumi"}
+KEY_ARN = "arn:aws:kms:ap-northeast-1:123456789012:key/1"
+AWS_KEY = "arn:aws:kms:ap-northeast-1:123456789012:alias/aws/rds"
+
+
+def resource(kind: str, called: str = "thing-prod", /, *, protect: bool = False, **inputs: Any) -> Resource:
+    return Resource(kind, called, inputs, protect=protect, default_tags=TAGS)
+
+
+def policy(kind: str, **statement: Any) -> Resource:
+    """A resource of the type with a policy document of one statement."""
+    document = json.dumps({"Statement": [{"Sid": "It", "Effect": "Allow"} | statement]})
+    return resource(kind, **{access.ALL_POLICIES[kind]: document})
+
+
+@dataclass(frozen=True)
+class Case:
+    """A resource that keeps a rule, and resources that break it."""
+
+    keeps: Resource
+    breaks: tuple[Resource, ...]
+
+
+def case(keeps: Resource, *breaks: Resource) -> Case:
+    return Case(keeps, breaks)
+
+
+def setting(kind: str, keeps: dict[str, Any], *breaks: dict[str, Any]) -> Case:
+    return Case(resource(kind, **keeps), tuple(resource(kind, **inputs) for inputs in breaks))
+
+
+INLINE, BOUNDARY = "aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+QUEUE, QUEUE_POLICY = "aws:sqs/queue:Queue", "aws:sqs/queuePolicy:QueuePolicy"
+TOPIC, TOPIC_POLICY = "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+FLOW_LOG = "aws:ec2/flowLog:FlowLog"
+DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
+ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
+TLS = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": "sqs:*",
+    "Resource": "arn:aws:sqs:::q",
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+}
+WORLD = {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "tcp"}
+
+CASES = {
+    "EC2.2": setting(DEFAULT_GROUP, {}, {"ingress": [{"protocol": "-1"}]}, {"egress": [{"protocol": "-1"}]}),
+    "EC2.6": setting(FLOW_LOG, {"trafficType": "ALL"}, {"trafficType": "ACCEPT"}, {}),
+    "EC2.15": setting("aws:ec2/subnet:Subnet", {}, {"mapPublicIpOnLaunch": True}),
+    "EC2.18": setting(
+        network.INGRESS,
+        WORLD | {"fromPort": 443, "toPort": 443},
+        WORLD | {"fromPort": 443, "toPort": 444},
+        {"cidrIpv6": "::/0", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22},
+        {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "-1"},
+    ),
+    "EC2.19": setting(
+        network.INGRESS,
+        {"referencedSecurityGroupId": "sg-1", "ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432},
+        {"cidrIpv4": "10.0.0.0/16", "ipProtocol": "tcp", "fromPort": 5000, "toPort": 6000},
+    ),
+    "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}),
+    "TXMON.2": setting("aws:ec2/securityGroup:SecurityGroup", {}, {"ingress": [{}]}, {"egress": [{}]}),
+    "TXMON.3": case(resource("aws:ec2/vpc:Vpc"), *(resource(kind) for kind in network.WAYS_OUT)),
+    "TXMON.4": setting(ENDPOINT, {"policy": "{}"}, {}),
+    "IAM.1": case(
+        policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]), policy(INLINE, Action="*", Resource="*")
+    ),
+    "IAM.21": case(
+        policy(INLINE, Action=["kms:Decrypt", "kms:Re*"], Resource="*"),
+        policy(INLINE, Action=["kms:Decrypt", "kms:*"], Resource="*"),
+        policy(access.KEY, Action="*", Resource="*"),
+    ),
+    "TXMON.5": case(
+        policy(INLINE, Action="kms:Decrypt", Resource="*"),
+        policy(INLINE, Action=["kms:Decrypt*"], Resource="*"),
+        policy(INLINE, NotAction="iam:*", Resource="*"),
+    ),
+    "TXMON.6": case(
+        policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN]),
+        policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN, "*"]),
+        policy(INLINE, Action="kms:Decrypt", NotResource=KEY_ARN),
+    ),
+    "TXMON.7": case(
+        policy(access.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": "123456789012"}}),
+        policy(access.KEY, Principal={"AWS": "*"}),
+        policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
+        policy(access.ROLE, NotPrincipal={"AWS": "arn:aws:iam::123456789012:root"}),
+    ),
+    "TXMON.8": case(
+        policy(
+            access.ROLE,
+            Principal={"Service": "vpc-flow-logs.amazonaws.com"},
+            Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
+        ),
+        policy(access.ROLE, Principal={"Service": ["lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"]}),
+    ),
+    "TXMON.9": case(
+        policy(QUEUE_POLICY, **TLS),
+        policy(QUEUE_POLICY, **TLS | {"Effect": "Allow"}),
+        policy(QUEUE_POLICY, **TLS | {"Principal": {"AWS": "arn:aws:iam::123456789012:role/one"}}),
+        policy(TOPIC_POLICY, Principal={"Service": "events.amazonaws.com"}),
+    ),
+    "TXMON.10": setting(
+        ATTACHMENT,
+        {"policyArn": "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"},
+        {"policyArn": "arn:aws:iam::aws:policy/AmazonKinesisFullAccess"},
+        {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+    ),
+    "TXMON.11": case(resource(access.ROLE), resource("aws:iam/user:User"), resource("aws:iam/accessKey:AccessKey")),
+    "TXMON.12": setting(access.ROLE, {"permissionsBoundary": "arn:aws:iam::123456789012:policy/p"}, {}),
+    "KMS.3": setting(access.KEY, {}, {"deletionWindowInDays": 29}),
+    "KMS.4": setting(access.KEY, {"enableKeyRotation": True}, {"enableKeyRotation": False}, {}),
+    "SecretsManager.1": case(resource("aws:ssm/parameter:Parameter"), resource(access.SECRET)),
+    "SecretsManager.4": setting(
+        ROTATION,
+        {"rotationRules": {"automaticallyAfterDays": 90}},
+        {"rotationRules": {"automaticallyAfterDays": 91}},
+        {},
+    ),
+    "TXMON.13": setting(access.SECRET, {}, {"recoveryWindowInDays": 0}),
+    "TXMON.14": setting(access.SECRET, {"kmsKeyId": KEY_ARN}, {"kmsKeyId": AWS_KEY}, {}),
+    "TXMON.15": case(
+        resource(databases.POSTGRES, passwordWo="x"),
+        resource(databases.POSTGRES, password="x"),
+        resource(databases.REDIS, authToken="x"),
+        resource("aws:secretsmanager/secretVersion:SecretVersion", secretString="x"),
+    ),
+    "RDS.2": setting(databases.POSTGRES, {}, {"publiclyAccessible": True}),
+    "RDS.3": setting(
+        databases.POSTGRES,
+        {"storageEncrypted": True, "kmsKeyId": KEY_ARN},
+        {"storageEncrypted": True},
+        {"storageEncrypted": True, "kmsKeyId": AWS_KEY},
+        {"kmsKeyId": KEY_ARN},
+    ),
+    "RDS.5": setting(databases.POSTGRES, {"multiAz": True}, {}),
+    "RDS.6": setting(databases.POSTGRES, {"monitoringInterval": 60}, {"monitoringInterval": 0}, {}),
+    "RDS.8": setting(databases.POSTGRES, {"deletionProtection": True}, {}),
+    "RDS.10": setting(databases.POSTGRES, {"iamDatabaseAuthenticationEnabled": True}, {}),
+    "RDS.11": setting(databases.POSTGRES, {"backupRetentionPeriod": 7}, {"backupRetentionPeriod": 6}, {}),
+    "RDS.13": setting(databases.POSTGRES, {}, {"autoMinorVersionUpgrade": False}),
+    "RDS.17": setting(databases.POSTGRES, {"copyTagsToSnapshot": True}, {}),
+    "RDS.25": setting(databases.POSTGRES, {"username": "txadmin"}, {"username": "postgres"}),
+    "RDS.36": setting(
+        databases.POSTGRES,
+        {"enabledCloudwatchLogsExports": ["postgresql"]},
+        {"enabledCloudwatchLogsExports": ["upgrade"]},
+        {},
+    ),
+    "RDS.38": setting(
+        PARAMETERS,
+        {"parameters": [{"name": "rds.force_ssl", "value": "1"}]},
+        {"parameters": [{"name": "rds.force_ssl", "value": "0"}]},
+        {},
+    ),
+    "TXMON.16": setting(
+        databases.POSTGRES,
+        {"deleteAutomatedBackups": False},
+        {"deleteAutomatedBackups": False, "skipFinalSnapshot": True},
+        {"skipFinalSnapshot": False},
+    ),
+    "ElastiCache.1": setting(databases.REDIS, {"snapshotRetentionLimit": 1}, {"snapshotRetentionLimit": 0}, {}),
+    "ElastiCache.2": setting(databases.REDIS, {}, {"autoMinorVersionUpgrade": False}),
+    "ElastiCache.3": setting(databases.REDIS, {"automaticFailoverEnabled": True}, {}),
+    "ElastiCache.4": setting(
+        databases.REDIS,
+        {"atRestEncryptionEnabled": True, "kmsKeyId": KEY_ARN},
+        {"atRestEncryptionEnabled": True},
+        {"kmsKeyId": KEY_ARN},
+    ),
+    "ElastiCache.5": setting(
+        databases.REDIS,
+        {"transitEncryptionEnabled": True},
+        {"transitEncryptionEnabled": True, "transitEncryptionMode": "preferred"},
+        {},
+    ),
+    "ElastiCache.6": setting(databases.REDIS, {"userGroupIds": ["one"]}, {}),
+    "ElastiCache.7": setting(databases.REDIS, {"subnetGroupName": "ours"}, {"subnetGroupName": "default"}, {}),
+    "Kinesis.1": setting(
+        telemetry.STREAM,
+        {"encryptionType": "KMS", "kmsKeyId": KEY_ARN},
+        {"encryptionType": "KMS", "kmsKeyId": "alias/aws/kinesis"},
+        {"encryptionType": "NONE", "kmsKeyId": KEY_ARN},
+    ),
+    "Kinesis.3": setting(telemetry.STREAM, {"retentionPeriod": 168}, {"retentionPeriod": 167}, {}),
+    "SQS.1": setting(QUEUE, {"kmsMasterKeyId": KEY_ARN}, {"kmsMasterKeyId": "alias/aws/sqs"}, {}),
+    "SNS.1": setting(TOPIC, {"kmsMasterKeyId": KEY_ARN}, {}),
+    "CloudWatch.15": setting(telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {}),
+    "CloudWatch.16": setting(telemetry.LOG_GROUP, {"retentionInDays": 365}, {"retentionInDays": 180}),
+    "CloudWatch.17": setting(telemetry.COMPOSITE, {}, {"actionsEnabled": False}),
+    "TXMON.17": setting(telemetry.LOG_GROUP, {"retentionInDays": 1}, {"retentionInDays": 0}, {}),
+    "TXMON.18": setting(telemetry.LOG_GROUP, {"kmsKeyId": KEY_ARN}, {}),
+    "TXMON.19": setting(telemetry.LOG_GROUP, {"deletionProtectionEnabled": True}, {}),
+    "TXMON.20": setting(FLOW_LOG, {"maxAggregationInterval": 60}, {"maxAggregationInterval": 600}, {}),
+    "TXMON.21": setting(
+        conventions.PROVIDER,
+        {"defaultTags": json.dumps({"tags": TAGS})},
+        {"defaultTags": {"tags": TAGS | {"Owner": ""}}},
+        {},
+    ),
+    "TXMON.22": case(
+        resource(QUEUE, "dead-letters-prod"),
+        resource(QUEUE, "dead-letters"),
+        resource(QUEUE, "dead-letters-dev"),
+        resource(QUEUE, "DeadLetters-prod"),
+    ),
+    "TXMON.23": setting(
+        telemetry.STREAM,
+        {"name": "transaction-stream-prod"},
+        {"name": "transaction-stream-dev"},
+        {"name": "transaction-stream-production"},
+        {},
+    ),
+    "TXMON.24": case(resource(access.KEY, protect=True), *(resource(kind) for kind in conventions.STATEFUL)),
+}
+
+
+def broken(rule: Rule, one: Resource) -> list[str]:
+    return [violation.sentence for violation in rule.violations(one)]
+
+
+def test_every_rule_has_a_case() -> None:
+    assert CASES.keys() == RULES.keys()
+    assert sum(len(rules) for rules in AREAS.values()) == len(RULES), "two rules have one id"
+
+
+@pytest.mark.parametrize("control", CASES)
+def test_a_resource_that_keeps_the_rule_passes(control: str) -> None:
+    assert broken(RULES[control], CASES[control].keeps) == []
+
+
+@pytest.mark.parametrize("control", CASES)
+def test_a_resource_that_breaks_the_rule_fails_and_is_told_what_to_change(control: str) -> None:
+    for one in CASES[control].breaks:
+        [sentence] = broken(RULES[control], one)
+        assert sentence.startswith(f"{control} (")
+        assert not sentence.endswith(": ")
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_a_rule_says_what_it_is_and_names_its_source_without_a_link(rule: Rule) -> None:
+    assert rule.description.endswith(".")
+    assert "\n" not in rule.description
+    assert rule.source
+    assert "://" not in rule.source
+
+
+def test_a_rule_looks_at_its_types_only() -> None:
+    assert broken(RULES["RDS.8"], resource(QUEUE)) == []
+    assert broken(RULES["TXMON.22"], resource("txmon:data:Postgres", "wrong")) == []
+
+
+def test_a_violation_in_a_policy_names_the_statement() -> None:
+    assert ": It: " in broken(RULES["TXMON.6"], CASES["TXMON.6"].breaks[0])[0]
+
+
+@pytest.mark.parametrize("control", ["RDS.3", "TXMON.4", "KMS.4", "Kinesis.3"])
+def test_what_a_preview_does_not_know_yet_breaks_no_rule(control: str) -> None:
+    kind = CASES[control].keeps.type
+    unknown = dict.fromkeys(("kmsKeyId", "policy", "enableKeyRotation", "retentionPeriod"), UNKNOWN_STRING_VALUE)
+    assert broken(RULES[control], resource(kind, storageEncrypted=True))
+    seen = unknown_checking_proxy(unknown | {"storageEncrypted": True})
+    assert broken(RULES[control], Resource(kind, "thing-prod", seen)) == []
