@@ -136,6 +136,29 @@ def test_the_events_of_the_engine_become_steps_changes_outputs_and_lines(workspa
     assert not any("not for people" in line for line in lines)
 
 
+def test_a_preview_keeps_every_resource_as_it_is_and_as_it_will_be(workspace) -> None:
+    old, new, kept = ({"inputs": {"cidrBlock": value}} for value in ("old", "new", "kept"))
+    gone = {"urn": "urn:pulumi:local::txmon-network::aws:ec2/vpc:Vpc::gone", "type": VPC["type"]}
+    same = {"urn": "urn:pulumi:local::txmon-network::aws:ec2/vpc:Vpc::same", "type": VPC["type"]}
+    steps = (
+        {**VPC, "op": "create-replacement", "old": old, "new": new},
+        {**VPC, "op": "replace", "old": old, "new": new},
+        {**VPC, "op": "delete-replaced", "old": old, "new": None},
+        {**same, "op": "same", "old": kept, "new": kept},
+        {**gone, "op": "delete", "old": old, "new": None},
+    )
+    given = workspace(printing(*({"resourcePreEvent": {"metadata": step}} for step in steps)))
+    result = Run(given, Action.PREVIEW, {"network": ()}, given.engine.folder)
+    result.execute(lambda *_: None, 1)
+    operation = result.operations["network"]
+
+    def inputs(resources: dict) -> dict[str, str]:
+        return {resource.name: resource.inputs["cidrBlock"] for resource in resources.values()}
+
+    assert inputs(operation.present) == {"vpc-local": "old", "same": "kept", "gone": "old"}
+    assert inputs(operation.planned) == {"vpc-local": "new", "same": "kept"}
+
+
 def test_a_traceback_is_told_as_its_last_line(workspace) -> None:
     message = "Program failed:\nTraceback (most recent call last):\n  File x\nZeroDivisionError: division by zero\n"
     script = printing({"diagnosticEvent": {"severity": "error", "message": message}}, code=255)
