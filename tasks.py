@@ -177,13 +177,20 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
         print("\n".join(cost.notes(found())))
 
 
-@verb(help={"layer": "the layer to deploy", "env": ENV, "yes": YES})
-def up(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
+@verb(
+    help={
+        "layer": "the layer to deploy",
+        "env": ENV,
+        "yes": YES,
+        "refresh": "ask AWS first what has become of it, so that drift is put back",
+    }
+)
+def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
     from shared.deploy import commands
     from shared.environments import find_layer
 
-    return commands.up(workspace(env), terminal(), find_layer(layer), yes=yes)
+    return commands.up(workspace(env), terminal(), find_layer(layer), yes=yes, refresh=refresh)
 
 
 @verb(help={"layer": "the layer to preview", "env": ENV})
@@ -218,6 +225,22 @@ def outputs(_: Context, env: str = "local", format: str = "table") -> None:
         json=lambda: json.dumps(found(), indent=2),
         env=lambda: views.outputs_as_env(found()),
     )
+
+
+@verb(
+    help={
+        "env": ENV,
+        "format": "text (default) or json ({layer: [{resource, type, property, state, actual}]})",
+        "parallel": PARALLEL,
+    }
+)
+def drift(_: Context, env: str = "local", format: str = "text", parallel: int = 4) -> int:
+    """Show where AWS differs from what was deployed, changing nothing; exit with 2 if it does."""
+    from shared.deploy import drift
+
+    found = functools.cache(lambda: drift.find(workspace(env), console(stderr=True), parallel))
+    show(format, text=lambda: drift.as_text(found()), json=lambda: drift.as_json(found()))
+    return found().exit_code
 
 
 @verb(help={"env": ENV})

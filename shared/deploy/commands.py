@@ -135,14 +135,17 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> dict
     return cost.of_layers(run.operations.values())
 
 
-def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
-    """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output."""
+def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refresh: bool = False) -> int:
+    """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output.
+
+    After a `refresh` the engine knows what AWS has become in the meantime, and puts back what drifted.
+    """
     guards.require_upstreams(workspace, [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
     with changing(workspace, "up", [layer], terminal.say) as journal:
         if layer in workspace.missing_stacks():
             workspace.make_stack(layer)
-        run = Run(workspace, Action.UP, {layer: ()}, journal.folder)
+        run = Run(workspace, Action.REFRESH_UP if refresh else Action.UP, {layer: ()}, journal.folder)
         _execute(run, terminal, 1, journal)
     return run.exit_code
 

@@ -17,6 +17,7 @@ from shared.deploy import faults, policies
 from shared.deploy.workspace import Workspace
 
 STACK = "pulumi:pulumi:Stack"
+STACK_REFERENCE = "pulumi:pulumi:StackReference"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in the engine's events for a value that is not known yet (`pulumi.runtime.rpc.UNKNOWN`, whose import
 would cost every verb half a second; a test compares the two)."""
@@ -34,6 +35,10 @@ class Action(StrEnum):
     DESTROY = "destroy"
     DESTROY_PREVIEW = "destroy-preview"
     REFRESH = "refresh"
+    REFRESH_UP = "refresh-up"
+    """Take into the state what AWS says, then update: what drifted is put back."""
+    DRIFT = "drift"
+    """Compare the state with AWS and leave both as they are."""
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -43,16 +48,18 @@ class Action(StrEnum):
             Action.DESTROY: ("destroy", "--yes", "--skip-preview"),
             Action.DESTROY_PREVIEW: ("destroy", "--preview-only"),
             Action.REFRESH: ("refresh", "--yes", "--skip-preview"),
+            Action.REFRESH_UP: ("up", "--refresh", "--yes", "--skip-preview", "--policy-pack", policies.FROM_LAYER),
+            Action.DRIFT: ("refresh", "--preview-only"),
         }[self]
 
     @property
     def is_preview(self) -> bool:
-        return self in {Action.PREVIEW, Action.DESTROY_PREVIEW}
+        return self in {Action.PREVIEW, Action.DESTROY_PREVIEW, Action.DRIFT}
 
     @property
     def is_judged(self) -> bool:
         """Whether the policy pack looks at it."""
-        return self in {Action.UP, Action.PREVIEW}
+        return self in {Action.UP, Action.REFRESH_UP, Action.PREVIEW}
 
 
 class Status(StrEnum):
@@ -108,6 +115,9 @@ class Operation:
     """The stack's outputs after it; of a preview, the planned ones."""
     old_outputs: dict[str, Any] = field(default_factory=dict)
     """The stack's outputs before it."""
+    differing: list[dict[str, Any]] = field(default_factory=list)
+    """Of a search for drift: the engine's words on each resource that AWS tells otherwise than the state; without
+    stack references, which every refresh reads anew."""
     planned: dict[str, Resource] = field(default_factory=dict)
     """Of a preview: every resource after the deploy, by URN."""
     present: dict[str, Resource] = field(default_factory=dict)
@@ -127,6 +137,8 @@ class Operation:
     @property
     def changed(self) -> dict[str, int]:
         """How many resources each kind of change touches."""
+        if self.action is Action.DRIFT:
+            return {"differing": len(self.differing)} if self.differing else {}
         return {op: self.counts[op] for op in CHANGES if self.counts[op]}
 
     def run(
@@ -233,6 +245,8 @@ class Operation:
         if metadata["type"] == STACK:
             self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             self.old_outputs = (metadata.get("old") or {}).get("outputs") or self.old_outputs
+        elif self.action is Action.DRIFT and metadata["op"] != "same" and metadata["type"] != STACK_REFERENCE:
+            self.differing.append(metadata)
         elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
             tell(f"{_PAST.get(metadata['op'], metadata['op'])} {_step(metadata).label}")
 

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from shared.deploy.operation import STACK
+from shared.deploy.operation import STACK, STACK_REFERENCE
 from shared.deploy.workspace import Workspace, layer_of
-
-STACK_REFERENCE = "pulumi:pulumi:StackReference"
 
 
 @dataclass(frozen=True)
