@@ -68,7 +68,7 @@ def shapes(programs: Programs) -> dict[str, Shape]:
 
 
 def readers(programs: Programs) -> dict[tuple[str, str], list[str]]:
-    """(layer, output) -> the layers whose programs use that output.
+    """(layer, output) -> the layers whose programs use that output, also one that the contract has not, or no more.
 
     A use is `name.output`, where the name stands for the contract in that file: as an annotated argument or
     attribute, or by `Contract.read`. Annotations are everywhere, mypy sees to that; a name that stands for two things
@@ -79,15 +79,13 @@ def readers(programs: Programs) -> dict[tuple[str, str], list[str]]:
         for _, tree in _parsed(programs, "shared/contracts")
         for contract in _contracts(tree)
     }
-    outputs = {layer: shape.outputs for layer, shape in shapes(programs).items()}
     found = defaultdict(set)
     for path, tree in _parsed(programs, "projects"):
         bound = _bound(tree, layer_of)
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute):
                 for layer in bound[_name(node.value)]:
-                    if node.attr in outputs[layer]:
-                        found[layer, node.attr].add(PurePath(path).parts[1])
+                    found[layer, node.attr].add(PurePath(path).parts[1])
     order = deploy_order()
     return {use: sorted(reading, key=order.index) for use, reading in found.items()}
 

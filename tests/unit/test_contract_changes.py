@@ -54,8 +54,9 @@ def test_the_code_says_who_reads_what(run_layer: Callable, monkeypatch: pytest.M
     for running in CONTRACTS:
         for env in ("dev", "prod"):
             run_layer(running, env, config={})  # a run of its own
+    told = {(*use, reader) for use, found in readers(work_tree()).items() for reader in found}
     assert used
-    assert used == {(*use, reader) for use, found in readers(work_tree()).items() for reader in found}
+    assert used == {(layer, name, reader) for layer, name, reader in told if name in CONTRACTS[layer].promises()}
 
 
 @pytest.mark.parametrize(
@@ -182,6 +183,13 @@ def test_a_reader_of_the_commit_counts_although_it_has_stopped_reading(changed: 
     )
     [gone] = [each for each in found if each.output == "rds_vcpus"]
     assert gone.fault.startswith("monitoring read it")
+
+
+def test_a_reader_that_goes_on_reading_what_is_no_more_is_named(changed: Callable[..., list[Change]]) -> None:
+    [gone, new] = changed((DATA, "rds_vcpus: Annotated", "rds_cpus: Annotated"))
+    assert gone.what == "renamed to rds_cpus"
+    assert gone.fault.startswith("monitoring read it")
+    assert new.what == "new, int"
 
 
 @pytest.mark.parametrize(
