@@ -1,0 +1,197 @@
+"""Every policy document of every layer in every environment through an IAM linter (parliament)."""
+
+import json
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pytest
+
+from shared.environments import known_environments
+from shared.layers import LAYERS
+from shared.policies.access import ALL_POLICIES, TRUST_POLICIES
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of pkg_resources, which it imports
+    import parliament
+
+HERE = "ap-northeast-1:123456789012"
+ARNS = {
+    "aws:kinesis/stream:Stream": f"arn:aws:kinesis:{HERE}:stream/",
+    "aws:sqs/queue:Queue": f"arn:aws:sqs:{HERE}:",
+    "aws:sns/topic:Topic": f"arn:aws:sns:{HERE}:",
+    "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{HERE}:log-group:",
+    "aws:secretsmanager/secret:Secret": f"arn:aws:secretsmanager:{HERE}:secret:",
+    "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{HERE}:rule/",
+    "aws:iam/role:Role": "arn:aws:iam::123456789012:role/",
+}
+"""How the ARNs of a type begin; the mocks make up others, which no action fits."""
+
+ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
+"""Its policy grants nothing: it lets this account's principals through to its own resources."""
+
+
+@dataclass(frozen=True)
+class Excused:
+    """A finding that is none here."""
+
+    issue: str
+    policy: str
+    """Logical name without the environment, with `*`."""
+    reason: str
+    detail: str = "*"
+
+
+EXCUSED = (
+    Excused(
+        "RESOURCE_STAR",
+        "*kms-key",
+        "in a key's policy the resource * is the key itself (KMS Developer Guide, Key policies)",
+    ),
+    Excused(
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        "*kms-key",
+        "the account's root may administer the key, as in KMS's default policy: IAM says who else may",
+    ),
+    Excused(
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "telemetry-kms-key",
+        "CloudWatch Logs User Guide gives this statement with kms:Describe*, for which the condition does not hold:"
+        " the service then has one right less",
+        "*kms:EncryptionContext:aws:logs:arn for action kms:Describe*",
+    ),
+    Excused(
+        "MISMATCHED_TYPE",
+        "telemetry-kms-key",
+        "as the CloudWatch Logs User Guide gives it: the encryption context is a string that holds an ARN",
+        "*ArnLike*",
+    ),
+    Excused(
+        "RESOURCE_STAR",
+        "permissions-boundary",
+        "a boundary grants nothing: it limits actions, and the grants limit the resources",
+    ),
+    Excused(
+        "RESOURCE_STAR",
+        "kinesis-vpc-policy",
+        "Lambda's network interfaces do not exist beforehand (AWSLambdaVPCAccessExecutionRole)",
+    ),
+    *(
+        Excused(issue, policy, "logging in with IAM in place of a password is what it is for", "*rds-db:connect*")
+        for issue in ("CREDENTIALS_EXPOSURE", "PERMISSIONS_MANAGEMENT_ACTIONS")
+        for policy in ("consumer-data-access", "permissions-boundary")
+    ),
+    Excused(
+        "CREDENTIALS_EXPOSURE",
+        "*-role",
+        "a trust policy is there to let a service assume the role",
+        "*sts:assumerole*",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the linter says of a policy document."""
+
+    issue: str
+    policy: str
+    detail: str
+
+    def excused_by(self, excuse: Excused) -> bool:
+        return (
+            self.issue == excuse.issue
+            and fnmatchcase(self.policy, excuse.policy)
+            and fnmatchcase(self.detail, excuse.detail)
+        )
+
+
+def lint(name: str, document: str, *, grants: bool = True) -> list[Finding]:
+    """What the linter says; of a document that grants something, its auditors of what that makes possible too."""
+    return [Finding(issue, name, detail) for issue, detail in linted(document, grants)]
+
+
+@cache
+def linted(document: str, grants: bool) -> list[tuple[str, str]]:
+    """Issues with their details, once for equal documents."""
+    analyzed = parliament.analyze_policy_string(document, include_community_auditors=grants)
+    return [(found.issue, str(found.detail or found.location)) for found in analyzed.findings]
+
+
+def readable(policy: Any, made: list[Any]) -> str:
+    """The document of a resource as the linter takes it.
+
+    ARNs get the right form in place of what the mocks make up; a trust policy, for which it has no mode, gets the
+    role that it belongs to as its resource.
+    """
+    document = policy.inputs[ALL_POLICIES[policy.typ]]
+    for one in sorted(made, key=lambda resource: len(resource.name), reverse=True):
+        if one.typ in ARNS:
+            document = document.replace(f"arn:aws:test:{HERE}:{one.name}", f"{ARNS[one.typ]}{one.name}")
+    if policy.typ not in TRUST_POLICIES:
+        return str(document)
+    content = json.loads(document)
+    for statement in content["Statement"]:
+        statement["Resource"] = f"{ARNS[policy.typ]}{policy.name}"
+    return json.dumps(content)
+
+
+@pytest.fixture(scope="session")
+def findings(run_layer) -> Callable[[str, str], list[Finding]]:
+    kept: dict[tuple[str, str], list[Finding]] = {}
+
+    def of(layer: str, env: str) -> list[Finding]:
+        if (layer, env) not in kept:
+            made = run_layer(layer, env).resources
+            kept[layer, env] = [
+                finding
+                for one in made
+                if one.typ in ALL_POLICIES
+                for finding in lint(one.name.removesuffix(f"-{env}"), readable(one, made), grants=one.typ != ENDPOINT)
+            ]
+        return kept[layer, env]
+
+    return of
+
+
+MATRIX = [(layer, env) for layer in LAYERS for env in known_environments()]
+
+
+@pytest.mark.parametrize(("layer", "env"), MATRIX)
+def test_the_linter_finds_nothing_that_is_not_excused(findings, layer: str, env: str) -> None:
+    assert [one for one in findings(layer, env) if not any(map(one.excused_by, EXCUSED))] == []
+
+
+@pytest.mark.parametrize("excuse", EXCUSED, ids=lambda excuse: f"{excuse.issue} {excuse.policy}")
+def test_every_excuse_is_needed(findings, excuse: Excused) -> None:
+    assert any(one.excused_by(excuse) for layer, env in MATRIX for one in findings(layer, env))
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "issue"),
+    [
+        ("kinesis:PutRekord", f"arn:aws:kinesis:{HERE}:stream/s", "UNKNOWN_ACTION"),
+        ("kinesis:PutRecord", f"arn:aws:sqs:{HERE}:q", "RESOURCE_MISMATCH"),
+        ("kinesis:PutRecord", "*", "RESOURCE_STAR"),
+        ("iam:CreateAccessKey", "arn:aws:iam::123456789012:user/u", "PRIVILEGE_ESCALATION"),
+    ],
+)
+def test_the_linter_finds_what_it_is_here_for(action: str, resource: str, issue: str) -> None:
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert issue in {finding.issue for finding in lint("it", document)}
+
+
+def test_every_input_that_holds_a_policy_is_known(run_layer) -> None:
+    """So that a new type of policy does not go unread."""
+    holding = {
+        (one.typ, key)
+        for layer, env in MATRIX
+        for one in run_layer(layer, env).resources
+        for key, value in one.inputs.items()
+        if isinstance(value, str) and '"Statement"' in value and '"Effect"' in value
+    }
+    assert holding <= set(ALL_POLICIES.items())
