@@ -23,6 +23,8 @@ UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 would cost every verb half a second; a test compares the two)."""
 FOLLOW_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
+PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
+"""Steps that the engine tells beside the `replace` that they carry out."""
 CHANGES = ("create", "update", "replace", "delete", "import")
 """The steps that change something; `same`, `read` and `refresh` do not."""
 
@@ -229,7 +231,7 @@ class Operation:
         self.current = step.label
         if self.action is Action.PREVIEW:
             self._note(metadata, step)
-        if step.op in {"same", "read", "refresh"} or step.type == STACK:
+        if step.op in {"same", "read", "refresh"} | PARTS_OF_REPLACEMENT or step.type == STACK:
             return
         self.steps.append(step)
         if self.action.is_preview:
@@ -294,7 +296,16 @@ def is_unknown(value: Any) -> bool:
     return bool(value == UNKNOWN)
 
 
-_PAST = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
+_PAST = {
+    "create": "created",
+    "update": "updated",
+    "delete": "deleted",
+    "replace": "replaced",
+    "import": "imported",
+} | {
+    "create-replacement": "created the replacement of",
+    "delete-replaced": "deleted the replaced",
+}
 
 
 def _step(metadata: dict[str, Any]) -> Step:

@@ -17,7 +17,7 @@ from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS
 
-DANGER = frozenset({"replace", "delete", "create-replacement", "delete-replaced"})
+DANGER = frozenset({"replace", "delete"})
 """Steps that lose what a resource holds; shown first, and never done unless the approved plan has them."""
 
 

@@ -1,0 +1,95 @@
+"""A plan over all layers: what an upstream change would do downstream, and that a deploy keeps to it."""
+
+import json
+import re
+
+import pytest
+
+pytestmark = pytest.mark.local
+
+
+def steps(plan: dict, layer: str) -> dict[str, str]:
+    return {step["name"]: step["op"] for step in plan["layers"][layer]["steps"]}
+
+
+def saved(clone, *arguments: str) -> dict:
+    file = clone.path / ".txmon/plan.json"
+    file.parent.mkdir(exist_ok=True)
+    done = clone.inv("preview-all", "--save", str(file), *arguments)
+    assert done.code in {0, 2}, done.said
+    return json.loads(file.read_text())
+
+
+def test_nothing_to_change_is_no_plan_and_exits_with_0(clone) -> None:
+    assert clone.inv("deploy-all").code == 0
+    done = clone.inv("preview-all", "--expect-no-changes")
+    assert done.code == 0, done.said
+    assert "nothing was created or changed" in done.out
+
+
+def replaced_key(clone):  # noqa: ANN201 (as Clone.source)
+    """The data key made anew, and with it everything that is encrypted with it."""
+    once = "enable_key_rotation=True,"
+    return clone.source("projects/security/keys.py", once, f'{once}\n            multi_region=kind == "kms",')
+
+
+def test_an_upstream_replacement_shows_what_it_does_downstream(clone) -> None:
+    with replaced_key(clone):
+        plan = saved(clone)
+        done = clone.inv("preview-all", "--expect-no-changes")
+    assert done.code == 2
+    assert steps(plan, "security")["kms-key-local"] == "replace"
+    assert plan["layers"]["security"]["outputs"]["kms_key_arn"].endswith("-> unknown")
+    assert steps(plan, "data")["rds-postgres-local"] == "replace"
+    assert steps(plan, "data")["redis-cluster-local"] == "replace"
+    assert plan["layers"]["data"]["certain"] is False
+    assert steps(plan, "network") == {}
+    lost = done.out.index("resources would be replaced or deleted:")
+    assert lost < done.out.index("replace  aws:rds/instance:Instance rds-postgres-local")
+
+
+def test_an_output_only_change_is_in_the_plan(clone) -> None:
+    contract = clone.source(
+        "shared/contracts/streaming.py",
+        'layer: ClassVar[str] = "streaming"',
+        'layer: ClassVar[str] = "streaming"\n    version: ClassVar[int] = 2',
+    )
+    with contract:
+        plan = saved(clone)
+    assert plan["layers"]["streaming"]["steps"] == []
+    assert plan["layers"]["streaming"]["outputs"] == {"contract_version": "1 -> 2"}
+
+
+def databases(clone) -> list[str]:
+    return [db["KmsKeyId"] for db in clone.client("rds").describe_db_instances()["DBInstances"]]
+
+
+def test_a_deploy_stops_before_a_loss_that_the_approved_plan_does_not_have(clone) -> None:
+    file = clone.path / ".txmon/plan.json"
+    before = databases(clone)
+    with replaced_key(clone):
+        plan = saved(clone)
+        plan["layers"]["data"]["steps"] = []
+        file.write_text(json.dumps(plan))
+        done = clone.inv("deploy-all", "--plan", str(file))
+    assert done.code == 1
+    assert re.search(r"^security +succeeded", done.out, re.MULTILINE)
+    assert re.search(r"^data +failed", done.out, re.MULTILINE)
+    assert "which the approved plan does not have" in done.out
+    assert databases(clone) == before
+
+
+def test_the_same_deploy_goes_on_with_a_plan_that_has_it(clone) -> None:
+    file = clone.path / ".txmon/plan.json"
+    with replaced_key(clone):
+        saved(clone)
+        done = clone.inv("deploy-all", "--plan", str(file))
+        assert done.code == 0, done.said
+        assert databases(clone) == [clone.outputs()["security"]["kms_key_arn"]]
+        assert clone.inv("preview-all", "--expect-no-changes").code == 0
+
+
+def test_a_plan_file_that_is_none_says_how_to_make_one(clone) -> None:
+    done = clone.inv("deploy-all", "--plan", "nowhere.json")
+    assert done.code == 1
+    assert "./inv preview-all --save nowhere.json" in done.err

@@ -1,0 +1,125 @@
+"""Production's settings on the local cloud: protected, destroyed only the documented way, reached without a loss."""
+
+import json
+
+import pytest
+import yaml
+
+from shared.layers import LAYERS, project
+
+pytestmark = pytest.mark.local
+
+STATEFUL = {
+    "aws:ec2/vpc:Vpc",
+    "aws:ec2/subnet:Subnet",
+    "aws:kms/key:Key",
+    "aws:secretsmanager/secret:Secret",
+    "aws:kinesis/stream:Stream",
+    "aws:sqs/queue:Queue",
+    "aws:rds/instance:Instance",
+    "aws:elasticache/replicationGroup:ReplicationGroup",
+    "aws:cloudwatch/logGroup:LogGroup",
+}
+
+
+@pytest.fixture(scope="module")
+def production(clone):  # noqa: ANN201 (a clone, as the fixture it is made of)
+    """An environment with production's settings, deployed."""
+    assert clone.inv("new-env", "local-prod", "--like", "prod").code == 0
+    done = clone.inv("deploy-all", "--env", "local-prod")
+    assert done.code == 0, done.said
+    return clone
+
+
+def resources(clone, layer: str, env: str) -> list[dict]:
+    exported = clone.shell(f"pulumi stack export -s {env} --cwd projects/{layer}")
+    return json.loads(exported.out)["deployment"].get("resources", [])
+
+
+@pytest.mark.parametrize("layer", ["network", "security", "streaming", "data"])
+def test_everything_that_holds_state_is_protected(production, layer: str) -> None:
+    held = [
+        r
+        for r in resources(production, layer, "local-prod")
+        if r["type"] in STATEFUL - {"aws:cloudwatch/logGroup:LogGroup"}
+    ]
+    assert held
+    assert [r["urn"] for r in held if not r.get("protect")] == []
+
+
+def test_the_database_is_protected_by_aws_too_and_keeps_its_backups_for_35_days(production) -> None:
+    [db] = production.client("rds").describe_db_instances(DBInstanceIdentifier="txdb-local-prod")["DBInstances"]
+    assert db["DeletionProtection"]
+    assert db["BackupRetentionPeriod"] == 35
+    assert db["CopyTagsToSnapshot"]
+
+
+def test_the_stream_keeps_a_week(production) -> None:
+    stream = production.client("kinesis").describe_stream(StreamName="transaction-stream-local-prod")
+    assert stream["StreamDescription"]["RetentionPeriodHours"] == 168
+
+
+def test_a_second_deploy_changes_nothing(production) -> None:
+    done = production.inv("preview-all", "--env", "local-prod", "--expect-no-changes")
+    assert done.code == 0, done.said
+
+
+@pytest.mark.parametrize(
+    ("verb", "expected"),
+    [
+        (("destroy-all",), "local-prod is protected"),
+        (("destroy", "monitoring"), "local-prod is protected"),
+        (("destroy", "data"), "data is still read by monitoring"),
+    ],
+)
+def test_destroy_is_refused_and_nothing_is_deleted(production, verb: tuple[str, ...], expected: str) -> None:
+    before = {layer: len(resources(production, layer, "local-prod")) for layer in LAYERS}
+    done = production.inv(*verb, "--env", "local-prod")
+    assert done.code == 1
+    assert expected in done.err
+    assert {layer: len(resources(production, layer, "local-prod")) for layer in LAYERS} == before
+
+
+def test_plain_pulumi_destroy_is_refused_too(production) -> None:
+    done = production.shell("pulumi destroy -s local-prod --yes --cwd projects/streaming")
+    assert done.code != 0
+    assert "protect" in done.said
+    assert production.outputs("local-prod")["streaming"]
+
+
+def test_it_is_destroyed_the_documented_way(production) -> None:
+    for layer in LAYERS:
+        file = production.path / "projects" / layer / "Pulumi.local-prod.yaml"
+        content = yaml.safe_load(file.read_text())
+        content["config"][f"{project(layer)}:protect"] = False
+        file.write_text(yaml.safe_dump(content))
+    lifted = production.inv("deploy-all", "--env", "local-prod")
+    assert lifted.code == 0, lifted.said
+    done = production.inv("destroy-all", "--env", "local-prod")
+    assert done.code == 0, done.said
+    assert all(resources(production, layer, "local-prod") == [] for layer in LAYERS)
+
+
+def test_a_running_environment_takes_productions_settings_without_losing_state(clone) -> None:
+    deployed = clone.inv("deploy-all")
+    assert deployed.code == 0, deployed.said
+    files = {layer: clone.path / "projects" / layer / "Pulumi.local.yaml" for layer in LAYERS}
+    before = {layer: file.read_text() for layer, file in files.items()}
+    plan = clone.path / ".txmon/plan.json"
+    try:
+        for layer, file in files.items():
+            content = yaml.safe_load(before[layer])
+            production = yaml.safe_load((file.parent / "Pulumi.prod.yaml").read_text())
+            file.write_text(yaml.safe_dump({**content, "config": production["config"]}))
+        done = clone.inv("preview-all", "--save", str(plan))
+    finally:
+        for layer, file in files.items():
+            file.write_text(before[layer])
+    assert done.code == 0, done.said
+    lost = [
+        (layer, step["op"], step["name"])
+        for layer, planned in json.loads(plan.read_text())["layers"].items()
+        for step in planned["steps"]
+        if step["type"] in STATEFUL and step["op"] in {"replace", "delete"}
+    ]
+    assert lost == []
