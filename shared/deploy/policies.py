@@ -49,6 +49,5 @@ def pack_running(workspace: Workspace) -> Iterator[Workspace]:
 def sentence(event: Mapping[str, Any]) -> str:
     """The resource, the rule and what to change, of the engine's event about a violation."""
     *_, types, name = event["resourceUrn"].split("::")
-    description, _, advice = event["message"].strip().partition("\n")
-    rule = event["policyName"].removesuffix(" (advisory)")
-    return f"{types.rsplit('$', 1)[-1]} {name} breaks {rule} ({description.rstrip('.')}): {advice}"
+    _, _, violation = event["message"].strip().partition("\n")  # the policy's own description comes first
+    return f"{types.rsplit('$', 1)[-1]} {name} breaks {violation}"
