@@ -25,6 +25,8 @@ REGION: Final = "ap-northeast-1"
 ACCOUNT: Final = "000000000000"
 START_SECONDS: Final = 20  # it takes 0.3 s; a loaded machine takes longer
 STOP_SECONDS: Final = 15  # it takes up to 3.5 s when idle
+# Set to anything, the emulator of the next start enforces IAM on all but the account's root, whose keys are `test`.
+ENFORCE: Final = "TXMON_LOCAL_ENFORCE_IAM"
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
@@ -45,6 +47,7 @@ def spawn(home: Path, port: int) -> subprocess.Popen[bytes]:
         "TMPDIR": str(scratch),
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
+        "AUTH": "true" if os.environ.get(ENFORCE) else "false",
     }
     return subprocess.Popen(
         [sys.executable, "-c", "from shared.localcloud import emulator; emulator.child()"],
