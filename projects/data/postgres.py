@@ -10,6 +10,7 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import agreed_db_secret_arn, password
 from shared.contracts import NetworkContract, SecurityContract
+from shared.contracts.base import unknown
 from shared.layer import Layer
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
@@ -139,7 +140,10 @@ class Postgres(pulumi.ComponentResource):
 
     def _rotated(self, layer: Layer, config: DataConfig) -> Output[str]:
         """The secret that RDS made, on our schedule in place of its own of seven days."""
-        arn = self.instance.master_user_secrets.apply(lambda secrets: str(secrets[0].secret_arn))
+        # Until RDS has taken over the password of an instance that had one of ours, it tells of no secret.
+        arn = self.instance.master_user_secrets.apply(
+            lambda secrets: secrets[0].secret_arn if secrets else unknown()
+        ).apply(str)
         aws.secretsmanager.SecretRotation(
             layer.names.logical("db-secret-rotation"),
             secret_id=arn,

@@ -195,12 +195,12 @@ class _Upstream:
 
         def take(outputs: dict[str, Any]) -> Any:
             if name not in outputs:
-                return _unknown()
+                return unknown()
             value = outputs[name]
             if value == UNKNOWN:
-                return _unknown()
+                return unknown()
             if index is not None and UNKNOWN in value:
-                return _unknown() if value[index] == UNKNOWN else value[index]
+                return unknown() if value[index] == UNKNOWN else value[index]
             fault = promise.fault(value)
             if fault:
                 raise self._fault(f"output {name!r}, but it breaks the contract: {fault}")
@@ -222,7 +222,7 @@ def _they(names: list[str]) -> str:
     return "they are" if len(names) > 1 else "it is"
 
 
-def _unknown() -> Output[Any]:
+def unknown() -> Output[Any]:
     """An output that the engine shows as unknown, as those of a resource that does not exist yet."""
 
     async def given(value: Any) -> Any:

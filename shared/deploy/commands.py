@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import cost, display, guards, plan
+from shared.deploy import cost, display, guards, plan, report
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
@@ -37,6 +37,8 @@ class Terminal:
 
     console: Console
     say: Say
+    report: Path | None = None
+    """The folder for a report of what was done, if one is wanted."""
 
 
 def deploy_all(
@@ -53,6 +55,7 @@ def deploy_all(
     A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
     that would then lose something that the plan does not have stops before it begins.
     """
+    require_somebody(workspace, yes=yes or approved is not None)
     guards.require_upstreams(workspace, layers)
     if approved is None and not (yes or workspace.environment.is_local):
         approved = _plan(workspace, terminal, layers, parallel)
@@ -66,7 +69,7 @@ def deploy_all(
     if run.ok:
         _tell_what_an_application_needs(workspace, terminal.console)
     else:
-        terminal.console.print(f"mend what failed, then go on with: ./inv resume --env {workspace.env}", markup=False)
+        terminal.console.print(f"mend what failed, then go on with: ./inv resume --env {workspace.env}")
     return run.exit_code
 
 
@@ -88,7 +91,7 @@ def preview_all(
     if save:
         plan.save(save)
         terminal.say(f"saved; do it with: ./inv deploy-all --plan {save} --env {workspace.env}")
-    terminal.console.print("nothing was created or changed", markup=False)
+    terminal.console.print("nothing was created or changed")
     return CHANGED if expect_no_changes and plan.changes else 0
 
 
@@ -99,12 +102,10 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
     if missing:
-        terminal.console.print(
-            f"not deployed yet: {', '.join(missing)}; what depends on their outputs is unknown", markup=False
-        )
+        terminal.console.print(f"not deployed yet: {', '.join(missing)}; what depends on their outputs is unknown")
     if not run.ok:
         raise Ended(run.exit_code)
-    terminal.console.print(cost.difference(run.operations.values()), markup=False, highlight=False)
+    terminal.console.print(cost.difference(run.operations.values()))
     return made
 
 
@@ -169,7 +170,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
     """Go on from the last run: the same verb for the layers that are not as it wanted them."""
     last = last_run(workspace.env)
     if last is None or last.result == "succeeded":
-        terminal.console.print(f"there is nothing to resume in {workspace.env}", markup=False)
+        terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
     terminal.say(f"going on from {last.verb} of {last.began:%Y-%m-%d %H:%M:%S} UTC, which was {last.outcome}")
     if last.verb.startswith("destroy"):
@@ -177,7 +178,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
     states = read_states(workspace, last.wanted)
     left = [layer for layer in last.wanted if condition_of(states[layer], workspace.env) != "ok"]
     if not left:
-        terminal.console.print("every layer of that run is deployed", markup=False)
+        terminal.console.print("every layer of that run is deployed")
         return 0
     return deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left)
 
@@ -201,14 +202,14 @@ def destroy_all(
     states = read_states(workspace, layers)
     deployed = [layer for layer in layers if states[layer].is_deployed]
     if not deployed:
-        terminal.console.print(f"nothing is deployed in {workspace.env}", markup=False)
+        terminal.console.print(f"nothing is deployed in {workspace.env}")
         return 0
     guards.require_unprotected(workspace, states.values())
     with changing(workspace, verb, deployed, terminal.say) as journal:
         previews = Run(workspace, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), journal.folder)
         _execute(previews, terminal, parallel, journal)
         if not previews.ok:
-            terminal.console.print("nothing was deleted: a preview failed", markup=False)
+            terminal.console.print("nothing was deleted: a preview failed")
             return previews.exit_code
         confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
         run = Run(
@@ -216,9 +217,9 @@ def destroy_all(
         )
         _execute(run, terminal, parallel, journal)
     if run.ok:
-        terminal.console.print(f"destroyed: {', '.join(run.operations)}", markup=False)
+        terminal.console.print(f"destroyed: {', '.join(run.operations)}")
     else:
-        terminal.console.print(f"go on with: ./inv resume --env {workspace.env}", markup=False)
+        terminal.console.print(f"go on with: ./inv resume --env {workspace.env}")
     return run.exit_code
 
 
@@ -235,6 +236,20 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
     if journal:
         journal.end(run.result)
     display.summarize(run, terminal.console)
+    if terminal.report:
+        record = journal.record if journal else report.record_of(run)
+        written = report.write(report.report_of(record, run.operations.values()), terminal.report)
+        terminal.say(f"report: {', '.join(map(str, written))}")
+
+
+def require_somebody(workspace: Workspace, *, yes: bool) -> None:
+    """Somebody is there to confirm a change of a real environment, or has waived it.
+
+    Raises:
+        TxmonError: nobody is.
+    """
+    if not (workspace.environment.is_local or yes or sys.stdin.isatty()):
+        raise TxmonError(f"{workspace.env} is a real environment and nobody is there to confirm: add --yes")
 
 
 def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
@@ -245,8 +260,7 @@ def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
     """
     if workspace.environment.is_local or yes:
         return
-    if not sys.stdin.isatty():
-        raise TxmonError(f"{workspace.env} is a real environment and nobody is there to confirm: add --yes")
+    require_somebody(workspace, yes=yes)
     if Console(stderr=True).input(f"{what} {workspace.env}? type its name to go on: ").strip() != workspace.env:
         raise TxmonError("not confirmed; nothing was done")
 
@@ -264,8 +278,6 @@ def _tell_what_an_application_needs(workspace: Workspace, console: Console) -> N
     env = workspace.env
     console.print(
         f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
-        markup=False,
-        highlight=False,
         soft_wrap=True,
     )
 

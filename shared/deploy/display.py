@@ -41,7 +41,7 @@ def _lines(run: Run, console: Console) -> Iterator[Tell]:
     def tell(operation: Operation, line: str) -> None:
         text = line or _result(operation)
         with lock:
-            console.print(f"[{operation.layer:{width}}] {text}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"[{operation.layer:{width}}] {text}", soft_wrap=True)
 
     yield tell
 
@@ -86,7 +86,7 @@ def summarize(run: Run, console: Console) -> None:
     for operation in run.operations.values():
         if operation.reason:
             line = f"{operation.layer} {operation.status}: {operation.reason}"
-            console.print(line, style=STYLES[operation.status], markup=False, highlight=False, soft_wrap=True)
+            console.print(line, style=STYLES[operation.status], soft_wrap=True)
 
 
 def changes(operation: Operation) -> str:

@@ -72,6 +72,13 @@ def require_unlocked(workspace: Workspace) -> None:
             raise TxmonError(f"{layer} is locked by {lock}; {wait}./inv unlock {layer} --env {workspace.env}")
 
 
+def free_own(workspace: Workspace, layer: str, pid: int) -> None:
+    """Free the lock of an engine that is known to be dead: a signal that comes before it listens leaves its lock."""
+    lock = stack_lock(workspace, layer)
+    if lock and lock.pid == pid and lock.abandoned:
+        workspace.call(layer, "cancel", "--yes")
+
+
 def free_stack(workspace: Workspace, layer: str, *, force: bool) -> Lock | None:
     """Free the layer's stack; gives the lock that was freed.
 

@@ -137,6 +137,12 @@ class Operation:
         return (self.ended or time.monotonic()) - self.began if self.began else 0.0
 
     @property
+    def killed(self) -> int | None:
+        """The engine's process, if a signal has ended it before it could end by itself."""
+        process = self.process
+        return process.pid if process and process.returncode is not None and process.returncode < 0 else None
+
+    @property
     def changed(self) -> dict[str, int]:
         """How many resources each kind of change touches."""
         if self.action is Action.DRIFT:

@@ -143,7 +143,7 @@ def show(plan: Plan, console: Console) -> None:
         console.print(_steps_table(rows))
     for layer, planned in plan.layers.items():
         for name, change in planned.outputs.items():
-            console.print(f"{layer} output {name}: {change}", markup=False, highlight=False, soft_wrap=True)
+            console.print(f"{layer} output {name}: {change}", soft_wrap=True)
 
 
 def _rows(plan: Plan) -> Iterator[tuple[str, PlannedStep]]:

@@ -12,6 +12,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from shared.deploy import policies
+from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.sources import sources_digest
 from shared.deploy.workspace import Workspace
@@ -142,6 +143,8 @@ class Run:
             lambda line: tell(operation, line),
             self._planned(operation.layer),
         )
+        if operation.killed:
+            free_own(self.workspace, operation.layer, operation.killed)
 
     def _planned(self, layer: str) -> dict[str, str]:
         """For a preview: what the layers before it are planned to export."""

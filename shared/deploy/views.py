@@ -9,6 +9,7 @@ from typing import Any
 
 import graphviz
 from rich.table import Table
+from rich.text import Text
 
 from shared import localcloud
 from shared.deploy.engine import Engine
@@ -63,7 +64,7 @@ def status_table(workspace: Workspace) -> Table:
         lock = stack_lock(workspace, layer)
         table.add_row(
             layer,
-            f"[{STYLES.get(condition, 'dim')}]{condition}[/]",
+            Text(condition, STYLES.get(condition, "dim")),
             f"{state.last.kind} {state.last.ended}" if state.last else "",
             str(len(state.resources)),
             str(lock or ""),

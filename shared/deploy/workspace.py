@@ -12,7 +12,7 @@ from typing import Any
 from shared import localcloud
 from shared.deploy import faults
 from shared.deploy.engine import Engine, find_engine
-from shared.environments import PROJECTS, Environment, find_environment
+from shared.environments import PROJECTS, Environment, find_environment, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, PRODUCT, project
 
@@ -27,8 +27,8 @@ class Workspace:
     environment: Environment
     engine: Engine
     variables: dict[str, str]
-    made: list[str] = field(default_factory=list)
-    """Layers whose stack this process has made."""
+    made: dict[str, str] = field(default_factory=dict)
+    """Layers whose stack this process has made, and what their stack files were before."""
     held: tuple[int, ...] = ()
     """Files that commands which outlive this process keep open."""
 
@@ -129,7 +129,8 @@ class Workspace:
         return [layer for layer in LAYERS if project(layer) not in present]
 
     def make_stack(self, layer: str) -> None:
-        """Make the layer's empty stack."""
+        """Make the layer's empty stack. The engine may write the salt or key of its secrets into the stack file."""
+        before = stack_file(layer, self.env).read_text()
         provider = self.environment.secrets_provider
         extra = ["--secrets-provider", provider] if provider else []
         where = ["--non-interactive", "--cwd", self.folder(layer)]
@@ -137,12 +138,14 @@ class Workspace:
         if "already exists" in done.stderr:
             return
         self._printed(done, layer)
-        self.made.append(layer)
+        self.made[layer] = before
 
     def remove_made_stacks(self) -> None:
-        """Take back the empty stacks that this process made."""
+        """Take back the empty stacks that this process made, and what the engine wrote into their files."""
         while self.made:
-            self.call(self.made.pop(), "stack", "rm", "--yes", "--preserve-config")
+            layer, before = self.made.popitem()
+            self.call(layer, "stack", "rm", "--yes", "--preserve-config")
+            stack_file(layer, self.env).write_text(before)
 
 
 def open_workspace(env: str, say: Callable[[str], None], port: int | None = None) -> Workspace:

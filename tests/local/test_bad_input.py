@@ -160,7 +160,7 @@ def test_a_real_environment_asks_for_its_name_and_takes_no_for_an_answer(clone) 
     )
     os.write(master, b"no\n")
     done = subprocess.run(
-        clone.command("deploy-all", "--env", "dev"),
+        clone.command("up", "network", "--env", "dev"),
         env=environment,
         stdin=terminal,
         capture_output=True,

@@ -22,7 +22,7 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
     "a key that resembles none": (
         StreamingConfig,
         {"zzz": "1"},
-        "there is no setting 'zzz'; there are: environmentSuffix, protect, transactionsPerMinute, ",
+        "there is no setting 'zzz'; there are: environmentSuffix, protect, expires, transactionsPerMinute, ",
     ),
     "a key in Python's spelling": (
         StreamingConfig,

@@ -57,7 +57,10 @@ class Context:
 
 
 def provider(clients: Any = None, **settings: Any) -> tuple[Provider, Context]:
-    made, context = Provider(clients or session.Clients("http://127.0.0.1:9"), lambda: True), Context()
+    made, context = (
+        Provider(clients or session.Clients("http://127.0.0.1:9"), lambda: True, lambda *_: None),
+        Context(),
+    )
     made.Configure(provider_pb2.ConfigureRequest(args=wire.dump({"region": "ap-northeast-1", **settings})), context)
     return made, context
 
@@ -337,9 +340,9 @@ def test_each_connection_has_its_own_configuration() -> None:
 def test_a_provider_that_lost_its_connection_or_its_emulator_says_so() -> None:
     clients = session.Clients("http://127.0.0.1:9")
     context = Context()
-    Provider(clients, lambda: True).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    Provider(clients, lambda: True, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
     assert "run the command again" in context.said
-    Provider(clients, lambda: False).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    Provider(clients, lambda: False, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
     assert context.said.startswith("the local cloud's emulator has stopped")
 
 
