@@ -40,7 +40,7 @@ def commit(ref: str) -> str:
     Raises:
         TxmonError: git does not know it, or this is no repository.
     """
-    found = _run("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    found = _run("rev-parse", "--verify", f"{ref}^{{commit}}")
     if b"not a git repository" in found.stderr:
         raise TxmonError("this folder is no git repository, so nothing tells what has changed: run this in a clone")
     if found.returncode:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
+from shared.contracts import CONTRACTS
 from shared.deploy import git
 from shared.deploy.affected import Affected, affected, as_json, as_text, of_files
 from shared.deploy.sources import deploys
@@ -70,10 +71,14 @@ def test_text_and_json_say_the_same() -> None:
     assert as_text(Affected({}, [])) == "no layer is affected"
 
 
+CONTRACT_FILES = {contract.__name__: ROOT / f"shared/contracts/{layer}.py" for layer, contract in CONTRACTS.items()}
+
+
 def shared_imports(path: Path) -> Iterator[Path]:
-    """The modules of `shared` that a module imports."""
+    """The modules of `shared` that a module imports; of the contracts' package, those of the named contracts."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
+            yield from (CONTRACT_FILES[alias.name] for alias in node.names if alias.name in CONTRACT_FILES)
             for name in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:
                 found = ROOT / name.replace(".", "/")
                 yield from (p for p in (found.with_suffix(".py"), found / "__init__.py") if p.exists())
@@ -86,10 +91,8 @@ def test_every_shared_module_that_a_layer_imports_deploys_it(layer: str) -> None
     while waiting:
         path = waiting.pop()
         seen.add(path)
-        if path.parent.name != "contracts" or path.stem in {layer, "base", *LAYERS[layer].reads}:
+        if path != ROOT / "shared/contracts/__init__.py":  # it imports every contract, whoever needs it
             waiting |= set(shared_imports(path)) - seen
-        elif path.stem == "__init__":  # it imports every contract; the layer takes those that it exports and reads
-            waiting.add(path.with_name("base.py"))
     imported = {path.relative_to(ROOT) for path in seen} - {Path("shared/__init__.py")}
     assert Path("shared/contracts/base.py") in imported
     assert not [path for path in imported if not deploys(path, layer)]

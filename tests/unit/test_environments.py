@@ -206,6 +206,13 @@ def test_a_suffix_a_region_and_a_secret_count_as_differences(projects: Path) -> 
     assert re.search(r"subscriptions +\[secret\] +\[\]", captured.get())
 
 
+def test_two_secrets_count_as_a_difference_as_nobody_can_see_whether_they_are_one(projects: Path) -> None:
+    for env in ("dev", "local"):
+        change(projects, "monitoring", env, subscriptions={"secure": "v1:abc"})
+    [found] = settings.differences("dev", "local")
+    assert set(found.values.values()) == {settings.SECRET}
+
+
 def test_a_setting_that_is_not_accepted_is_one_sentence(projects: Path) -> None:
     change(projects, "streaming", "dev", shardCount="many")
     with pytest.raises(TxmonError, match=r"projects/streaming/Pulumi.dev.yaml: shardCount: input should be"):
