@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from shared.deploy import git
@@ -151,9 +150,7 @@ def outputs_table() -> Table:
         table.add_column(heading, overflow="fold")
     for layer, shape in shapes(programs).items():
         for output, kind in shape.outputs.items():
-            table.add_row(
-                layer, str(shape.version), output, escape(str(kind)), ", ".join(read_by.get((layer, output), ()))
-            )
+            table.add_row(layer, str(shape.version), output, str(kind), ", ".join(read_by.get((layer, output), ())))
     return table
 
 
@@ -167,5 +164,5 @@ def changes_table(found: list[Change]) -> Table | str:
     for change in sorted(found, key=lambda each: not each.fault):
         style = "bold red" if change.fault else ""
         row = (change.layer, change.output, change.what, ", ".join(change.readers), change.fault)
-        table.add_row(*map(escape, row), style=style)
+        table.add_row(*row, style=style)
     return table

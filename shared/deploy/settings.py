@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from rich.markup import escape
 from rich.table import Table
 
 from shared.environments import PROJECTS, find_environment, stack_file
@@ -101,7 +100,7 @@ def as_table(found: list[Difference], one: str, other: str) -> Table | str:
     for heading in ("layer", "setting", one, other):
         table.add_column(heading, overflow="fold")
     for difference in found:
-        shown = [escape(_shown(difference.values[env])) for env in (one, other)]
+        shown = [_shown(difference.values[env]) for env in (one, other)]
         table.add_row(difference.layer, difference.setting.rpartition(":")[2], *shown)
     return table
 
