@@ -1,0 +1,307 @@
+"""What each role can and cannot do, tried with its own credentials on an emulator that enforces IAM.
+
+The real layers make the roles and their grants. Where the emulator differs from AWS, its simulator is asked in place
+of the service. What it does not know at all is a service's own use of a key on a role's behalf, and who may assume a
+role; the unit tests of streaming, data and security read those statements.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+pytestmark = pytest.mark.local
+
+ENFORCED = {"TXMON_LOCAL_ENFORCE_IAM": "1"}
+REFUSALS = {"AccessDenied", "AccessDeniedException", "AccessDenied.Sender"}
+
+ROLES = {
+    "producer": "kinesis-producer-role-local",
+    "consumer": "kinesis-role-local",
+    "flow logs": "flow-log-role-local",
+    "rds monitoring": "rds-monitoring-role-local",
+}
+
+RECORD = {"Data": b"{}", "PartitionKey": "1"}
+OURS = {"StreamName": "transaction-stream-local"}
+OTHER = {"StreamName": "another-stream"}
+ITERATOR = {"ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZON"}
+LOGS = {"logGroupName": "/aws/transaction-monitoring/local"}
+FLOW_LOGS = {"logGroupName": "/aws/transaction-monitoring/local/flow-logs"}
+OTHER_LOGS = {"logGroupName": "/another"}
+DATABASE_SECRET = {"SecretId": "{database_secret}"}
+REDIS_SECRET = {"SecretId": "{redis_secret}"}
+OTHER_SECRET = {"SecretId": "{other_secret}"}
+DEAD_LETTERS = {"QueueUrl": "{dead_letters}"}
+OTHER_QUEUE = {"QueueUrl": "{other_queue}"}
+MESSAGE = {"MessageBody": "{{}}"}
+DATA_KEY = {"KeySpec": "AES_256"}
+POLICY = {"PolicyName": "more", "PolicyDocument": '{{"Version": "2012-10-17", "Statement": []}}'}
+
+ALLOWED = [
+    ("producer", "kinesis.put_record", OURS | RECORD),
+    ("producer", "kinesis.put_records", OURS | {"Records": [RECORD]}),
+    ("producer", "kinesis.describe_stream_summary", OURS),
+    ("producer", "kinesis.list_shards", OURS),
+    ("consumer", "kinesis.describe_stream", OURS),
+    ("consumer", "kinesis.describe_stream_summary", OURS),
+    ("consumer", "kinesis.list_shards", OURS),
+    ("consumer", "kinesis.list_streams", {}),
+    ("consumer", "kinesis.get_shard_iterator", OURS | ITERATOR),
+    ("consumer", "kinesis.get_records", {"ShardIterator": "{iterator}", "StreamARN": "{stream}"}),
+    ("consumer", "sqs.send_message", DEAD_LETTERS | MESSAGE),
+    ("consumer", "secretsmanager.get_secret_value", DATABASE_SECRET),
+    ("consumer", "secretsmanager.get_secret_value", REDIS_SECRET),
+    ("consumer", "secretsmanager.describe_secret", DATABASE_SECRET),
+    ("flow logs", "logs.create_log_stream", FLOW_LOGS | {"logStreamName": "eni"}),
+    ("flow logs", "logs.describe_log_streams", FLOW_LOGS),
+    ("flow logs", "logs.describe_log_groups", {}),
+]
+
+DENIED = [
+    # The producer reads nothing.
+    ("producer", "kinesis.get_shard_iterator", OURS | ITERATOR),
+    ("producer", "kinesis.get_records", {"ShardIterator": "{iterator}", "StreamARN": "{stream}"}),
+    ("producer", "kinesis.describe_stream", OURS),
+    ("producer", "secretsmanager.get_secret_value", DATABASE_SECRET),
+    ("producer", "secretsmanager.get_secret_value", REDIS_SECRET),
+    ("producer", "sqs.send_message", DEAD_LETTERS | MESSAGE),
+    # The consumer puts nothing on the stream, and takes nothing back from the queue.
+    ("consumer", "kinesis.put_record", OURS | RECORD),
+    ("consumer", "kinesis.put_records", OURS | {"Records": [RECORD]}),
+    ("consumer", "sqs.receive_message", DEAD_LETTERS),
+    ("consumer", "sqs.purge_queue", DEAD_LETTERS),
+    ("consumer", "secretsmanager.put_secret_value", DATABASE_SECRET | {"SecretString": "mine"}),
+    # Another stream, queue, secret, key, log group.
+    ("producer", "kinesis.put_record", OTHER | RECORD),
+    ("consumer", "kinesis.get_shard_iterator", OTHER | ITERATOR),
+    ("consumer", "kinesis.describe_stream", OTHER),
+    ("consumer", "sqs.send_message", OTHER_QUEUE | MESSAGE),
+    ("consumer", "secretsmanager.get_secret_value", OTHER_SECRET),
+    ("producer", "secretsmanager.get_secret_value", OTHER_SECRET),
+    ("producer", "kms.generate_data_key", {"KeyId": "{other_key}"} | DATA_KEY),
+    ("consumer", "kms.decrypt", {"CiphertextBlob": "{other_ciphertext}"}),
+    ("producer", "logs.create_log_stream", OTHER_LOGS | {"logStreamName": "producer"}),
+    ("consumer", "logs.create_log_stream", OTHER_LOGS | {"logStreamName": "consumer"}),
+    ("flow logs", "logs.create_log_stream", LOGS | {"logStreamName": "eni"}),
+    # A key of ours, past the service that it is for.
+    ("producer", "kms.generate_data_key", {"KeyId": "{stream_key}"} | DATA_KEY),
+    ("consumer", "kms.decrypt", {"CiphertextBlob": "{ciphertext}"}),
+    # Administration.
+    *(
+        (role, call, arguments)
+        for role in ("producer", "consumer")
+        for call, arguments in (
+            ("kinesis.delete_stream", OURS),
+            ("kinesis.decrease_stream_retention_period", OURS | {"RetentionPeriodHours": 24}),
+            ("kms.schedule_key_deletion", {"KeyId": "{stream_key}"}),
+            ("secretsmanager.delete_secret", DATABASE_SECRET),
+            ("logs.delete_log_group", LOGS),
+            ("iam.put_role_policy", {"RoleName": ROLES[role]} | POLICY),
+            ("rds.delete_db_instance", {"DBInstanceIdentifier": "txdb-local", "SkipFinalSnapshot": True}),
+        )
+    ),
+    ("rds monitoring", "kinesis.list_streams", {}),
+    ("rds monitoring", "secretsmanager.get_secret_value", DATABASE_SECRET),
+    ("flow logs", "kinesis.put_record", OURS | RECORD),
+    ("flow logs", "secretsmanager.get_secret_value", DATABASE_SECRET),
+]
+
+GROUP = "arn:aws:logs:ap-northeast-1:000000000000:log-group:/aws/transaction-monitoring/local"
+STREAM = "log-stream:one"
+DATABASE_USER = "arn:aws:rds-db:ap-northeast-1:000000000000:dbuser"
+REACHES = [
+    # AWS asks for the log stream, the emulator for the group.
+    ("producer", "logs:CreateLogStream", f"{GROUP}:{STREAM}"),
+    ("producer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
+    ("consumer", "logs:CreateLogStream", f"{GROUP}:{STREAM}"),
+    ("consumer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
+    ("flow logs", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
+    # There is no database to log in to, and no function to stand in the VPC.
+    ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
+    ("consumer", "ec2:CreateNetworkInterface", "*"),
+]
+BEYOND = [
+    ("producer", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
+    ("consumer", "logs:PutLogEvents", f"{GROUP}-2:{STREAM}"),
+    ("consumer", "logs:GetLogEvents", f"{GROUP}:{STREAM}"),
+    ("flow logs", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
+    ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
+    ("consumer", "rds-db:connect", f"{DATABASE_USER}:db-2/tx_consumer"),
+    ("producer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
+    ("producer", "ec2:CreateNetworkInterface", "*"),
+    ("consumer", "ec2:RunInstances", "*"),
+    # Keys only through the services that they are for: the simulator is told of none.
+    ("producer", "kms:GenerateDataKey", "{stream_key}"),
+    ("consumer", "kms:Decrypt", "{stream_key}"),
+]
+
+
+@pytest.fixture(scope="module")
+def deployed(clone) -> Any:
+    """Deployed without enforcement: the queue's policy refuses the provider too, which does not come over TLS."""
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+    clone.inv("local-down")
+    assert clone.inv("local-env", **ENFORCED).code == 0
+    return clone
+
+
+@pytest.fixture(scope="module")
+def things(deployed) -> dict[str, Any]:
+    """What the tables name in braces: things of ours, and others of the same kind, made by the account's root."""
+    outputs = deployed.outputs()
+    security = outputs["security"]
+    kinesis, kms = deployed.client("kinesis"), deployed.client("kms")
+    secrets = deployed.client("secretsmanager")
+    for secret in (security["db_secret_arn"], security["redis_secret_arn"]):
+        admit_sessions(secrets, secret)
+    kinesis.create_stream(**OTHER, ShardCount=1)
+    deployed.client("logs").create_log_group(**OTHER_LOGS)
+    other_key = kms.create_key()["KeyMetadata"]["KeyId"]
+    return {
+        "stream": outputs["streaming"]["kinesis_stream_arn"],
+        "database": outputs["data"]["rds_resource_id"],
+        "iterator": kinesis.get_shard_iterator(**OURS, **ITERATOR)["ShardIterator"],
+        "dead_letters": outputs["streaming"]["dead_letter_queue_url"],
+        "other_queue": deployed.client("sqs").create_queue(QueueName="another")["QueueUrl"],
+        "database_secret": security["db_secret_arn"],
+        "redis_secret": security["redis_secret_arn"],
+        "other_secret": secrets.create_secret(Name="another", SecretString="x")["ARN"],
+        "stream_key": security["stream_key_arn"],
+        "other_key": other_key,
+        "ciphertext": kms.encrypt(KeyId=security["secrets_key_arn"], Plaintext=b"x")["CiphertextBlob"],
+        "other_ciphertext": kms.encrypt(KeyId=other_key, Plaintext=b"x")["CiphertextBlob"],
+    }
+
+
+def admit_sessions(secrets: Any, secret: str) -> None:
+    """Take the statement that names the readers out of a secret's policy, and leave the one about TLS.
+
+    For a role's session AWS compares aws:PrincipalArn with the role's ARN, the emulator with the session's.
+    """
+    policy = json.loads(secrets.get_resource_policy(SecretId=secret)["ResourcePolicy"])
+    kept = [statement for statement in policy["Statement"] if statement["Sid"] != "DenyOthers"]
+    assert len(kept) == len(policy["Statement"]) - 1
+    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(policy | {"Statement": kept}))
+
+
+@pytest.fixture(scope="module")
+def acting_as(deployed) -> Callable[..., Any]:
+    """Makes clients with a role's credentials.
+
+    The roles trust AWS services, on behalf of resources that do not exist here: the root is let in for the test.
+    """
+    iam, sts = deployed.client("iam"), deployed.client("sts")
+    credentials = {}
+    for role, name in ROLES.items():
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+        trust = {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"AWS": "arn:aws:iam::000000000000:root"},
+        }
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=document)
+        given = sts.assume_role(RoleArn=arn, RoleSessionName="test")["Credentials"]
+        credentials[role] = {
+            "aws_access_key_id": given["AccessKeyId"],
+            "aws_secret_access_key": given["SecretAccessKey"],
+            "aws_session_token": given["SessionToken"],
+        }
+
+    def client(role: str, service: str, *, tls: bool = True) -> Any:
+        made = deployed.client(service, **credentials[role])
+        if tls:  # as a proxy in front of the emulator, which speaks HTTP, would say it
+            made.meta.events.register("before-send", over_tls)
+        return made
+
+    return client
+
+
+def over_tls(request: Any, **_: Any) -> None:
+    request.headers["X-Forwarded-Proto"] = "https"
+
+
+def attempt(client: Callable[..., Any], things: dict[str, Any], role: str, call: str, arguments: dict) -> str | None:
+    """The code of the refusal, or None when the call was allowed."""
+    service, operation = call.split(".")
+    filled = {key: fill(value, things) for key, value in arguments.items()}
+    try:
+        getattr(client(role, service), operation)(**filled)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return None
+
+
+def fill(value: Any, things: dict[str, Any]) -> Any:
+    if not isinstance(value, str):
+        return value
+    named = value.removeprefix("{").removesuffix("}")
+    return things[named] if named in things else value.format(**things)
+
+
+@pytest.mark.parametrize(("role", "call", "arguments"), ALLOWED)
+def test_a_role_can_do_what_it_is_for(acting_as, things, role: str, call: str, arguments: dict) -> None:
+    assert attempt(acting_as, things, role, call, arguments) is None
+
+
+@pytest.mark.parametrize(("role", "call", "arguments"), DENIED)
+def test_a_role_can_do_nothing_else(acting_as, things, role: str, call: str, arguments: dict) -> None:
+    assert attempt(acting_as, things, role, call, arguments) in REFUSALS
+
+
+def simulate(clone: Any, role: str, action: str, resource: str) -> str:
+    iam = clone.client("iam")
+    [result] = iam.simulate_principal_policy(
+        PolicySourceArn=iam.get_role(RoleName=ROLES[role])["Role"]["Arn"],
+        ActionNames=[action],
+        ResourceArns=[resource],
+    )["EvaluationResults"]
+    return str(result["EvalDecision"])
+
+
+@pytest.mark.parametrize(("role", "action", "resource"), REACHES)
+def test_a_grant_reaches_what_it_is_for(deployed, things, role: str, action: str, resource: str) -> None:
+    assert simulate(deployed, role, action, fill(resource, things)) == "allowed"
+
+
+@pytest.mark.parametrize(("role", "action", "resource"), BEYOND)
+def test_a_grant_reaches_no_further(deployed, things, role: str, action: str, resource: str) -> None:
+    assert simulate(deployed, role, action, fill(resource, things)) == "implicitDeny"
+
+
+def test_secrets_are_given_out_over_tls_only(acting_as, things) -> None:
+    with pytest.raises(ClientError) as refused:
+        acting_as("consumer", "secretsmanager", tls=False).get_secret_value(SecretId=things["database_secret"])
+    assert refused.value.response["Error"]["Code"] in REFUSALS
+
+
+@pytest.fixture
+def administrator(deployed) -> Iterator[None]:
+    """Somebody grants everything to the producer."""
+    iam, name = deployed.client("iam"), ROLES["producer"]
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=name,
+        PolicyName="everything",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+    )
+    yield
+    iam.delete_role_policy(RoleName=name, PolicyName="everything")
+
+
+@pytest.mark.usefixtures("administrator")
+def test_the_boundary_holds_whatever_is_granted(acting_as, things) -> None:
+    administration = [
+        ("iam.create_user", {"UserName": "mallory"}),
+        ("iam.put_role_policy", {"RoleName": ROLES["producer"]} | POLICY),
+        ("kinesis.delete_stream", OURS),
+        ("kms.schedule_key_deletion", {"KeyId": "{stream_key}"}),
+        ("secretsmanager.delete_secret", DATABASE_SECRET),
+    ]
+    for call, arguments in administration:
+        assert attempt(acting_as, things, "producer", call, arguments) in REFUSALS, call
+    assert attempt(acting_as, things, "producer", "kinesis.get_shard_iterator", OURS | ITERATOR) is None
