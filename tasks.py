@@ -16,6 +16,7 @@ YES = "do not ask before a real environment is changed"
 WIDE = 200
 """Columns of a table that no terminal shows, so that no value is broken over lines."""
 PARALLEL = "how many layers at a time"
+REPORT = "write report.html, and report.md for a pull request, into this folder"
 CHOICE = {
     "only": "only these layers, as in network,data",
     "from_": "only these layers and all that depend on them",
@@ -56,13 +57,15 @@ def console(*, stderr: bool = False) -> Any:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else WIDE)
+    width = None if stream.isatty() else WIDE
+    # What is shown comes from AWS and from code: no word of it is markup, an emoji or a number to colour.
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
-def terminal(*, stderr: bool = False) -> Any:
+def terminal(*, stderr: bool = False, report: str = "") -> Any:
     from shared.deploy.commands import Terminal
 
-    return Terminal(console(stderr=stderr), say)
+    return Terminal(console(stderr=stderr), say, Path(report) if report else None)
 
 
 def workspace(env: str) -> Any:
@@ -88,7 +91,13 @@ def layers(env: str, only: str | None, from_: str | None, skip: str | None, affe
 
 
 @verb(
-    help={"env": ENV, "yes": YES, "parallel": PARALLEL, "plan": "do what this plan (of preview-all --save) says"}
+    help={
+        "env": ENV,
+        "yes": YES,
+        "parallel": PARALLEL,
+        "plan": "do what this plan (of preview-all --save) says",
+        "report": REPORT,
+    }
     | CHOICE
 )
 def deploy_all(
@@ -98,6 +107,7 @@ def deploy_all(
     yes: bool = False,
     parallel: int = 4,
     plan: str = "",
+    report: str = "",
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
@@ -110,7 +120,7 @@ def deploy_all(
     approved = Plan.load(Path(plan)) if plan else None
     chosen = layers(env, only, from_, skip, affected)
     return commands.deploy_all(
-        workspace(env), terminal(), yes=yes, parallel=parallel, layers=chosen, approved=approved
+        workspace(env), terminal(report=report), yes=yes, parallel=parallel, layers=chosen, approved=approved
     )
 
 
@@ -120,6 +130,7 @@ def deploy_all(
         "parallel": PARALLEL,
         "save": "write the plan to this file, for deploy-all --plan",
         "expect_no_changes": "exit with 2 if there are changes",
+        "report": REPORT,
     }
     | CHOICE
 )
@@ -130,6 +141,7 @@ def preview_all(
     parallel: int = 4,
     save: str = "",
     expect_no_changes: bool = False,
+    report: str = "",
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
@@ -142,7 +154,7 @@ def preview_all(
     chosen = layers(env, only, from_, skip, affected)
     return commands.preview_all(
         workspace(env),
-        terminal(),
+        terminal(report=report),
         parallel=parallel,
         layers=chosen,
         save=file,
@@ -158,12 +170,12 @@ def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4)
     return commands.resume(workspace(env), terminal(), yes=yes, parallel=parallel)
 
 
-@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
-def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
+def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, report: str = "") -> int:
     """Destroy every layer, readers first, after a preview of every destroy."""
     from shared.deploy import commands
 
-    return commands.destroy_all(workspace(env), terminal(), yes=yes, parallel=parallel)
+    return commands.destroy_all(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
 
 
 @verb(help={"env": ENV, "format": "table (default) or json", "parallel": PARALLEL})
@@ -343,12 +355,18 @@ def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> N
         unlocking.unlock(opened, find_layer(layer), say, force=force)
 
 
-@verb(help={"format": "text (default), mermaid, dot, or svg (needs Graphviz)"})
-def graph(_: Context, format: str = "text") -> None:
+@verb(
+    help={
+        "format": "text (default), mermaid, dot or svg",
+        "env": "colour each layer by how it is in this environment (default: no colours)",
+    }
+)
+def graph(_: Context, format: str = "text", env: str | None = None) -> None:
     """Show which layer reads which."""
-    from shared.deploy import views
+    from shared.deploy import graph, views
 
-    print(views.graph(format))
+    states = functools.cache(lambda: views.conditions(workspace(env)) if env else {})
+    show(format, **{form: lambda draw=draw: draw(states()) for form, draw in graph.FORMS.items()})
 
 
 @verb()

@@ -10,17 +10,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from shared.deploy import palette
 from shared.deploy.operation import Operation, Status
 from shared.deploy.runner import Run, Tell
 
-STYLES = {
-    Status.WAITING: "dim",
-    Status.RUNNING: "cyan",
-    Status.SUCCEEDED: "green",
-    Status.FAILED: "bold red",
-    Status.SKIPPED: "yellow",
-    Status.INTERRUPTED: "yellow",
-}
 KEPT_LINES = 8
 """How many of the newest lines stand under the live table."""
 
@@ -73,7 +66,7 @@ def progress_table(operations: Iterable[Operation], *, current: bool = False) ->
         table.add_column(heading, no_wrap=True)
     table.add_column("", no_wrap=True, overflow="ellipsis")
     for operation in operations:
-        status = Text(operation.status, STYLES[operation.status])
+        status = Text(operation.status, palette.terminal_style(operation.status))
         seconds = f"{operation.seconds:.1f} s" if operation.began else ""
         detail = Text(operation.current if current else "")
         table.add_row(operation.layer, status, seconds, changes(operation), detail)
@@ -86,7 +79,7 @@ def summarize(run: Run, console: Console) -> None:
     for operation in run.operations.values():
         if operation.reason:
             line = f"{operation.layer} {operation.status}: {operation.reason}"
-            console.print(line, style=STYLES[operation.status], soft_wrap=True)
+            console.print(line, style=palette.terminal_style(operation.status), soft_wrap=True)
 
 
 def changes(operation: Operation) -> str:

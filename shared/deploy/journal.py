@@ -64,7 +64,7 @@ class Journal:
     """The record of the run under way."""
 
     def __init__(self, workspace: Workspace, verb: str, wanted: Collection[str]) -> None:
-        commit, dirty = _git()
+        commit, dirty = work_tree()
         self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty, wanted=list(wanted))
         self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
         self.folder.mkdir(parents=True, mode=0o700)
@@ -112,7 +112,7 @@ def last_run(env: str) -> RunRecord | None:
     return None
 
 
-def _git() -> tuple[str, bool]:
+def work_tree() -> tuple[str, bool]:
     """The commit of the work tree, and whether the tree differs from it; empty outside of git."""
     told = subprocess.run(
         ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],

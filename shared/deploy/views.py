@@ -1,4 +1,4 @@
-"""Views on an environment: outputs, status, the graph, the doctor's findings."""
+"""Views on an environment: outputs, status, the doctor's findings."""
 
 import json
 import platform
@@ -7,11 +7,11 @@ import shutil
 from importlib.metadata import version
 from typing import Any
 
-import graphviz
 from rich.table import Table
 from rich.text import Text
 
 from shared import localcloud
+from shared.deploy import palette
 from shared.deploy.engine import Engine
 from shared.deploy.locks import stack_lock
 from shared.deploy.sources import changed_since
@@ -19,8 +19,6 @@ from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS
-
-STYLES = {"ok": "green", "changed since": "yellow", "failed": "bold red", "interrupted": "bold red"}
 
 
 def outputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
@@ -64,7 +62,7 @@ def status_table(workspace: Workspace) -> Table:
         lock = stack_lock(workspace, layer)
         table.add_row(
             layer,
-            Text(condition, STYLES.get(condition, "dim")),
+            Text(condition, palette.terminal_style(condition)),
             f"{state.last.kind} {state.last.ended}" if state.last else "",
             str(len(state.resources)),
             str(lock or ""),
@@ -72,55 +70,16 @@ def status_table(workspace: Workspace) -> Table:
     return table
 
 
+def conditions(workspace: Workspace) -> dict[str, str]:
+    """The condition of every layer."""
+    return {layer: condition_of(state, workspace.env) for layer, state in read_states(workspace, LAYERS).items()}
+
+
 def condition_of(state: LayerState, env: str) -> str:
     """`never`, `destroyed`, `ok`, `changed since`, `failed` or `interrupted`."""
     if state.condition == "ok" and state.last and changed_since(state.last, state.layer, env):
         return "changed since"
     return state.condition
-
-
-def graph_text() -> str:
-    """A line a layer, in the order they deploy in."""
-    width = max(map(len, LAYERS))
-    lines = []
-    for layer, info in LAYERS.items():
-        reads = f"reads {', '.join(sorted(info.reads))}" if info.reads else "reads nothing"
-        lines.append(f"{layer:{width}}  {reads}")
-    return "\n".join(lines)
-
-
-def graph_mermaid() -> str:
-    edges = [f"    {upstream} --> {layer}" for layer, info in LAYERS.items() for upstream in sorted(info.reads)]
-    return "\n".join(["graph LR", *edges])
-
-
-def graph_dot() -> graphviz.Digraph:
-    graph = graphviz.Digraph("txmon", graph_attr={"rankdir": "LR"}, node_attr={"shape": "box"})
-    for layer, info in LAYERS.items():
-        graph.node(layer, label=f"{layer}\n{info.owner}")
-        for upstream in sorted(info.reads):
-            graph.edge(upstream, layer)
-    return graph
-
-
-def graph(form: str) -> str:
-    """The graph of layers as `text`, `mermaid`, `dot` or `svg`.
-
-    Raises:
-        TxmonError: another form, or no Graphviz for svg.
-    """
-    match form:
-        case "text":
-            return graph_text()
-        case "mermaid":
-            return graph_mermaid()
-        case "dot":
-            return str(graph_dot().source)
-        case "svg":
-            if not shutil.which("dot"):
-                raise TxmonError("svg needs Graphviz's dot on PATH: install graphviz, or use --format dot or mermaid")
-            return str(graph_dot().pipe(format="svg", encoding="utf-8"))
-    raise TxmonError(f"there is no format {form!r}; there are: text, mermaid, dot, svg")
 
 
 def doctor_table(engine: Engine) -> Table:
@@ -132,7 +91,6 @@ def doctor_table(engine: Engine) -> Table:
     for package in ("pulumi", "pulumi-aws", "ministack"):
         table.add_row(package, version(package))
     table.add_row("go", shutil.which("go") or "not on PATH (only needed to build the engine)")
-    table.add_row("graphviz", shutil.which("dot") or "not on PATH (only needed for ./inv graph --format svg)")
     table.add_row(
         "local cloud", str(cloud) if cloud else "not running (./inv local-env or ./inv deploy-all starts it)"
     )

@@ -7,35 +7,12 @@ import pytest
 
 from shared.deploy import sources, views
 from shared.deploy.state import Update
-from shared.errors import TxmonError
-from shared.layers import LAYERS
 
 
 def test_env_lines_are_upper_case_quoted_for_a_shell_and_keep_structure_as_json() -> None:
     found = {"data": {"redis_port": 6379, "name": "it's", "ids": ["a", "b"], "contract_version": 1}}
     lines = dict(line.split("=", 1) for line in views.outputs_as_env(found).splitlines())
     assert lines == {"REDIS_PORT": "6379", "NAME": shlex.quote("it's"), "IDS": shlex.quote(json.dumps(["a", "b"]))}
-
-
-def test_every_edge_stands_in_every_form_of_the_graph() -> None:
-    for layer, info in LAYERS.items():
-        for upstream in info.reads:
-            assert f"{upstream} --> {layer}" in views.graph("mermaid")
-            assert f"{upstream} -> {layer}" in views.graph("dot")
-    assert "streaming   reads security" in views.graph("text")
-
-
-def test_svg_without_graphviz_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(TxmonError, match="install graphviz"):
-        views.graph("svg")
-
-
-@pytest.mark.skipif(views.shutil.which("dot") is None, reason="Graphviz is not installed")
-def test_svg_is_a_picture_with_every_layer() -> None:
-    text = views.graph("svg")
-    assert text.rstrip().endswith("</svg>")
-    assert all(layer in text for layer in LAYERS)
 
 
 @pytest.fixture
