@@ -109,7 +109,10 @@ def _constant(contract: ast.ClassDef, variable: str, default: Any) -> Any:
     """The value of a class variable of the contract."""
     for node in contract.body:
         match node:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value) if name == variable:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                | ast.Assign(targets=[ast.Name(id=name)], value=value)
+            ) if name == variable:
                 return ast.literal_eval(value)
     return default
 

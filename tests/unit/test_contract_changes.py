@@ -16,7 +16,7 @@ from shared.errors import TxmonError
 
 
 def shown(table: Table) -> str:
-    console = Console(width=200)
+    console = Console(width=200, markup=False)  # as the verbs print
     with console.capture() as captured:
         console.print(table)
     return captured.get()
@@ -37,6 +37,13 @@ def test_the_code_says_what_the_contracts_are() -> None:
         assert found.version == contract.version
         assert {name: Kind(kind.type) for name, kind in found.outputs.items()} == promised
         assert {name: kind.length for name, kind in found.outputs.items()} == lengths
+
+
+@pytest.mark.parametrize("version", ["version: ClassVar[int] = 2", "version = 2"])
+def test_the_code_says_which_version_a_contract_has(version: str) -> None:
+    layer = 'layer: ClassVar[str] = "data"'
+    text = work_tree()[DATA].replace(layer, f"{layer}\n    {version}")
+    assert shapes({DATA: text})["data"].version == 2
 
 
 def test_the_code_says_who_reads_what(run_layer: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

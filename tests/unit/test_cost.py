@@ -45,6 +45,11 @@ def resource(kind: str, **inputs: Any) -> Resource:
         (RDS, LARGE, {"db.m7g.xlarge": 1, "database gp3 GiB": 100, "database insights vCPU": 4}),
         (
             RDS,
+            {**LARGE, "multiAz": True},
+            {"db.m7g.xlarge": 2, "database gp3 GiB": 200, "database insights vCPU": 8},
+        ),
+        (
+            RDS,
             {**SMALL, "manageMasterUserPassword": True},
             {"db.t3.micro": 1, "database gp3 GiB": 20, "secret": 1},
         ),
