@@ -14,13 +14,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from shared.deploy import graph, palette
+from shared.deploy.drift import SECRET
 from shared.deploy.journal import RunRecord, work_tree
 from shared.deploy.operation import Action, Operation, Status, Step, is_unknown
 from shared.deploy.plan import DANGER
 from shared.deploy.runner import Run
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
-SECRET = "[secret]"  # noqa: S105 (what the engine's events say instead of one)
 MARKDOWN_STEPS = 40
 """Steps of a layer that Markdown shows: a comment on a pull request holds 65,536 characters."""
 MARKDOWN = re.compile(r"[\\`*\[\]<>#|~&@]|\b_|_\b|^[-+]")

@@ -109,6 +109,7 @@ def test_an_edge_over_several_rows_passes_between_their_boxes() -> None:
         if "V" in path.get("d")
     ]
     assert passes
+    assert all(0 < x < float(drawing.get("width")) for x, _ in passes)
     for x, y in passes:
         assert not any(left <= x <= left + graph.BOX_WIDTH and top == y for left, top in boxes)
 
