@@ -73,7 +73,7 @@ def require_unlocked(workspace: Workspace) -> None:
 
 
 def free_own(workspace: Workspace, layer: str, pid: int) -> None:
-    """Free the lock of an engine that is known to be dead: a signal that comes before it listens leaves its lock."""
+    """Free the lock of an engine that an interruption has ended before it did anything."""
     lock = stack_lock(workspace, layer)
     if lock and lock.pid == pid and lock.abandoned:
         workspace.call(layer, "cancel", "--yes")

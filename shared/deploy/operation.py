@@ -137,10 +137,10 @@ class Operation:
         return (self.ended or time.monotonic()) - self.began if self.began else 0.0
 
     @property
-    def killed(self) -> int | None:
-        """The engine's process, if a signal has ended it before it could end by itself."""
+    def unheard(self) -> int | None:
+        """The engine's process, if the interruption came before it listened and so ended it there and then."""
         process = self.process
-        return process.pid if process and process.returncode is not None and process.returncode < 0 else None
+        return process.pid if process and process.returncode == -signal.SIGINT else None
 
     @property
     def changed(self) -> dict[str, int]:

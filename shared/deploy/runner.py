@@ -143,8 +143,8 @@ class Run:
             lambda line: tell(operation, line),
             self._planned(operation.layer),
         )
-        if operation.killed:
-            free_own(self.workspace, operation.layer, operation.killed)
+        if operation.unheard:
+            free_own(self.workspace, operation.layer, operation.unheard)
 
     def _planned(self, layer: str) -> dict[str, str]:
         """For a preview: what the layers before it are planned to export."""
