@@ -55,6 +55,8 @@ def deploy_all(
     A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
     that would then lose something that the plan does not have stops before it begins.
     """
+    if approved:
+        layers = approved.among(layers, workspace.env)
     require_somebody(workspace, yes=yes or approved is not None)
     guards.require_upstreams(workspace, layers)
     if approved is None and not (yes or workspace.environment.is_local):

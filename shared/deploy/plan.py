@@ -72,6 +72,21 @@ class Plan(BaseModel):
         except (OSError, ValidationError):
             raise TxmonError(f"{path} holds no plan; make one with: ./inv preview-all --save {path}") from None
 
+    def among(self, layers: Iterable[str], env: str) -> list[str]:
+        """Those of `layers` that the plan is about.
+
+        Raises:
+            TxmonError: it is a plan for another environment, or about none of them.
+        """
+        if self.env != env:
+            raise TxmonError(
+                f"this is a plan for {self.env}, not for {env}: make one with ./inv preview-all --env {env}"
+            )
+        chosen = [layer for layer in layers if layer in self.layers]
+        if not chosen:
+            raise TxmonError(f"the plan is about none of these layers, but about {', '.join(self.layers)}")
+        return chosen
+
     def surprise(self, workspace: Workspace, layer: str) -> str | None:
         """What the layer would lose now that the plan does not have, as a sentence; None if nothing.
 

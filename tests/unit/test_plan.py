@@ -96,6 +96,15 @@ def test_a_file_that_is_no_plan_says_how_to_make_one(tmp_path: Path, text: str |
         Plan.load(file)
 
 
+def test_a_plan_is_done_for_its_own_environment_and_layers_only() -> None:
+    plan = Plan(env="local", layers={"data": planned(certain=True), "network": planned(certain=True)})
+    assert plan.among(["network", "security", "data"], "local") == ["network", "data"]
+    with pytest.raises(TxmonError, match="a plan for local, not for dev"):
+        plan.among(["network"], "dev")
+    with pytest.raises(TxmonError, match="about none of these layers, but about data, network"):
+        plan.among(["security"], "local")
+
+
 def planned(*steps: Step, certain: bool, unchanged: int = 5) -> PlannedLayer:
     made = [PlannedStep(op=step.op, type=step.type, name=step.name) for step in steps]
     return PlannedLayer(steps=made, outputs={}, certain=certain, unchanged=unchanged)
