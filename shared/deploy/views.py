@@ -91,9 +91,8 @@ def doctor_table(engine: Engine) -> Table:
     for package in ("pulumi", "pulumi-aws", "ministack"):
         table.add_row(package, version(package))
     table.add_row("go", shutil.which("go") or "not on PATH (only needed to build the engine)")
-    table.add_row(
-        "local cloud", str(cloud) if cloud else "not running (./inv local-env or ./inv deploy-all starts it)"
-    )
+    running = f"at {cloud.endpoint} since {cloud.started} (process {cloud.pid})" if cloud else "not running"
+    table.add_row("local cloud", running)
     return table
 
 
