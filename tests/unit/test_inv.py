@@ -1,0 +1,84 @@
+"""The script that everything begins with: what it says when the machine lacks something."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    for name in ("inv", "requirements.txt"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for tool in ("dirname", "cat", "cmp", "rm", "pwd"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    return tmp_path
+
+
+def inv(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {"HOME": str(clone / "home"), "PATH": str(clone / "bin")} | variables
+    return subprocess.run(
+        ["/bin/sh", clone / "inv", "--list"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_no_python_that_is_new_enough_is_one_sentence(clone: Path) -> None:
+    script(clone / "bin/python3", "exit 1")
+    done = inv(clone)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "txmon: Python 3.11 or newer (with its venv module) is needed and none is on PATH; "
+        "install it and run this again.\n"
+    )
+
+
+def test_no_home_is_one_sentence(clone: Path) -> None:
+    done = inv(clone, HOME="")
+    assert done.returncode == 1
+    assert done.stderr.startswith("txmon: HOME is not set")
+
+
+def test_an_unreachable_registry_is_said_so_and_leaves_nothing_half_made(clone: Path) -> None:
+    done = inv(
+        clone,
+        PATH=os.environ["PATH"],
+        PIP_INDEX_URL="http://127.0.0.1:9/simple",
+        PIP_RETRIES="0",
+        PIP_CONFIG_FILE="/dev/null",
+    )
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith(
+        "txmon: cannot install uv: is the Python package registry reachable? Run this again when it is."
+    )
+    assert not (clone / ".venv").exists()
+    assert not list((clone / "home").rglob("uv-*"))
+
+
+def test_requirements_that_cannot_be_had_are_said_so_and_leave_no_environment(clone: Path) -> None:
+    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    (clone / "requirements.txt").write_text("no-such-package-of-txmon==1.0\n")
+    done = inv(
+        clone,
+        PATH=os.environ["PATH"],
+        XDG_CACHE_HOME=str(cached),
+        UV_INDEX_URL="http://127.0.0.1:9/simple",
+        UV_HTTP_RETRIES="0",
+    )
+    assert done.returncode == 1
+    assert "txmon: cannot install requirements.txt (see above)" in done.stderr
+    assert not (clone / ".venv").exists()
