@@ -1,6 +1,7 @@
 """One command of the engine on one layer, followed through the events it streams (`pulumi … --json`)."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -21,6 +22,8 @@ STACK_REFERENCE = "pulumi:pulumi:StackReference"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in the engine's events for a value that is not known yet (`pulumi.runtime.rpc.UNKNOWN`, whose import
 would cost every verb half a second; a test compares the two)."""
+CANCELED = re.compile(r"(error: )?\w+ canceled")
+"""What the engine says when it was asked to end; of a resource it may say so too, when another one has failed."""
 FOLLOW_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
 PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
@@ -283,7 +286,7 @@ class Operation:
         if code == 0:
             self.status = Status.SUCCEEDED
             return
-        if code == -signal.SIGINT or any("canceled" in error for error in self.errors):
+        if code == -signal.SIGINT or any(CANCELED.fullmatch(error) for error in self.errors):
             self.status, self.reason = Status.INTERRUPTED, "interrupted; what was done is kept, run it again to go on"
             return
         self.status = Status.FAILED

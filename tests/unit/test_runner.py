@@ -166,6 +166,13 @@ def test_a_traceback_is_told_as_its_last_line(workspace) -> None:
     assert operation.reason == "the program failed: ZeroDivisionError: division by zero"
 
 
+def test_a_failure_that_cancels_other_resources_is_no_interruption(workspace) -> None:
+    script = "echo 'error: creating a queue: context canceled'; echo 'error: no room'; exit 255"
+    operation = run(workspace(script), {"network": ()}).operations["network"]
+    assert operation.status is Status.FAILED
+    assert "no room" in operation.reason
+
+
 def test_an_engine_that_ends_without_a_word_names_the_command(workspace) -> None:
     operation = run(workspace("exit 3"), {"network": ()}).operations["network"]
     assert operation.status is Status.FAILED
