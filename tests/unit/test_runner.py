@@ -85,7 +85,8 @@ def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
 
 def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace) -> None:
     running = threading.Event()
-    given = workspace("trap 'echo \"error: update canceled\"; exit 255' INT\nsleep 10 & wait")
+    begun = json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "warning", "message": "begun"}})
+    given = workspace(f"trap 'echo \"error: update canceled\"; exit 255' INT\necho '{begun}'\nsleep 10 & wait")
     result = Run(given, Action.UP, READS, given.engine.folder)
 
     def interrupt() -> None:
