@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import cost, display, guards, plan, report
+from shared.deploy import display, guards, plan
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
@@ -22,6 +23,9 @@ from shared.deploy.views import condition_of
 from shared.deploy.workspace import Workspace, open_workspace
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS
+
+if TYPE_CHECKING:
+    from shared.deploy.cost import Estimate
 
 CHANGED = 2
 """Exit code: changes were found where none were expected."""
@@ -69,7 +73,7 @@ def deploy_all(
         run = Run(workspace, Action.UP, _among(layers), journal.folder, check)
         _execute(run, terminal, parallel, journal)
     if run.ok:
-        _tell_what_an_application_needs(workspace, terminal.console)
+        _tell_what_an_application_needs(workspace, run, terminal.console)
     else:
         terminal.console.print(f"mend what failed, then go on with: ./inv resume --env {workspace.env}")
     return run.exit_code
@@ -107,6 +111,8 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
         terminal.console.print(f"not deployed yet: {', '.join(missing)}; what depends on their outputs is unknown")
     if not run.ok:
         raise Ended(run.exit_code)
+    from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
+
     terminal.console.print(cost.difference(run.operations.values()))
     return made
 
@@ -126,7 +132,7 @@ def _previews(
     return run
 
 
-def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> dict[str, cost.Estimate]:
+def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dict[str, Estimate]":
     """What each layer would cost a month, as a preview plans it; nothing is created.
 
     Raises:
@@ -135,6 +141,8 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> dict
     run = _previews(workspace, terminal, LAYERS, parallel, workspace.missing_stacks())
     if not run.ok:
         raise Ended(run.exit_code)
+    from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
+
     return cost.of_layers(run.operations.values())
 
 
@@ -239,6 +247,8 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
         journal.end(run.result)
     display.summarize(run, terminal.console)
     if terminal.report:
+        from shared.deploy import report  # noqa: PLC0415 (only reports need the templates)
+
         record = journal.record if journal else report.record_of(run)
         written = report.write(report.report_of(record, run.operations.values()), terminal.report)
         terminal.say(f"report: {', '.join(map(str, written))}")
@@ -267,15 +277,18 @@ def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
         raise TxmonError("not confirmed; nothing was done")
 
 
-def _tell_what_an_application_needs(workspace: Workspace, console: Console) -> None:
-    """The outputs an application needs, from all layers, and what to type next."""
-    states = read_states(workspace, set(APPLICATION_OUTPUTS.values()))
+def _tell_what_an_application_needs(workspace: Workspace, run: Run, console: Console) -> None:
+    """The outputs an application needs, from the run and the layers beside it, and what to type next."""
+    beside = set(APPLICATION_OUTPUTS.values()) - run.operations.keys()
+    known = {layer: operation.outputs for layer, operation in run.operations.items()}
+    if beside:
+        known |= {layer: state.outputs for layer, state in read_states(workspace, beside).items()}
     table = Table(box=None, pad_edge=False, title="what an application needs", title_justify="left")
     table.add_column("output", no_wrap=True)
     table.add_column("value", overflow="fold")
     for name, layer in APPLICATION_OUTPUTS.items():
-        if name in states[layer].outputs:
-            table.add_row(name, str(states[layer].outputs[name]))
+        if name in known[layer]:
+            table.add_row(name, str(known[layer][name]))
     console.print(table)
     env = workspace.env
     console.print(
