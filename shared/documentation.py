@@ -27,6 +27,7 @@ def readmes() -> dict[Path, str]:
         ValueError: a README lacks a marker.
     """
     tables = {readme(layer): {"outputs": outputs_table(layer), "settings": settings_table(layer)} for layer in LAYERS}
+    tables[readme("network")]["access"] = access_table()
     return {path: _written(path, made) for path, made in {ROOT_README: {"layers": layers_table()}, **tables}.items()}
 
 
@@ -65,6 +66,15 @@ def layers_table() -> str:
             )
             for layer, info in LAYERS.items()
         ),
+    )
+
+
+def access_table() -> str:
+    """Who may talk to whom: the network's matrix, from which the security groups' rules are made too."""
+    matrix = importlib.import_module("projects.network.groups").MATRIX
+    return _table(
+        ("From", "To", "Port", "For"),
+        ((access.source, access.target, str(access.port), access.purpose) for access in matrix),
     )
 
 
