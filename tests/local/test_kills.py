@@ -1,0 +1,110 @@
+"""Killed at many points: the next command tells what happened and ends with exactly the right resources."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from typing import Any
+
+import psutil
+import pytest
+
+from shared.layers import LAYERS
+
+pytestmark = pytest.mark.local
+
+POINTS = (0.5, 2.0, 4.0, 6.0)
+"""Seconds into a run: while the first layers begin, in their midst, in the next ones, near the end."""
+
+
+def engines(clone) -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "pulumi" and any(str(clone.path) in word for word in process.info["cmdline"] or ())
+    ]
+
+
+def killed(clone, verb: str, victim: str, after: float) -> None:
+    """Run a verb and kill the runner or one of its engines after some seconds; wait until all has come to rest."""
+    run = subprocess.Popen(
+        clone.command(verb),
+        cwd=clone.path,
+        env=clone.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
+    )
+    time.sleep(after)
+    if victim == "runner":
+        run.kill()
+    else:
+        for engine in random.sample(running := engines(clone), min(1, len(running))):
+            engine.kill()
+    run.wait(120)
+    psutil.wait_procs(engines(clone), timeout=60)
+
+
+def mended(clone, verb: str) -> None:
+    """Run a verb until it has gone well, doing what it says on the way; it may ask for an unlock a layer, no more."""
+    for _ in range(len(LAYERS) + 1):
+        done = clone.inv(verb)
+        if done.code == 0:
+            return
+        asked = re.search(r"\./inv unlock (\w+) --env local", done.said)
+        assert asked, done.said
+        freed = clone.inv("unlock", asked.group(1))
+        assert freed.code == 0, freed.said
+    pytest.fail(done.said)
+
+
+def made(clone) -> Counter[str]:
+    """How many of each thing the emulator holds that would be there twice if a create was done again."""
+    ec2 = clone.client("ec2")
+    own = [{"Name": "tag:Project", "Values": ["txmon"]}]
+    counted: dict[str, list[Any]] = {
+        "vpc": ec2.describe_vpcs(Filters=own)["Vpcs"],
+        "subnet": ec2.describe_subnets(Filters=own)["Subnets"],
+        "route table": ec2.describe_route_tables(Filters=own)["RouteTables"],
+        "security group": ec2.describe_security_groups(Filters=own)["SecurityGroups"],
+        "endpoint": ec2.describe_vpc_endpoints(Filters=own)["VpcEndpoints"],
+        "key": [a for a in clone.client("kms").list_aliases()["Aliases"] if "transaction" in a["AliasName"]],
+        "role": clone.client("iam").list_roles()["Roles"],
+        "stream": clone.client("kinesis").list_streams()["StreamNames"],
+        "database": clone.client("rds").describe_db_instances()["DBInstances"],
+        "cache": clone.client("elasticache").describe_replication_groups()["ReplicationGroups"],
+        "alarm": clone.client("cloudwatch").describe_alarms()["MetricAlarms"],
+    }
+    return Counter({name: len(found) for name, found in counted.items()})
+
+
+@pytest.fixture(scope="module")
+def complete(clone) -> Counter[str]:
+    """What a deploy without any trouble makes."""
+    assert clone.inv("deploy-all").code == 0
+    counted = made(clone)
+    assert clone.inv("destroy-all").code == 0
+    assert +made(clone) == Counter()
+    return counted
+
+
+@pytest.mark.parametrize("after", POINTS)
+@pytest.mark.parametrize("victim", ["runner", "engine"])
+def test_a_deploy_killed_at_any_point_is_finished_by_the_next(clone, complete, victim: str, after: float) -> None:
+    killed(clone, "deploy-all", victim, after)
+    mended(clone, "deploy-all")
+    assert made(clone) == complete
+    killed(clone, "destroy-all", victim, after)
+    mended(clone, "destroy-all")
+    assert +made(clone) == Counter()
+
+
+def test_a_killed_emulator_leaves_nothing_twice(clone, complete) -> None:
+    run = subprocess.Popen(clone.command("deploy-all"), env=clone.environment(), stdout=subprocess.DEVNULL)
+    time.sleep(POINTS[1])
+    os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
+    assert run.wait(120) == 1
+    mended(clone, "deploy-all")
+    assert made(clone) == complete
