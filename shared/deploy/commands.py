@@ -18,7 +18,7 @@ from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.session import changing
-from shared.deploy.state import read_states
+from shared.deploy.state import deployed_states, read_states
 from shared.deploy.views import condition_of
 from shared.deploy.workspace import Workspace, open_workspace
 from shared.errors import Ended, TxmonError
@@ -208,13 +208,13 @@ def destroy_all(
     verb: str = "destroy-all",
 ) -> int:
     """Destroy layers, readers first, once a preview of every destroy has gone well."""
-    readers = guards.require_no_other_readers(workspace, layers)
-    states = read_states(workspace, layers)
-    deployed = [layer for layer in layers if states[layer].is_deployed]
+    states = deployed_states(workspace)
+    readers = guards.require_no_other_readers(workspace, states, layers)
+    deployed = [layer for layer in layers if layer in states]
     if not deployed:
         terminal.console.print(f"nothing is deployed in {workspace.env}")
         return 0
-    guards.require_unprotected(workspace, states.values())
+    guards.require_unprotected(workspace, [states[layer] for layer in deployed])
     with changing(workspace, verb, deployed, terminal.say) as journal:
         previews = Run(workspace, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), journal.folder)
         _execute(previews, terminal, parallel, journal)

@@ -1,9 +1,9 @@
 """What has to be true before a layer is changed; each guard raises one sentence that names what mends it."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from shared.deploy.selection import relied_on
-from shared.deploy.state import LayerState, read_states, stack_references
+from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS, deploy_order
@@ -54,15 +54,17 @@ def require_settled(workspace: Workspace) -> None:
             )
 
 
-def require_no_other_readers(workspace: Workspace, layers: Collection[str]) -> dict[str, set[str]]:
+def require_no_other_readers(
+    workspace: Workspace, states: Mapping[str, LayerState], layers: Collection[str]
+) -> dict[str, set[str]]:
     """No deployed stack outside of `layers` reads one of them; gives the readers of each layer.
 
-    Readers are found in the states of all stacks of the environment, those of other repositories included.
+    Readers are found in `states`: those of all deployed stacks of the environment, from other repositories too.
 
     Raises:
         TxmonError: names the readers.
     """
-    found = readers(workspace)
+    found = readers(states)
     for layer in layers:
         others = found[layer] - set(layers)
         if others:
@@ -79,13 +81,9 @@ def require_no_other_readers(workspace: Workspace, layers: Collection[str]) -> d
     return found
 
 
-def readers(workspace: Workspace) -> dict[str, set[str]]:
-    """Layer -> the deployed stacks of the environment that read it, by layer or else by project."""
-    found: dict[str, set[str]] = {layer: set() for layer in LAYERS}
-    for reader, reads in stack_references(workspace).items():
-        for layer in reads & found.keys():
-            found[layer].add(reader)
-    return found
+def readers(states: Mapping[str, LayerState]) -> dict[str, set[str]]:
+    """Layer -> the stacks that read it, by layer or else by project."""
+    return {layer: {reader for reader, state in states.items() if layer in state.reads} for layer in LAYERS}
 
 
 def require_unprotected(workspace: Workspace, states: Iterable[LayerState]) -> None:

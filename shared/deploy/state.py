@@ -110,9 +110,12 @@ def read_states(workspace: Workspace, layers: Iterable[str]) -> dict[str, LayerS
         return dict(zip(wanted, states, strict=True))
 
 
-def stack_references(workspace: Workspace) -> dict[str, set[str]]:
-    """Every deployed stack of the environment, by layer or else by project, and the layers or projects it reads."""
+def deployed_states(workspace: Workspace) -> dict[str, LayerState]:
+    """The state of every stack of the environment that holds something, by layer or else by project.
+
+    Stacks of other repositories are among them. How the last updates ended is not looked up.
+    """
     return {
-        layer_of(owner): LayerState(owner, exported.get("deployment") or {}, None).reads
+        layer_of(owner): LayerState(layer_of(owner), exported.get("deployment") or {}, None)
         for owner, exported in workspace.export_all().items()
     }

@@ -62,30 +62,34 @@ def test_an_upstream_that_is_not_as_it_should_be_is_named_with_what_mends_it(sta
     assert "./inv up streaming --env dev" in str(told.value)
 
 
-@pytest.fixture
-def references(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
-    given: dict[str, set[str]] = {}
-    monkeypatch.setattr(guards, "stack_references", lambda _: given)
-    return given
+def reading(**reads: set[str]) -> dict[str, LayerState]:
+    """Deployed stacks, and the layers that each reads."""
+
+    def reference(layer: str) -> dict[str, str]:
+        return {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project(layer)}/dev"}
+
+    return {
+        reader: LayerState(reader, {"resources": [reference(layer) for layer in layers]}, None)
+        for reader, layers in reads.items()
+    }
 
 
-def test_a_layer_that_a_deployed_layer_reads_may_not_go(references) -> None:
-    references |= {"data": {"network"}, "monitoring": {"network", "data"}}
-    with pytest.raises(
-        TxmonError, match=r"network is still read by monitoring, data, which are deployed: ./inv destroy"
-    ):
-        guards.require_no_other_readers(AnyWorkspace(), ["network"])
+def test_a_layer_that_a_deployed_layer_reads_may_not_go() -> None:
+    states = reading(data={"network"}, monitoring={"network", "data"})
+    message = r"network is still read by monitoring, data, which are deployed: \./inv destroy monitoring"
+    with pytest.raises(TxmonError, match=message):
+        guards.require_no_other_readers(AnyWorkspace(), states, ["network"])
 
 
-def test_a_reader_from_another_repository_blocks_too(references) -> None:
-    references |= {"fraud-detection": {"streaming"}}
-    with pytest.raises(TxmonError, match="streaming is still read by fraud-detection, which is deployed"):
-        guards.require_no_other_readers(AnyWorkspace(), list(CONTRACTS))
+def test_a_reader_from_another_repository_blocks_too() -> None:
+    states = reading(fraud={"streaming"})
+    with pytest.raises(TxmonError, match="streaming is still read by fraud, which is deployed"):
+        guards.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
 
 
-def test_readers_that_go_too_do_not_block_and_are_given_as_the_order(references) -> None:
-    references |= {"data": {"network"}, "monitoring": {"network", "data"}}
-    readers = guards.require_no_other_readers(AnyWorkspace(), list(CONTRACTS))
+def test_readers_that_go_too_do_not_block_and_are_given_as_the_order() -> None:
+    states = reading(data={"network"}, monitoring={"network", "data"})
+    readers = guards.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
     assert readers["network"] == {"data", "monitoring"}
     assert readers["monitoring"] == set()
 
