@@ -1,6 +1,10 @@
 """Mends what a killed run leaves behind: a lock, and operations of which nobody knows whether AWS did them."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from shared import localcloud
 from shared.deploy import locks
@@ -49,13 +53,34 @@ def _settle(workspace: Workspace, state: LayerState, say: Callable[[str], None])
     made = localcloud.created(LOCAL_HOME, creating) if workspace.environment.is_local else {}
     unknown = [urn for urn in creating if urn not in made]
     if unknown and not workspace.environment.is_local:
-        command = workspace.shown(state.layer, "refresh", "--import-pending-creates", f"'{unknown[0]} ID'")
+        taking = ("--import-pending-creates", f"'{unknown[0]}'", "--import-pending-creates", "ID")
+        command = workspace.shown(state.layer, "refresh", *taking)
         clear = workspace.shown(state.layer, "refresh", "--clear-pending-creates")
         names = ", ".join(urn.rsplit("::", 1)[-1] for urn in unknown)
         raise TxmonError(
             f"nobody knows whether AWS has made {names}; look in the console: if it has, take it into the state with "
             f"{command}; if not: {clear}"
         )
-    imports = [word for pair in made.items() for part in pair for word in ("--import-pending-creates", part)]
-    workspace.call(state.layer, "refresh", "--yes", "--skip-preview", *imports, "--clear-pending-creates")
+    with TemporaryDirectory() as folder:
+        settled = Path(folder) / "state.json"
+        settled.write_text(json.dumps(_with(json.loads(workspace.call(state.layer, "stack", "export")), made)))
+        workspace.call(state.layer, "stack", "import", "--file", str(settled))
+    workspace.call(state.layer, "refresh", "--yes", "--skip-preview")
     say(f"settled what {state.layer} was in the middle of: {', '.join(state.pending)}")
+
+
+def _with(exported: dict[str, Any], made: dict[str, str]) -> dict[str, Any]:
+    """A checkpoint without pending operations, with what they have made; a refresh then reads it, or finds it gone.
+
+    `pulumi refresh --import-pending-creates` would do it, but drops them again with `--clear-pending-creates`, and
+    without that the engine goes on warning of the others.
+    """
+    deployment = exported["deployment"]
+    known = {resource["urn"] for resource in deployment.get("resources") or []}
+    added = [
+        operation["resource"] | {"id": made[urn], "outputs": operation["resource"].get("inputs", {})}
+        for operation in deployment.get("pending_operations") or []
+        if (urn := operation["resource"]["urn"]) in made and urn not in known
+    ]
+    kept = deployment | {"resources": [*(deployment.get("resources") or []), *added], "pending_operations": []}
+    return exported | {"deployment": kept}
