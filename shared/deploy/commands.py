@@ -164,14 +164,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
     missing = {layer, *LAYERS[layer].reads} & set(workspace.missing_stacks())
-    try:
-        for name in missing:
-            workspace.make_stack(name)
-        with TemporaryDirectory() as folder:
-            run = Run(workspace, Action.PREVIEW, {layer: ()}, Path(folder))
-            _execute(run, terminal, 1)
-    finally:
-        workspace.remove_made_stacks()
+    run = _previews(workspace, terminal, [layer], 1, missing)
     plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 

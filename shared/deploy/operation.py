@@ -39,7 +39,6 @@ class Action(StrEnum):
     PREVIEW = "preview"
     DESTROY = "destroy"
     DESTROY_PREVIEW = "destroy-preview"
-    REFRESH = "refresh"
     REFRESH_UP = "refresh-up"
     """Take into the state what AWS says, then update: what drifted is put back."""
     DRIFT = "drift"
@@ -52,7 +51,6 @@ class Action(StrEnum):
             Action.PREVIEW: ("preview", "--policy-pack", policies.FROM_LAYER),
             Action.DESTROY: ("destroy", "--yes", "--skip-preview"),
             Action.DESTROY_PREVIEW: ("destroy", "--preview-only"),
-            Action.REFRESH: ("refresh", "--yes", "--skip-preview"),
             Action.REFRESH_UP: ("up", "--refresh", "--yes", "--skip-preview", "--policy-pack", policies.FROM_LAYER),
             Action.DRIFT: ("refresh", "--preview-only"),
         }[self]
@@ -129,7 +127,6 @@ class Operation:
     """Of a preview: every resource before it, by URN."""
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    traceback: str = ""
     began: float = 0.0
     ended: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -268,8 +265,6 @@ class Operation:
         subject = diagnostic.get("urn", "").rsplit("::", 1)[-1]
         text = f"{subject}: {message}" if subject and STACK not in diagnostic.get("urn", "") else message
         if diagnostic.get("severity") == "error":
-            if "Traceback (most recent call last)" in message:
-                self.traceback = message
             self.errors.append(text)
         elif diagnostic.get("severity") == "warning":
             self.warnings.append(faults.trimmed(text))
