@@ -2,6 +2,8 @@
 
 import re
 
+from shared.environments import PROJECTS
+
 LOCKED = re.compile(r"created by (?P<owner>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 
 SENTENCES: dict[str, str] = {
@@ -35,6 +37,10 @@ SENTENCES: dict[str, str] = {
 INVOCATION = re.compile(r"invoke of \S+ failed: invocation of (?P<function>\S+) returned an error: ")
 """The engine's own words around what a function of the provider answers."""
 
+TRACEBACK = "Traceback (most recent call last):"
+FRAME = re.compile(rf'File "{re.escape(str(PROJECTS.parent))}/(?P<path>[^"]+)", line (?P<line>\d+)')
+"""A line of a traceback that lies below this repository, where a virtualenv may lie too."""
+
 NOISE = (
     "an unhandled error occurred: program exited",
     "update failed",
@@ -60,12 +66,19 @@ def is_noise(message: str) -> bool:
 
 
 def trimmed(message: str) -> str:
-    """One line; of a program's traceback only its last line, which names the exception."""
+    """One line; of a program's traceback only the exception, and the line of this repository that met it."""
     text = message.strip().removeprefix("error: ")
-    if "Traceback (most recent call last)" in text:
-        *_, last = [line.strip() for line in text.splitlines() if line.strip()]
-        text = f"the program failed: {last.removeprefix('Exception: ')}"
+    if TRACEBACK in text:
+        text = _exception(text)
     return " ".join(INVOCATION.sub("", text).split())
+
+
+def _exception(text: str) -> str:
+    _, _, traceback = text.rpartition(TRACEBACK)
+    *_, exception = re.split(r"^ .*\n", traceback, flags=re.MULTILINE)
+    ours = [frame for frame in FRAME.finditer(traceback) if "site-packages" not in frame["path"]]
+    where = f" at {ours[-1]['path']}:{ours[-1]['line']}" if ours else ""
+    return f"the program failed{where}: {exception.strip().removeprefix('Exception: ')}"
 
 
 def _lock(message: str) -> str:

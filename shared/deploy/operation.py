@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TextIO
 
-from shared.deploy import faults, policies
+from shared.deploy import faults, policies, programs
 from shared.deploy.workspace import Workspace
 
 STACK = "pulumi:pulumi:Stack"
@@ -61,7 +61,7 @@ class Action(StrEnum):
 
     @property
     def is_judged(self) -> bool:
-        """Whether the policy pack looks at it."""
+        """Whether the layer's program runs, and the policy pack looks at what it asks for."""
         return self in {Action.UP, Action.REFRESH_UP, Action.PREVIEW}
 
 
@@ -168,18 +168,23 @@ class Operation:
         self.command = workspace.shown(self.layer, *self.action.arguments)
         self.status, self.began = Status.RUNNING, time.monotonic()
         tell(self.command)
-        with events.open("w") as written, events.open() as printed:
+        environment = {
+            **workspace.process_environment(),
+            "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
+            **variables,
+        }
+        with (
+            programs.serving(workspace.folder(self.layer), environment) as runtime,
+            events.open("w") as written,
+            events.open() as printed,
+        ):
             self.process = subprocess.Popen(
-                workspace.command(self.layer, *arguments, "--json"),
-                env={
-                    **workspace.process_environment(),
-                    "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-                    **variables,
-                },
+                workspace.command(self.layer, *arguments, "--json", "--client", runtime.address),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
-                pass_fds=workspace.held,
+                pass_fds=(*workspace.held, runtime.held),
                 start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
             )
             self._follow(self.process, printed, tell)
@@ -269,6 +274,8 @@ class Operation:
         elif diagnostic.get("severity") == "warning":
             self.warnings.append(faults.trimmed(text))
             tell(f"warning: {faults.trimmed(text)}")
+        elif diagnostic.get("severity") == "info":
+            tell(text)
 
     def _judged(self, event: dict[str, Any], tell: Callable[[str], None]) -> None:
         mandatory = event["enforcementLevel"] == policies.MANDATORY

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from shared.deploy import policies
+from shared.deploy import policies, programs
 from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.sources import sources_digest
@@ -68,6 +68,7 @@ class Run:
         """Run every layer, `parallel` at a time. A failed layer stops only those that wait for it."""
         sorter = self._sorter()
         sorter.prepare()
+        programs.warm(layers=self.action.is_judged)
         running: dict[Future[None], str] = {}
         pack = policies.pack_running(self.workspace) if self.action.is_judged else nullcontext(self.workspace)
         with self._interruptible(), pack as self.workspace, ThreadPoolExecutor(max_workers=parallel) as pool:

@@ -201,3 +201,12 @@ def test_no_backend_is_said_so(clone) -> None:
         "state backend for dev",
         "PULUMI_BACKEND_URL",
     )
+
+
+def test_a_program_that_breaks_shows_what_it_printed_and_the_line_it_broke_at(clone) -> None:
+    page = "projects/network/__main__.py"
+    with clone.source(page, "config = NetworkConfig.load()", 'print("so far")\nconfig = NetworkConfig.load(1)'):
+        line = (clone.path / page).read_text().splitlines().index("config = NetworkConfig.load(1)") + 1
+        done = clone.inv("preview", "network")
+    refused(done, f"network failed: the program failed at {page}:{line}: TypeError")
+    assert "[network] so far\n" in done.out

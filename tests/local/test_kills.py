@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -16,16 +17,22 @@ from shared.layers import LAYERS
 
 pytestmark = pytest.mark.local
 
-POINTS = (0.5, 2.0, 4.0, 6.0)
-"""Seconds into a run: while the first layers begin, in their midst, in the next ones, near the end."""
+POINTS = (0.15, 0.4, 0.65, 0.9)
+"""Shares of a whole run: while the first layers begin, in their midst, in the next ones, near the end."""
 
 
 def engines(clone) -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.process_iter(["name", "cmdline"])
-        if process.info["name"] == "pulumi" and any(str(clone.path) in word for word in process.info["cmdline"] or ())
-    ]
+    return [process for process in processes(clone) if process.info["name"] == "pulumi"]
+
+
+def programs(clone) -> list[psutil.Process]:
+    """What the layers' programs are forked from, and themselves."""
+    return [process for process in processes(clone) if "forkserver" in " ".join(process.info["cmdline"])]
+
+
+def processes(clone) -> list[psutil.Process]:
+    running = psutil.process_iter(["name", "cmdline"])
+    return [process for process in running if str(clone.path) in " ".join(process.info["cmdline"] or ())]
 
 
 def killed(clone, verb: str, victim: str, after: float) -> None:
@@ -45,6 +52,8 @@ def killed(clone, verb: str, victim: str, after: float) -> None:
             engine.kill()
     run.wait(120)
     psutil.wait_procs(engines(clone), timeout=60)
+    _, left = psutil.wait_procs(programs(clone), timeout=10)
+    assert not left
 
 
 def mended(clone, verb: str) -> None:
@@ -80,31 +89,42 @@ def made(clone) -> Counter[str]:
     return Counter({name: len(found) for name, found in counted.items()})
 
 
+@dataclass(frozen=True)
+class Whole:
+    """What a deploy without any trouble makes, and how long it and the destroy after it take."""
+
+    made: Counter[str]
+    seconds: dict[str, float]
+
+
 @pytest.fixture(scope="module")
-def complete(clone) -> Counter[str]:
-    """What a deploy without any trouble makes."""
+def whole(clone) -> Whole:
     assert clone.inv("deploy-all").code == 0
     counted = made(clone)
-    assert clone.inv("destroy-all").code == 0
+    seconds = {}
+    for verb in ("destroy-all", "deploy-all", "destroy-all"):
+        began = time.monotonic()
+        assert clone.inv(verb).code == 0
+        seconds[verb] = time.monotonic() - began
     assert +made(clone) == Counter()
-    return counted
+    return Whole(counted, seconds)
 
 
-@pytest.mark.parametrize("after", POINTS)
+@pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("victim", ["runner", "engine"])
-def test_a_deploy_killed_at_any_point_is_finished_by_the_next(clone, complete, victim: str, after: float) -> None:
-    killed(clone, "deploy-all", victim, after)
+def test_a_deploy_killed_at_any_point_is_finished_by_the_next(clone, whole, victim: str, point: float) -> None:
+    killed(clone, "deploy-all", victim, point * whole.seconds["deploy-all"])
     mended(clone, "deploy-all")
-    assert made(clone) == complete
-    killed(clone, "destroy-all", victim, after)
+    assert made(clone) == whole.made
+    killed(clone, "destroy-all", victim, point * whole.seconds["destroy-all"])
     mended(clone, "destroy-all")
     assert +made(clone) == Counter()
 
 
-def test_a_killed_emulator_leaves_nothing_twice(clone, complete) -> None:
+def test_a_killed_emulator_leaves_nothing_twice(clone, whole) -> None:
     run = subprocess.Popen(clone.command("deploy-all"), env=clone.environment(), stdout=subprocess.DEVNULL)
-    time.sleep(POINTS[1])
+    time.sleep(POINTS[1] * whole.seconds["deploy-all"])
     os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
     assert run.wait(120) == 1
     mended(clone, "deploy-all")
-    assert made(clone) == complete
+    assert made(clone) == whole.made

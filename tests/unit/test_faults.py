@@ -1,6 +1,7 @@
 import pytest
 
 from shared.deploy import faults
+from shared.environments import PROJECTS
 
 LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or \
 delete the lock file with `pulumi cancel`.
@@ -37,6 +38,22 @@ def test_what_a_function_of_the_provider_answers_is_told_without_the_engines_wor
         "Exception: invoke of aws:a:b failed: invocation of aws:a:b returned an error: no secret 'x'"
     )
     assert faults.explain(message, "data", "dev") == "the program failed: no secret 'x'"
+
+
+@pytest.mark.parametrize(
+    ("exception", "told"),
+    [
+        ("ValueError: a\nb", "ValueError: a b"),
+        ("    def (\n        ^\nSyntaxError: invalid syntax", "SyntaxError: invalid syntax"),
+    ],
+)
+def test_of_a_traceback_the_exception_and_the_line_of_this_repository_are_told(exception: str, told: str) -> None:
+    ours, theirs = PROJECTS / "data/cache.py", PROJECTS.parent / ".venv/lib/site-packages/pulumi/resource.py"
+    message = (
+        f'error: Program failed:\nTraceback (most recent call last):\n  File "/usr/lib/runpy.py", line 1, in run\n'
+        f'    run()\n  File "{ours}", line 7, in make\n  File "{theirs}", line 9, in take\n{exception}\n'
+    )
+    assert faults.explain(message, "data", "dev") == f"the program failed at projects/data/cache.py:7: {told}"
 
 
 def test_lines_that_only_repeat_a_failure_are_noise() -> None:
