@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import display, guards, plan
+from shared.deploy import destruction, display, guards, plan
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
@@ -200,7 +200,9 @@ def destroy_all(
     layers: Collection[str] = tuple(LAYERS),
     verb: str = "destroy-all",
 ) -> int:
-    """Destroy layers, readers first, once a preview of every destroy has gone well."""
+    """Destroy layers, readers first, once nothing speaks against any of them and what goes and stays is told."""
+    from shared.deploy import programs
+    programs.warm(layers=False)
     states = deployed_states(workspace)
     readers = guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]
@@ -208,12 +210,8 @@ def destroy_all(
         terminal.console.print(f"nothing is deployed in {workspace.env}")
         return 0
     guards.require_unprotected(workspace, [states[layer] for layer in deployed])
+    destruction.show([states[layer] for layer in deployed], terminal.console)
     with changing(workspace, verb, deployed, terminal.say) as journal:
-        previews = Run(workspace, Action.DESTROY_PREVIEW, dict.fromkeys(deployed, ()), journal.folder)
-        _execute(previews, terminal, parallel, journal)
-        if not previews.ok:
-            terminal.console.print("nothing was deleted: a preview failed")
-            return previews.exit_code
         confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
         run = Run(
             workspace, Action.DESTROY, {name: readers[name] & set(deployed) for name in deployed}, journal.folder

@@ -1,32 +1,83 @@
-"""One layer's program as a language runtime that the engine connects to; runs in a process of its own."""
+"""One layer's program as a language runtime that the engine connects to; runs in a process of its own.
 
+It runs the program as Pulumi's own `pulumi-language-python-exec` does, and tells what the program prints and what it
+breaks at through the engine's log.
+"""
+
+import asyncio
 import io
 import os
 import runpy
 import sys
+import traceback
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib.metadata import version
 from multiprocessing.connection import Connection
+from threading import Thread
 from typing import Any
 
 import grpc
-from pulumi.automation._server import LanguageServer  # Pulumi's own; the public door to it starts an engine as well
-from pulumi.runtime.proto import engine_pb2, language_pb2, language_pb2_grpc, plugin_pb2
+import pulumi
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import LanguageRuntimeServicer, engine_pb2, language_pb2, language_pb2_grpc, plugin_pb2
 from pulumi.runtime.settings import get_engine
 
 
-class Language(LanguageServer):
-    """The runtime of inline programs, which also tells which plugin they need, and each error only once."""
+class Language(LanguageRuntimeServicer):
+    """The runtime of the program in `folder`."""
 
-    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC's name and arguments)
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._failed = False
+
+    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC's names)
+        return plugin_pb2.PluginInfo(version=version("pulumi"))
+
+    def GetRequiredPackages(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC's names)
         aws = plugin_pb2.PackageDependency(name="aws", kind="resource", version=f"v{version('pulumi-aws')}")
         return language_pb2.GetRequiredPackagesResponse(packages=[aws])
 
-    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802 (gRPC's name)
-        failed = super().Run(request, context).error  # it has told the engine what
-        return language_pb2.RunResponse(bail=bool(failed))
+    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC's names)
+        return Empty()  # the engine answers the program's next request with an error
+
+    def Run(self, request: Any, context: Any) -> Any:  # noqa: N802, ARG002 (gRPC's names)
+        # In a thread of its own, since every resource's state keeps the stack that it was made in.
+        program = Thread(target=self._run, args=(request,))
+        program.start()
+        program.join()
+        return language_pb2.RunResponse(bail=self._failed)
+
+    def _run(self, request: Any) -> None:
+        pulumi.runtime.configure(_settings(request))
+        pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
+        self._failed = True
+        try:
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_default_executor(ThreadPoolExecutor(max(request.parallel, 1)))
+                runner.run(pulumi.runtime.run_in_stack(self._program))
+        except pulumi.RunError as error:
+            pulumi.log.error(str(error))
+        except BaseException:  # noqa: BLE001 (whatever ends a program, exit() too, is told)
+            pulumi.log.error(traceback.format_exc())
+        else:
+            self._failed = False
+
+    def _program(self) -> None:
+        runpy.run_path(self._folder, run_name="__main__")
+
+
+def _settings(request: Any) -> pulumi.runtime.Settings:
+    return pulumi.runtime.Settings(
+        project=request.project,
+        stack=request.stack,
+        monitor=request.monitor_address,
+        engine=next(iter(request.args), ""),
+        parallel=request.parallel,
+        dry_run=request.dryRun,
+        organization=request.organization,
+    )
 
 
 class Printed(io.TextIOBase):
@@ -44,10 +95,6 @@ class Printed(io.TextIOBase):
         return len(text)
 
 
-def _run(folder: str) -> None:
-    runpy.run_path(folder, run_name="__main__")
-
-
 def serve(folder: str, environment: Mapping[str, str], caller: Connection) -> None:
     """Serve the program in `folder` until the caller's end of the connection is closed; sends the port first."""
     os.environ.clear()
@@ -55,7 +102,7 @@ def serve(folder: str, environment: Mapping[str, str], caller: Connection) -> No
     os.chdir(folder)
     sys.stdout = sys.stderr = Printed()
     server = grpc.server(ThreadPoolExecutor())
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Language(lambda: _run(folder)), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(Language(folder), server)
     caller.send(server.add_insecure_port("127.0.0.1:0"))
     server.start()
     with suppress(EOFError):

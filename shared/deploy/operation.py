@@ -38,7 +38,6 @@ class Action(StrEnum):
     UP = "up"
     PREVIEW = "preview"
     DESTROY = "destroy"
-    DESTROY_PREVIEW = "destroy-preview"
     REFRESH_UP = "refresh-up"
     """Take into the state what AWS says, then update: what drifted is put back."""
     DRIFT = "drift"
@@ -50,14 +49,13 @@ class Action(StrEnum):
             Action.UP: ("up", "--yes", "--skip-preview", "--policy-pack", policies.FROM_LAYER),
             Action.PREVIEW: ("preview", "--policy-pack", policies.FROM_LAYER),
             Action.DESTROY: ("destroy", "--yes", "--skip-preview"),
-            Action.DESTROY_PREVIEW: ("destroy", "--preview-only"),
             Action.REFRESH_UP: ("up", "--refresh", "--yes", "--skip-preview", "--policy-pack", policies.FROM_LAYER),
             Action.DRIFT: ("refresh", "--preview-only"),
         }[self]
 
     @property
     def is_preview(self) -> bool:
-        return self in {Action.PREVIEW, Action.DESTROY_PREVIEW, Action.DRIFT}
+        return self in {Action.PREVIEW, Action.DRIFT}
 
     @property
     def is_judged(self) -> bool:

@@ -70,7 +70,7 @@ class Section:
 
     @property
     def is_destroy(self) -> bool:
-        return self.operation.action in {Action.DESTROY, Action.DESTROY_PREVIEW}
+        return self.operation.action is Action.DESTROY
 
     @property
     def values(self) -> list[Value]:

@@ -6,25 +6,13 @@ from typing import Any
 
 from shared.names import PHYSICAL
 from shared.policies.rule import Resource, Rules
+from shared.stateful import STATEFUL
 
 RULES = Rules()
 
 PROVIDER = "pulumi:providers:aws"
 REQUIRED_TAGS = ("Project", "Environment", "Layer", "Owner", "ManagedBy")
 KIND = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-STATEFUL = (
-    "aws:kms/key:Key",
-    "aws:secretsmanager/secret:Secret",
-    "aws:ec2/vpc:Vpc",
-    "aws:ec2/subnet:Subnet",
-    "aws:kinesis/stream:Stream",
-    "aws:sqs/queue:Queue",
-    "aws:rds/instance:Instance",
-    "aws:elasticache/replicationGroup:ReplicationGroup",
-    "aws:cloudwatch/logGroup:LogGroup",
-)
-"""What cannot be made again as it was, or takes with it what cannot."""
 
 PHYSICAL_NAMES = {
     "aws:kms/alias:Alias": "name",
