@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy import destruction, display, guards, plan
+from shared.deploy import destruction, display, guards, plan, programs
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
@@ -59,6 +59,7 @@ def deploy_all(
     A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
     that would then lose something that the plan does not have stops before it begins.
     """
+    programs.warm(layers=True)  # while it is found out what may be deployed
     if approved:
         layers = approved.among(layers, workspace.env)
     require_somebody(workspace, yes=yes or approved is not None)
@@ -201,8 +202,7 @@ def destroy_all(
     verb: str = "destroy-all",
 ) -> int:
     """Destroy layers, readers first, once nothing speaks against any of them and what goes and stays is told."""
-    from shared.deploy import programs
-    programs.warm(layers=False)
+    programs.warm(layers=False)  # while it is found out what may be destroyed
     states = deployed_states(workspace)
     readers = guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]

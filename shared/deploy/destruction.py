@@ -62,13 +62,15 @@ def remains(resource: Mapping[str, Any]) -> list[str]:
 
 def show(states: Sequence[LayerState], console: Console) -> None:
     """How much goes in each layer, and of what holds state, or leaves something behind, each by its name."""
-    counted = ", ".join(f"{len(_deleted(state))} in {state.layer}" for state in states)
+    counted = ", ".join(
+        f"{sum(not resource.get('retainOnDelete') for resource in _owned(state))} in {state.layer}" for state in states
+    )
     console.print(f"to be deleted: {counted}; with what they hold:")
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "resource", "stays behind"):
         table.add_column(heading, no_wrap=heading != "stays behind", overflow="ellipsis")
     for state in states:
-        for resource in _deleted(state):
+        for resource in _owned(state):
             left = remains(resource)
             if left or resource["type"] in STATEFUL:
                 name = resource["urn"].rsplit("::", 1)[-1]
@@ -76,8 +78,8 @@ def show(states: Sequence[LayerState], console: Console) -> None:
     console.print(table)
 
 
-def _deleted(state: LayerState) -> list[dict[str, Any]]:
-    """The resources of AWS that the stack owns; what it only read is not deleted."""
+def _owned(state: LayerState) -> list[dict[str, Any]]:
+    """The resources of AWS that the stack has made; what it only read stays as it is."""
     return [
         resource
         for resource in state.resources

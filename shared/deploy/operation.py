@@ -166,23 +166,20 @@ class Operation:
         self.command = workspace.shown(self.layer, *self.action.arguments)
         self.status, self.began = Status.RUNNING, time.monotonic()
         tell(self.command)
-        environment = {
-            **workspace.process_environment(),
-            "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true",
-            **variables,
-        }
+        workspace = workspace.having(PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true", **variables)
         with (
-            programs.serving(workspace.folder(self.layer), environment) as runtime,
+            programs.serving(workspace.folder(self.layer), workspace.process_environment()) as runtime,
             events.open("w") as written,
             events.open() as printed,
         ):
+            judged = policies.with_pack(workspace) if self.action.is_judged else workspace
             self.process = subprocess.Popen(
-                workspace.command(self.layer, *arguments, "--json", "--client", runtime.address),
-                env=environment,
+                judged.command(self.layer, *arguments, "--json", "--client", runtime.address),
+                env=judged.process_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
-                pass_fds=(*workspace.held, runtime.held),
+                pass_fds=(*judged.held, runtime.held),
                 start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
             )
             self._follow(self.process, printed, tell)

@@ -1,9 +1,11 @@
 """The policy pack in a run: one process for all layers, where plain pulumi starts one for each."""
 
+import atexit
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from shared.deploy.workspace import ROOT, Workspace
@@ -17,15 +19,12 @@ MANDATORY = "mandatory"
 """The level of a violation that stops the layer; all others are warnings."""
 
 
-@contextmanager
-def pack_running(workspace: Workspace) -> Iterator[Workspace]:
-    """The workspace, with a pack running beside it that every engine started there takes for its own.
+@cache
+def start() -> subprocess.Popen[str]:
+    """Start the pack, once in this process.
 
-    The pack ends when nobody holds its standard input any more: this process, and the engines, which go on when this
+    It ends when nobody holds its standard input any more: this process, and the engines, which go on when this
     process is killed and still need it.
-
-    Raises:
-        TxmonError: the pack does not start.
     """
     process = subprocess.Popen(
         [ROOT / PACK],
@@ -35,15 +34,33 @@ def pack_running(workspace: Workspace) -> Iterator[Workspace]:
         text=True,
         start_new_session=True,  # Ctrl-C reaches the runner, and the engines still need the pack to end cleanly
     )
-    with process:
-        try:
-            port = process.stdout.readline().strip() if process.stdout else ""
-            if not port:
-                raise TxmonError(f"the policy pack does not start: run {PACK} to see why")
-            held = (process.stdin.fileno(),) if process.stdin else ()
-            yield replace(workspace, variables=workspace.variables | {"TXMON_POLICY_PORT": port}, held=held)
-        finally:
-            process.terminate()
+    atexit.register(process.terminate)
+    return process
+
+
+_reading = threading.Lock()
+
+
+@cache
+def _port() -> str:
+    """Where the pack listens; waits until it does. To be called by one thread at a time."""
+    printed = start().stdout
+    return printed.readline().strip() if printed else ""
+
+
+def with_pack(workspace: Workspace) -> Workspace:
+    """The workspace, with a pack running beside it that every engine started there takes for its own.
+
+    Raises:
+        TxmonError: the pack does not start.
+    """
+    with _reading:
+        port = _port()
+    if not port:
+        raise TxmonError(f"the policy pack does not start: run {PACK} to see why")
+    stdin = start().stdin
+    held = (stdin.fileno(),) if stdin else ()
+    return replace(workspace.having(TXMON_POLICY_PORT=port), held=held)
 
 
 def sentence(event: Mapping[str, Any]) -> str:

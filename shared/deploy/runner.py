@@ -6,7 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -70,8 +70,9 @@ class Run:
         sorter.prepare()
         programs.warm(layers=self.action.is_judged)
         running: dict[Future[None], str] = {}
-        pack = policies.pack_running(self.workspace) if self.action.is_judged else nullcontext(self.workspace)
-        with self._interruptible(), pack as self.workspace, ThreadPoolExecutor(max_workers=parallel) as pool:
+        if self.action.is_judged:
+            policies.start()
+        with self._interruptible(), ThreadPoolExecutor(max_workers=parallel) as pool:
             while sorter.is_active():
                 for layer in sorter.get_ready():
                     if self._may_run(layer, tell):

@@ -1,17 +1,21 @@
-"""Imported by the process that programs are forked from, before the first fork: loads every layer's modules.
+"""Imported by the process that programs are forked from, before the first fork: what the layers' programs import.
 
 What does not import is left out here; the program that needs it says why.
 """
 
 import importlib
-import pkgutil
+import re
 from contextlib import suppress
 
+from shared.environments import PROJECTS
 from shared.layers import LAYERS
 
+SERVICE = re.compile(r"\baws\.([a-z]\w*)\.")
+"""A module of `pulumi_aws`, which loads itself when something in it is first looked for."""
+
 for layer in LAYERS:
-    with suppress(Exception):
-        package = importlib.import_module(f"projects.{layer}")
-        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith(".__main__"):
-                importlib.import_module(module.name)
+    for source in (PROJECTS / layer).glob("[!_]*.py"):
+        services = {f"pulumi_aws.{name}" for name in SERVICE.findall(source.read_text())}
+        for module in [f"projects.{layer}.{source.stem}", *services]:
+            with suppress(Exception):
+                getattr(importlib.import_module(module), "__all__", ())

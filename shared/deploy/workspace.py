@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,10 @@ class Workspace:
             return str(json.loads((home / "credentials.json").read_text()).get("current", ""))
         except (OSError, ValueError):
             return ""
+
+    def having(self, **variables: str) -> "Workspace":
+        """The same with more variables."""
+        return replace(self, variables=self.variables | variables)
 
     def process_environment(self) -> dict[str, str]:
         return {**os.environ, **self.variables}

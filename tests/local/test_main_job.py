@@ -264,10 +264,15 @@ def _left_behind(clone) -> dict[str, Any]:
     }
 
 
-def test_destroy_all_previews_everything_then_leaves_nothing(clone) -> None:
+def test_destroy_all_tells_what_goes_then_leaves_nothing(clone) -> None:
     done = clone.inv("destroy-all")
     assert done.code == 0, done.said
-    assert done.out.rindex("pulumi destroy --preview-only") < done.out.index("pulumi destroy --yes")
+    told = done.out[: done.out.index("pulumi destroy --yes")]
+    assert re.search(
+        r"to be deleted: \d+ in network, \d+ in security, \d+ in streaming, \d+ in data, \d+ in moni", told
+    )
+    assert re.search(r"data +aws:rds/instance:Instance rds-postgres-local +nothing", told)
+    assert re.search(r"security +aws:kms/key:Key kms-key-local +recoverable for 7 days", told)
     assert {name: left for name, left in _left_behind(clone).items() if left} == {}
     assert clone.inv("outputs").code == 1
     assert "nothing is deployed" in clone.inv("destroy-all").out
