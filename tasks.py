@@ -380,12 +380,17 @@ def doctor(_: Context) -> None:
     screen.print(views.gaps_table())
 
 
-@verb(help={"port": "the emulator's port (default: a free one)"})
-def local_env(_: Context, port: int = 0) -> None:
+@verb(
+    help={
+        "port": "the emulator's port (default: a free one)",
+        "provider": "embedded or plugin (Pulumi's own, where it is installed), from now on",
+    }
+)
+def local_env(_: Context, port: int = 0, provider: str = "") -> None:
     """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
     from shared.deploy import commands
 
-    print(commands.local_env(say, port or None))
+    print(commands.local_env(say, port or None, provider))
 
 
 @verb()

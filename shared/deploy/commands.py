@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from shared import localcloud
 from shared.deploy import destruction, display, guards, plan, programs
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
@@ -20,7 +21,7 @@ from shared.deploy.runner import Run
 from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, read_states
 from shared.deploy.views import condition_of
-from shared.deploy.workspace import Workspace, open_workspace
+from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS
 
@@ -288,8 +289,19 @@ def _tell_what_an_application_needs(workspace: Workspace, run: Run, console: Con
     )
 
 
-def local_env(say: Callable[[str], None], port: int | None) -> str:
-    """Start the local cloud, make its five stacks, and give the shell lines that lead to both."""
+def local_env(say: Callable[[str], None], port: int | None, provider: str) -> str:
+    """Start the local cloud, make its five stacks, and give the shell lines that lead to both.
+
+    A `provider` that is named stays in use until another one is.
+
+    Raises:
+        TxmonError: there is no such provider, or the local cloud does not start.
+    """
+    if provider:
+        try:
+            localcloud.choose_provider(LOCAL_HOME, provider)
+        except localcloud.LocalCloudError as error:
+            raise TxmonError(str(error)) from None
     workspace = open_workspace("local", say, port)
     for layer in workspace.missing_stacks():
         workspace.make_stack(layer)

@@ -63,7 +63,8 @@ def remains(resource: Mapping[str, Any]) -> list[str]:
 def show(states: Sequence[LayerState], console: Console) -> None:
     """How much goes in each layer, and of what holds state, or leaves something behind, each by its name."""
     counted = ", ".join(
-        f"{sum(not resource.get('retainOnDelete') for resource in _owned(state))} in {state.layer}" for state in states
+        f"{sum(not resource.get('retainOnDelete') for resource in _owned(state))} in {state.layer}"
+        for state in states
     )
     console.print(f"to be deleted: {counted}; with what they hold:")
     table = Table(box=None, pad_edge=False)

@@ -174,6 +174,7 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
     """
     try:
         started = localcloud.start(LOCAL_HOME, port=port)
+        variables = localcloud.environment(LOCAL_HOME)
     except localcloud.LocalCloudError as error:
         raise TxmonError(str(error)) from None
     if started.set_aside:
@@ -181,7 +182,7 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
             f"the local cloud lost its resources (it was killed); the local stacks that described them were moved to "
             f"{_relative(started.set_aside)} and everything local begins anew"
         )
-    return localcloud.environment(LOCAL_HOME)
+    return variables
 
 
 def _relative(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import socket
 import subprocess
@@ -27,6 +28,13 @@ STOP_SECONDS: Final = 20
 LOCK_SECONDS: Final = 60  # another start or stop may be under way
 # It guards the random values of an emulator, nothing else; the committed stack files of `local` belong to it.
 PASSPHRASE: Final = "local"  # noqa: S105
+EMBEDDED: Final = "embedded"
+PLUGIN: Final = "plugin"
+PROVIDERS: Final = {
+    EMBEDDED: "the local cloud's own, which needs no download",
+    PLUGIN: "Pulumi's AWS plugin, installed in the user's PULUMI_HOME",
+}
+"""What may stand between the engine and the emulator."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +95,43 @@ def stop(home: Path) -> bool:
         return cloud is not None
 
 
+def provider(home: Path) -> str:
+    """Which of `PROVIDERS` the local cloud of `home` is used through."""
+    return Files(home.resolve()).read_provider() or EMBEDDED
+
+
+def choose_provider(home: Path, name: str) -> None:
+    """Use the local cloud of `home` through `name` from now on.
+
+    Raises `LocalCloudError` when there is no such provider, or the plugin is not installed.
+    """
+    if name not in PROVIDERS:
+        raise LocalCloudError(f"there is no provider {name!r}; there are: {', '.join(PROVIDERS)}")
+    files = Files(home.resolve())
+    if name == PLUGIN:
+        _plugin_home(files)
+    files.prepare()
+    files.write_provider(name)
+
+
+def _plugin_home(files: Files) -> Path:
+    """The user's PULUMI_HOME, with the AWS plugin in it."""
+    named = os.environ.get("PULUMI_HOME")
+    home = Path(named) if named and Path(named) != files.pulumi else Path.home() / ".pulumi"
+    version = importlib.metadata.version("pulumi-aws")
+    if not (home / "plugins" / f"resource-aws-v{version}").is_dir():
+        raise LocalCloudError(
+            f"the AWS plugin {version} is not installed in {home}: pulumi plugin install resource aws v{version}; "
+            "or go back with ./inv local-env --provider embedded"
+        )
+    return home
+
+
 def environment(home: Path) -> dict[str, str]:
-    """What a program, Pulumi's CLI or boto3 needs to use the local cloud. Raises when it is not running."""
+    """What a program, Pulumi's CLI or boto3 needs to use the local cloud.
+
+    Raises `LocalCloudError` when it is not running, or its provider is a plugin that is not installed any more.
+    """
     files = Files(home.resolve())
     cloud = _running(files)
     if cloud is None:
@@ -100,7 +143,7 @@ def environment(home: Path) -> dict[str, str]:
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PULUMI_HOME": str(files.pulumi),
+        "PULUMI_HOME": str(files.pulumi if files.read_provider() != PLUGIN else _plugin_home(files)),
         "PULUMI_BACKEND_URL": files.state.as_uri(),
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",

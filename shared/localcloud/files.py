@@ -79,6 +79,7 @@ class Files:
         self.state = home / "state"
         self._token = home / "token"
         self._port = home / "port"
+        self._provider = home / "provider"
 
     def prepare(self) -> None:
         """Make the folders and the plugin."""
@@ -117,6 +118,13 @@ class Files:
             return int(self._port.read_text())
         except (OSError, ValueError):
             return None
+
+    def read_provider(self) -> str | None:
+        """Which provider was chosen for this cloud; None if nobody has chosen."""
+        return self._provider.read_text().strip() if self._provider.exists() else None
+
+    def write_provider(self, name: str) -> None:
+        self._write(self._provider, name)
 
     def read_token(self) -> str:
         return self._token.read_text() if self._token.exists() else ""
