@@ -68,7 +68,7 @@ class Run:
         """Run every layer, `parallel` at a time. A failed layer stops only those that wait for it."""
         sorter = self._sorter()
         sorter.prepare()
-        programs.warm(layers=self.action.is_judged)
+        programs.warm(layers=self.action.is_judged and len(self.operations) > 1)
         running: dict[Future[None], str] = {}
         if self.action.is_judged:
             policies.start()
