@@ -31,7 +31,7 @@ class Runtime:
 
 
 def warm(*, layers: bool) -> None:
-    """Start the process to fork from, which loads the SDK and, if several programs will run, all `layers`' modules."""
+    """Start the process to fork from, which loads the SDK and, if several programs will run, their modules."""
     forkserver.set_forkserver_preload([SDK, LAYERS] if layers else [SDK])
     # Ctrl-C is for the runner, which asks the engines to end, and they their programs; what is forked keeps the mask.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
