@@ -162,17 +162,17 @@ def preview_all(
     )
 
 
-@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL})
-def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4) -> int:
+@verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
+def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, report: str = "") -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
     from shared.deploy import commands
 
-    return commands.resume(workspace(env), terminal(), yes=yes, parallel=parallel)
+    return commands.resume(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
 def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, report: str = "") -> int:
-    """Destroy every layer, readers first, after a preview of every destroy."""
+    """Destroy every layer, readers first, once it is told what goes and what stays."""
     from shared.deploy import commands
 
     return commands.destroy_all(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
@@ -426,7 +426,7 @@ def check(context: Context) -> int:
 @verb()
 def docs(_: Context) -> None:
     """Make the tables in the READMEs anew from contracts, settings and the graph."""
-    from shared.documentation import write_readmes
+    from shared.deploy.documentation import write_readmes
 
     print("\n".join(f"wrote {path}" for path in write_readmes()) or "every table is current")
 

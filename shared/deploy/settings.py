@@ -43,7 +43,7 @@ def effective(layer: str, env: str) -> dict[str, Any]:
     """
     import pulumi  # noqa: PLC0415 (half a second that views without settings save)
 
-    from shared.documentation import config_class  # noqa: PLC0415 (imports the SDK too)
+    from shared.deploy.documentation import config_class  # noqa: PLC0415 (imports the SDK too)
 
     given = written(layer, env)
     secret = {key: SECRET for key, value in given.items() if is_secret(value)}

@@ -6,7 +6,7 @@ import pytest
 from invoke.tasks import Task
 
 import tasks
-from shared.documentation import ROOT_README, readme, readmes
+from shared.deploy.documentation import ROOT_README, readme, readmes
 from shared.layers import deploy_order
 
 VERBS = {name.replace("_", "-") for name, value in vars(tasks).items() if isinstance(value, Task)}

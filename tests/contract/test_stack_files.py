@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.documentation import config_class
+from shared.deploy.documentation import config_class
 from shared.environments import PROJECTS, known_environments, stack_file
 from shared.layers import deploy_order, project
 

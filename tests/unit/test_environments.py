@@ -13,8 +13,8 @@ from rich.console import Console
 
 from shared import environments
 from shared.deploy import ephemeral, settings
+from shared.deploy.documentation import config_class
 from shared.deploy.ephemeral import lifetimes, make_environment, parse_expiry
-from shared.documentation import config_class
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
