@@ -93,7 +93,7 @@ def doctor_table(engine: Engine) -> Table:
     table.add_row("go", shutil.which("go") or "not on PATH (only needed to build the engine)")
     running = f"at {cloud.endpoint} since {cloud.started} (process {cloud.pid})" if cloud else "not running"
     table.add_row("local cloud", running)
-    provider = localcloud.provider(LOCAL_HOME)
+    provider = localcloud.chosen_provider(LOCAL_HOME)
     table.add_row("its provider", f"{provider}: {localcloud.PROVIDERS[provider]}")
     return table
 

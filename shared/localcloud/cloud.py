@@ -95,7 +95,7 @@ def stop(home: Path) -> bool:
         return cloud is not None
 
 
-def provider(home: Path) -> str:
+def chosen_provider(home: Path) -> str:
     """Which of `PROVIDERS` the local cloud of `home` is used through."""
     return Files(home.resolve()).read_provider() or EMBEDDED
 

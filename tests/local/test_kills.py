@@ -17,8 +17,8 @@ from shared.layers import LAYERS
 
 pytestmark = pytest.mark.local
 
-POINTS = (0.15, 0.4, 0.65, 0.9)
-"""Shares of a whole run: while the first layers begin, in their midst, in the next ones, near the end."""
+POINTS = (0.2, 0.5, 0.8)
+"""Shares of a whole run: while the first layers begin, in their midst, near the end."""
 
 
 def engines(clone) -> list[psutil.Process]:
