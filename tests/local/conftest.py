@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import pytest
 import yaml
 
@@ -159,7 +160,7 @@ def lend_environment(path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def new_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Clone]]:
-    """Makes clones; their local clouds are stopped at the end."""
+    """Makes clones; their local clouds are killed at the end, which spares them saving what nobody will read."""
     made: list[Clone] = []
 
     def make() -> Clone:
@@ -168,7 +169,9 @@ def new_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
 
     yield make
     for clone in made:
-        clone.inv("local-down")
+        for process in psutil.process_iter(["cmdline"]):
+            if {"serve", str(clone.path / ".local")} <= set(process.info["cmdline"] or ()):
+                process.kill()  # its emulator ends with it
 
 
 @pytest.fixture(scope="module")
