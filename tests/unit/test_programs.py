@@ -1,0 +1,44 @@
+"""The runtime that a layer's program is served by: in a process of its own, for as long as somebody holds it."""
+
+import multiprocessing
+from importlib.metadata import version
+from pathlib import Path
+
+import grpc
+import pytest
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc
+
+from shared.deploy import programs
+from shared.errors import TxmonError
+
+MISSING = grpc.StatusCode.UNAVAILABLE
+
+
+def required(address: str) -> list[tuple[str, str]]:
+    """The plugins that the runtime at `address` says its program needs."""
+    with grpc.insecure_channel(address) as channel:
+        stub = language_pb2_grpc.LanguageRuntimeStub(channel)
+        told = stub.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=20)
+        return [(package.name, package.version) for package in told.packages]
+
+
+def test_a_runtime_serves_until_it_is_let_go(tmp_path: Path) -> None:
+    with programs.serving(str(tmp_path), {}) as runtime:
+        assert required(runtime.address) == [("aws", f"v{version('pulumi-aws')}")]
+    for process in multiprocessing.active_children():
+        process.join(20)
+    with pytest.raises(grpc.RpcError) as gone:
+        required(runtime.address)
+    assert gone.value.code() is MISSING
+
+
+def test_runtimes_side_by_side_have_addresses_of_their_own(tmp_path: Path) -> None:
+    with programs.serving(str(tmp_path), {}) as one, programs.serving(str(tmp_path), {}) as other:
+        assert one.address != other.address
+        assert required(one.address) == required(other.address)
+
+
+def test_a_runtime_that_does_not_start_is_said_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(TxmonError, match="no program starts"), programs.serving(str(tmp_path / "none"), {}):
+        pytest.fail("it has started")
+    capfd.readouterr()
