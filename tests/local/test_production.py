@@ -6,20 +6,9 @@ import pytest
 import yaml
 
 from shared.layers import LAYERS, project
+from shared.stateful import STATEFUL
 
 pytestmark = pytest.mark.local
-
-STATEFUL = {
-    "aws:ec2/vpc:Vpc",
-    "aws:ec2/subnet:Subnet",
-    "aws:kms/key:Key",
-    "aws:secretsmanager/secret:Secret",
-    "aws:kinesis/stream:Stream",
-    "aws:sqs/queue:Queue",
-    "aws:rds/instance:Instance",
-    "aws:elasticache/replicationGroup:ReplicationGroup",
-    "aws:cloudwatch/logGroup:LogGroup",
-}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +30,7 @@ def test_everything_that_holds_state_is_protected(production, layer: str) -> Non
     held = [
         r
         for r in resources(production, layer, "local-prod")
-        if r["type"] in STATEFUL - {"aws:cloudwatch/logGroup:LogGroup"}
+        if r["type"] in set(STATEFUL) - {"aws:cloudwatch/logGroup:LogGroup"}
     ]
     assert held
     assert [r["urn"] for r in held if not r.get("protect")] == []
@@ -97,6 +86,9 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
     assert lifted.code == 0, lifted.said
     done = production.inv("destroy-all", "--env", "local-prod")
     assert done.code == 0, done.said
+    told = done.out[: done.out.index("pulumi destroy --yes")]
+    assert "snapshot txdb-local-prod-final-1" in told
+    assert "snapshot redis-local-prod-final-1" in told
     assert all(resources(production, layer, "local-prod") == [] for layer in LAYERS)
 
 
