@@ -37,6 +37,9 @@ SENTENCES: dict[str, str] = {
 INVOCATION = re.compile(r"invoke of \S+ failed: invocation of (?P<function>\S+) returned an error: ")
 """The engine's own words around what a function of the provider answers."""
 
+PARTIAL = re.compile(r"\d+ errors? occurred:\s+\* ")
+"""The engine's own words before what keeps a resource that was made from being as it was wanted."""
+
 TRACEBACK = "Traceback (most recent call last):"
 FRAME = re.compile(rf'File "{re.escape(str(PROJECTS.parent))}/(?P<path>[^"]+)", line (?P<line>\d+)')
 """A line of a traceback that lies below this repository, where a virtualenv may lie too."""
@@ -49,6 +52,9 @@ NOISE = (
     "resource creation failed",
     "update canceled",
     "destroy failed",
+    "Resource monitor has terminated, shutting down",
+    "failed to run policy: context canceled",
+    "failed to run remediation: context canceled",
 )
 """Lines that only repeat that something else has failed."""
 
@@ -70,7 +76,7 @@ def trimmed(message: str) -> str:
     text = message.strip().removeprefix("error: ")
     if TRACEBACK in text:
         text = _exception(text)
-    return " ".join(INVOCATION.sub("", text).split())
+    return " ".join(PARTIAL.sub("", INVOCATION.sub("", text)).split())
 
 
 def _exception(text: str) -> str:

@@ -10,9 +10,9 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from threading import Thread
@@ -57,8 +57,7 @@ class Language(LanguageRuntimeServicer):
         pulumi.runtime.set_all_config(dict(request.config), list(request.configSecretKeys))
         self._failed = True
         try:
-            with asyncio.Runner() as runner:
-                runner.get_loop().set_default_executor(ThreadPoolExecutor(max(request.parallel, 1)))
+            with quiet_runner(request.parallel) as runner:
                 runner.run(pulumi.runtime.run_in_stack(self._program))
         except pulumi.RunError as error:
             pulumi.log.error(str(error))
@@ -73,6 +72,17 @@ class Language(LanguageRuntimeServicer):
         # thousands of outputs instead, for all of them anew after each: half of what a large layer takes.
         for _ in range(TICKS):
             await asyncio.sleep(0)
+
+
+@contextmanager
+def quiet_runner(parallel: int) -> Iterator[asyncio.Runner]:
+    """An event loop that ends without a word on what was still under way: it breaks because the program has ended."""
+    with asyncio.Runner() as runner:
+        runner.get_loop().set_default_executor(ThreadPoolExecutor(max(parallel, 1)))
+        try:
+            yield runner
+        finally:
+            runner.get_loop().set_exception_handler(lambda *_: None)
 
 
 def _settings(request: Any) -> pulumi.runtime.Settings:

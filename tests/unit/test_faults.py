@@ -32,6 +32,11 @@ def test_any_other_message_stays_as_it_is_in_one_line() -> None:
     assert faults.explain("error: something\n  quite new\n", "data", "dev") == "something quite new"
 
 
+def test_what_is_wrong_with_a_half_made_resource_is_told_without_the_engines_words_around_it() -> None:
+    message = "database: 1 error occurred:\n\t* it did not become available\n\n"
+    assert faults.explain(message, "data", "dev") == "database: it did not become available"
+
+
 def test_what_a_function_of_the_provider_answers_is_told_without_the_engines_words_around_it() -> None:
     message = (
         "Program failed:\nTraceback (most recent call last):\n  File x\n"
@@ -58,4 +63,6 @@ def test_of_a_traceback_the_exception_and_the_line_of_this_repository_are_told(e
 
 def test_lines_that_only_repeat_a_failure_are_noise() -> None:
     assert faults.is_noise("error: update failed")
+    assert faults.is_noise("failed to run policy: context canceled")
+    assert not faults.is_noise("failed to run policy: no such rule")
     assert not faults.is_noise("error: no room")
