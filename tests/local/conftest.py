@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,6 +98,25 @@ class Clone:
             region_name="ap-northeast-1",
             **keys,
         )
+
+    def made(self) -> Counter[str]:
+        """How many of each thing the emulator holds that would be there twice if a create was done again."""
+        ec2 = self.client("ec2")
+        own = [{"Name": "tag:Project", "Values": ["txmon"]}]
+        counted: dict[str, list[Any]] = {
+            "vpc": ec2.describe_vpcs(Filters=own)["Vpcs"],
+            "subnet": ec2.describe_subnets(Filters=own)["Subnets"],
+            "route table": ec2.describe_route_tables(Filters=own)["RouteTables"],
+            "security group": ec2.describe_security_groups(Filters=own)["SecurityGroups"],
+            "endpoint": ec2.describe_vpc_endpoints(Filters=own)["VpcEndpoints"],
+            "key": [a for a in self.client("kms").list_aliases()["Aliases"] if "transaction" in a["AliasName"]],
+            "role": self.client("iam").list_roles()["Roles"],
+            "stream": self.client("kinesis").list_streams()["StreamNames"],
+            "database": self.client("rds").describe_db_instances()["DBInstances"],
+            "cache": self.client("elasticache").describe_replication_groups()["ReplicationGroups"],
+            "alarm": self.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        }
+        return Counter({name: len(found) for name, found in counted.items()})
 
     @contextmanager
     def settings(self, layer: str, env: str = "local", **values: Any) -> Iterator[None]:

@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 import pytest
@@ -69,26 +68,6 @@ def mended(clone, verb: str) -> None:
     pytest.fail(done.said)
 
 
-def made(clone) -> Counter[str]:
-    """How many of each thing the emulator holds that would be there twice if a create was done again."""
-    ec2 = clone.client("ec2")
-    own = [{"Name": "tag:Project", "Values": ["txmon"]}]
-    counted: dict[str, list[Any]] = {
-        "vpc": ec2.describe_vpcs(Filters=own)["Vpcs"],
-        "subnet": ec2.describe_subnets(Filters=own)["Subnets"],
-        "route table": ec2.describe_route_tables(Filters=own)["RouteTables"],
-        "security group": ec2.describe_security_groups(Filters=own)["SecurityGroups"],
-        "endpoint": ec2.describe_vpc_endpoints(Filters=own)["VpcEndpoints"],
-        "key": [a for a in clone.client("kms").list_aliases()["Aliases"] if "transaction" in a["AliasName"]],
-        "role": clone.client("iam").list_roles()["Roles"],
-        "stream": clone.client("kinesis").list_streams()["StreamNames"],
-        "database": clone.client("rds").describe_db_instances()["DBInstances"],
-        "cache": clone.client("elasticache").describe_replication_groups()["ReplicationGroups"],
-        "alarm": clone.client("cloudwatch").describe_alarms()["MetricAlarms"],
-    }
-    return Counter({name: len(found) for name, found in counted.items()})
-
-
 @dataclass(frozen=True)
 class Whole:
     """What a deploy without any trouble makes, and how long it and the destroy after it take."""
@@ -100,13 +79,13 @@ class Whole:
 @pytest.fixture(scope="module")
 def whole(clone) -> Whole:
     assert clone.inv("deploy-all").code == 0
-    counted = made(clone)
+    counted = clone.made()
     seconds = {}
     for verb in ("destroy-all", "deploy-all", "destroy-all"):
         began = time.monotonic()
         assert clone.inv(verb).code == 0
         seconds[verb] = time.monotonic() - began
-    assert +made(clone) == Counter()
+    assert +clone.made() == Counter()
     return Whole(counted, seconds)
 
 
@@ -115,10 +94,10 @@ def whole(clone) -> Whole:
 def test_a_deploy_killed_at_any_point_is_finished_by_the_next(clone, whole, victim: str, point: float) -> None:
     killed(clone, "deploy-all", victim, point * whole.seconds["deploy-all"])
     mended(clone, "deploy-all")
-    assert made(clone) == whole.made
+    assert clone.made() == whole.made
     killed(clone, "destroy-all", victim, point * whole.seconds["destroy-all"])
     mended(clone, "destroy-all")
-    assert +made(clone) == Counter()
+    assert +clone.made() == Counter()
 
 
 def test_a_killed_emulator_leaves_nothing_twice(clone, whole) -> None:
@@ -127,4 +106,4 @@ def test_a_killed_emulator_leaves_nothing_twice(clone, whole) -> None:
     os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
     assert run.wait(120) == 1
     mended(clone, "deploy-all")
-    assert made(clone) == whole.made
+    assert clone.made() == whole.made
