@@ -5,9 +5,10 @@ import random
 import re
 import signal
 import subprocess
-import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
 
 import psutil
 import pytest
@@ -16,8 +17,11 @@ from shared.layers import LAYERS
 
 pytestmark = pytest.mark.local
 
-POINTS = (0.2, 0.5, 0.8)
-"""Shares of a whole run: while the first layers begin, in their midst, near the end."""
+POINTS = (0.0, 0.3, 0.6, 0.9)
+"""Shares of a run's resources: as the first engine begins, and when so many are created or deleted."""
+
+Reached = Callable[[str, float], subprocess.Popen[str]]
+"""Begins a verb and gives the run when it has come so far."""
 
 
 def engines(clone) -> list[psutil.Process]:
@@ -34,22 +38,14 @@ def processes(clone) -> list[psutil.Process]:
     return [process for process in running if str(clone.path) in " ".join(process.info["cmdline"] or ())]
 
 
-def killed(clone, verb: str, victim: str, after: float) -> None:
-    """Run a verb and kill the runner or one of its engines after some seconds; wait until all has come to rest."""
-    run = subprocess.Popen(
-        clone.command(verb),
-        cwd=clone.path,
-        env=clone.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.STDOUT,
-    )
-    time.sleep(after)
+def killed(clone, run: subprocess.Popen[str], victim: str) -> None:
+    """Kill the runner or one of its engines; wait until all has come to rest."""
     if victim == "runner":
         run.kill()
     else:
         for engine in random.sample(running := engines(clone), min(1, len(running))):
             engine.kill()
-    run.wait(120)
+    run.communicate(timeout=120)
     psutil.wait_procs(engines(clone), timeout=60)
     _, left = psutil.wait_procs(programs(clone), timeout=10)
     assert not left
@@ -68,42 +64,57 @@ def mended(clone, verb: str) -> None:
     pytest.fail(done.said)
 
 
-@dataclass(frozen=True)
-class Whole:
-    """What a deploy without any trouble makes, and how long it and the destroy after it take."""
-
-    made: Counter[str]
-    seconds: dict[str, float]
+def resources(printed: Iterable[str]) -> Iterator[str]:
+    """The lines that tell of a resource that is there, or gone."""
+    return (line for line in printed if re.match(r"\[\w+ *\] (created|deleted) ", line))
 
 
 @pytest.fixture(scope="module")
-def whole(clone) -> Whole:
-    assert clone.inv("deploy-all").code == 0
-    counted = clone.made()
-    seconds = {}
-    for verb in ("destroy-all", "deploy-all", "destroy-all"):
-        began = time.monotonic()
-        assert clone.inv(verb).code == 0
-        seconds[verb] = time.monotonic() - began
+def whole(clone) -> dict[str, Any]:
+    """What a deploy without any trouble makes, and how many resources it and the destroy after it tell of."""
+    deployed, made, destroyed = clone.inv("deploy-all"), clone.made(), clone.inv("destroy-all")
+    assert (deployed.code, destroyed.code) == (0, 0)
     assert +clone.made() == Counter()
-    return Whole(counted, seconds)
+    told = {"deploy-all": deployed, "destroy-all": destroyed}
+    return {"made": made} | {verb: len(list(resources(done.out.splitlines()))) for verb, done in told.items()}
+
+
+@pytest.fixture
+def reached(clone, whole) -> Reached:
+    def run_until(verb: str, point: float) -> subprocess.Popen[str]:
+        run = subprocess.Popen(
+            clone.command(verb),
+            cwd=clone.path,
+            env=clone.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert run.stdout
+        begun = next(line for line in run.stdout if "] pulumi " in line)
+        assert len([begun, *islice(resources(run.stdout), int(point * whole[verb]))]) > point * whole[verb]
+        return run
+
+    return run_until
 
 
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("victim", ["runner", "engine"])
-def test_a_deploy_killed_at_any_point_is_finished_by_the_next(clone, whole, victim: str, point: float) -> None:
-    killed(clone, "deploy-all", victim, point * whole.seconds["deploy-all"])
+def test_a_run_killed_at_any_point_is_finished_by_the_next(
+    clone, whole, reached: Reached, victim: str, point: float
+) -> None:
+    killed(clone, reached("deploy-all", point), victim)
     mended(clone, "deploy-all")
-    assert clone.made() == whole.made
-    killed(clone, "destroy-all", victim, point * whole.seconds["destroy-all"])
+    assert clone.made() == whole["made"]
+    killed(clone, reached("destroy-all", point), victim)
     mended(clone, "destroy-all")
     assert +clone.made() == Counter()
 
 
-def test_a_killed_emulator_leaves_nothing_twice(clone, whole) -> None:
-    run = subprocess.Popen(clone.command("deploy-all"), env=clone.environment(), stdout=subprocess.DEVNULL)
-    time.sleep(POINTS[1] * whole.seconds["deploy-all"])
+def test_a_killed_emulator_leaves_nothing_twice(clone, whole, reached: Reached) -> None:
+    run = reached("deploy-all", 0.3)
     os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
-    assert run.wait(120) == 1
+    run.communicate(timeout=120)
+    assert run.returncode == 1
     mended(clone, "deploy-all")
-    assert clone.made() == whole.made
+    assert clone.made() == whole["made"]
