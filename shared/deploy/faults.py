@@ -28,6 +28,7 @@ SENTENCES: dict[str, str] = {
     r"no resource plugin 'pulumi-resource-aws": (
         "Pulumi's AWS plugin is not installed: pulumi plugin install resource aws"
     ),
+    r"NoSuchBucket": "the bucket for the state of {env} does not exist: make it, or check PULUMI_BACKEND_URL",
     r"read \"\.pulumi/meta\.yaml\"|(could not|unable to) open bucket": (
         "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials"
     ),

@@ -21,6 +21,7 @@ delete the lock file with `pulumi cancel`.
         ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
         ('error: unknown stack "organization/txmon-network/dev"', "./inv deploy-all --env dev"),
         ("error: no resource plugin 'pulumi-resource-aws' found in", "pulumi plugin install resource aws"),
+        ("error: error listing stacks: could not list bucket: S3: ListObjectsV2, NoSuchBucket", "does not exist"),
         ('error: read ".pulumi/meta.yaml": blob (code=Unknown)', "PULUMI_BACKEND_URL"),
     ],
 )
