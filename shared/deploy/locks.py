@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import parse_qs, urlsplit
+from typing import Protocol
+from urllib.parse import urlsplit
 
 import psutil
 from pydantic import BaseModel, Field
@@ -111,17 +111,20 @@ class Place(Protocol):
 
 @dataclass(frozen=True)
 class FilePlace:
-    """A file, made exclusively."""
+    """A file, made exclusively and at once with all that is in it."""
 
     path: Path
 
     def create(self, text: str) -> bool:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        fresh.write_text(text)
         try:
-            with self.path.open("x") as file:
-                file.write(text)
+            self.path.hardlink_to(fresh)
         except FileExistsError:
             return False
+        finally:
+            fresh.unlink()
         return True
 
     def read(self) -> str | None:
@@ -134,36 +137,6 @@ class FilePlace:
         self.path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True)
-class ObjectPlace:
-    """An object in an S3 bucket, made by a conditional write (S3 user guide, conditional writes: If-None-Match)."""
-
-    client: Any
-    bucket: str
-    key: str
-
-    def create(self, text: str) -> bool:
-        from botocore.exceptions import ClientError  # noqa: PLC0415 (only S3 backends need the AWS SDK)
-
-        try:
-            self.client.put_object(Bucket=self.bucket, Key=self.key, Body=text.encode(), IfNoneMatch="*")
-        except ClientError as error:
-            if error.response["Error"]["Code"] in {"PreconditionFailed", "ConditionalRequestConflict"}:
-                return False
-            raise TxmonError(f"cannot write the lock s3://{self.bucket}/{self.key}: {error}") from None
-        return True
-
-    def read(self) -> str | None:
-        try:
-            body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
-        except self.client.exceptions.NoSuchKey:
-            return None
-        return body.decode()
-
-    def delete(self) -> None:
-        self.client.delete_object(Bucket=self.bucket, Key=self.key)
-
-
 def place_of(workspace: Workspace) -> Place:
     """Where the lock of the workspace's environment lies."""
     backend = urlsplit(workspace.backend)
@@ -171,11 +144,9 @@ def place_of(workspace: Workspace) -> Place:
     if backend.scheme == "file":
         return FilePlace(Path(backend.path) / name)
     if backend.scheme == "s3":
-        import boto3  # noqa: PLC0415 (only S3 backends need the AWS SDK)
+        from shared.deploy.buckets import object_place  # noqa: PLC0415 (only S3 backends need the AWS SDK)
 
-        query = {key: values[0] for key, values in parse_qs(backend.query).items()}
-        client = boto3.client("s3", region_name=query.get("region"), endpoint_url=query.get("endpoint"))
-        return ObjectPlace(client, backend.netloc, f"{backend.path.strip('/')}/{name}".lstrip("/"))
+        return object_place(backend, name)
     return FilePlace(ROOT / name)
 
 
@@ -195,11 +166,13 @@ def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
                 f"{workspace.env} is being changed by {held}; wait for it to end, or if it hangs: "
                 f"./inv unlock all --env {workspace.env} --force"
             )
-        place.delete()
+        if held:  # else it was freed just now, and what is there next may be another run's
+            place.delete()
     try:
         yield
     finally:
-        place.delete()
+        if place.read() == text:  # else it was freed by force, and what is there may be another run's
+            place.delete()
 
 
 def free_environment(workspace: Workspace, *, force: bool) -> Lock | None:

@@ -59,6 +59,36 @@ def test_the_lock_of_another_host_is_never_taken_over(workspace) -> None:
     assert locks.free_environment(workspace, force=True).host == "elsewhere"
 
 
+def test_a_lock_that_is_taken_while_another_is_freed_is_respected(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = locks.place_of(workspace)
+    place.create(locks.Lock(host="elsewhere").model_dump_json())
+    found = [None, place.read()]
+    monkeypatch.setattr(locks.FilePlace, "read", lambda _: found.pop(0))
+    with pytest.raises(TxmonError, match="@elsewhere"), locks.environment_lock(workspace, "up"):
+        pytest.fail("the other run has begun")
+
+
+def test_a_run_whose_lock_was_freed_by_force_leaves_the_next_ones_alone(workspace) -> None:
+    with locks.environment_lock(workspace, "up"):
+        assert locks.free_environment(workspace, force=True)
+        assert locks.place_of(workspace).create("the next one's")
+    assert locks.place_of(workspace).read() == "the next one's"
+
+
+def test_a_lock_is_not_there_before_it_says_whose_it_is(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def watched(path: Path, text: str) -> int:
+        found.append(place.read())
+        written = write_text(path, text)
+        found.append(place.read())
+        return written
+
+    place, found, write_text = locks.place_of(workspace), [], Path.write_text
+    monkeypatch.setattr(Path, "write_text", watched)
+    assert place.create("whose")
+    assert found == [None, None]
+    assert place.read() == "whose"
+
+
 def test_a_lock_says_whose_it_is_since_when_and_whether_the_owner_is_gone() -> None:
     held = locks.Lock(
         user="aiko", host=socket.gethostname(), pid=NOBODY, since=datetime.now(UTC) - timedelta(minutes=2)
