@@ -184,8 +184,10 @@ def test_a_destroy_that_fails_at_each_resource_in_turn_leaves_nothing(clone) -> 
 
 
 def test_a_layer_that_stops_at_a_failure_says_what_has_failed_and_nothing_else(clone, whole) -> None:
+    """Without GO_ON: the engine breaks off what is under way, and has more to say about that in some of the runs."""
     with failing(clone, "Create", refused):
-        done = clone.inv("up", "security")
-    assert done.code == 1
-    [told] = re.findall(r"^security failed: (.*)", done.out, re.MULTILINE)
-    assert [fault for fault in told.split("; ") if "injected: " not in fault] == []
+        for _ in range(4):
+            done = clone.inv("up", "security")
+            assert done.code == 1
+            [told] = re.findall(r"^security failed: (.*)", done.out, re.MULTILINE)
+            assert [fault for fault in told.split("; ") if "injected: " not in fault] == []

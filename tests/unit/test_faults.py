@@ -65,5 +65,6 @@ def test_of_a_traceback_the_exception_and_the_line_of_this_repository_are_told(e
 def test_lines_that_only_repeat_a_failure_are_noise() -> None:
     assert faults.is_noise("error: update failed")
     assert faults.is_noise("failed to run policy: context canceled")
+    assert faults.is_noise("Resource monitor has terminated, shutting down")
     assert not faults.is_noise("failed to run policy: no such rule")
     assert not faults.is_noise("error: no room")
