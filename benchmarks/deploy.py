@@ -39,8 +39,7 @@ class Figure:
 def main() -> None:
     console = Console()
     workspace = open_workspace("local", console.print)
-    for layer in workspace.missing_stacks():
-        workspace.make_stack(layer)
+    workspace.make_stacks(workspace.missing_stacks())
     first = Figure("deploy-all", 0.7)
     again = Figure("deploy-all, no changes", 0.7)
     destroy = Figure("destroy-all (previews included)", 0.8)

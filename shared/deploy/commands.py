@@ -18,6 +18,7 @@ from shared.deploy.journal import Journal, last_run
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
+from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, read_states
 from shared.deploy.views import condition_of
@@ -70,9 +71,7 @@ def deploy_all(
         confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
     check = partial(approved.surprise, workspace) if approved else lambda _: None
     with changing(workspace, "deploy-all", layers, terminal.say) as journal:
-        for layer in set(workspace.missing_stacks()) & set(layers):
-            workspace.make_stack(layer)
-        run = Run(workspace, Action.UP, _among(layers), journal.folder, check)
+        run = Run(workspace, Action.UP, _among(layers), journal.folder, check, workspace.missing_stacks())
         _execute(run, terminal, parallel, journal)
     if run.ok:
         _tell_what_an_application_needs(workspace, run, terminal.console)
@@ -105,7 +104,7 @@ def preview_all(
 
 def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
     """Preview the layers, each with what those before it have planned, and show the whole."""
-    missing = workspace.missing_stacks()
+    missing = _missing(workspace, layers)
     run = _previews(workspace, terminal, layers, parallel, missing)
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
@@ -119,15 +118,20 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
     return made
 
 
+def _missing(workspace: Workspace, layers: Collection[str]) -> list[str]:
+    """Those of `layers`, and of what they read beside, that have no stack yet."""
+    concerned = {*layers, *relied_on(layers)}
+    return [layer for layer in workspace.missing_stacks() if layer in concerned]
+
+
 def _previews(
     workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, missing: Collection[str]
 ) -> Run:
     """Preview the layers; the stacks that are missing are there for as long as it runs."""
     try:
-        for layer in missing:
-            workspace.make_stack(layer)
+        workspace.make_stacks(set(missing) - set(layers))
         with TemporaryDirectory() as folder:
-            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder))
+            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder), missing=missing)
             _execute(run, terminal, parallel)
     finally:
         workspace.remove_made_stacks()
@@ -140,7 +144,7 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dic
     Raises:
         Ended: a preview failed.
     """
-    run = _previews(workspace, terminal, LAYERS, parallel, workspace.missing_stacks())
+    run = _previews(workspace, terminal, LAYERS, parallel, _missing(workspace, LAYERS))
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -156,17 +160,15 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
     guards.require_upstreams(workspace, [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
     with changing(workspace, "up", [layer], terminal.say) as journal:
-        if layer in workspace.missing_stacks():
-            workspace.make_stack(layer)
-        run = Run(workspace, Action.REFRESH_UP if refresh else Action.UP, {layer: ()}, journal.folder)
+        action = Action.REFRESH_UP if refresh else Action.UP
+        run = Run(workspace, action, {layer: ()}, journal.folder, missing=workspace.missing_stacks())
         _execute(run, terminal, 1, journal)
     return run.exit_code
 
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    missing = {layer, *LAYERS[layer].reads} & set(workspace.missing_stacks())
-    run = _previews(workspace, terminal, [layer], 1, missing)
+    run = _previews(workspace, terminal, [layer], 1, _missing(workspace, [layer]))
     plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 
@@ -303,6 +305,5 @@ def local_env(say: Callable[[str], None], port: int | None, provider: str) -> st
         except localcloud.LocalCloudError as error:
             raise TxmonError(str(error)) from None
     workspace = open_workspace("local", say, port)
-    for layer in workspace.missing_stacks():
-        workspace.make_stack(layer)
+    workspace.make_stacks(workspace.missing_stacks())
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in workspace.variables.items())

@@ -147,6 +147,15 @@ class Operation:
             return {"differing": len(self.differing)} if self.differing else {}
         return {op: self.counts[op] for op in CHANGES if self.counts[op]}
 
+    def make_stack(self, workspace: Workspace, tell: Callable[[str], None]) -> None:
+        """Make the layer's empty stack, as the first part of the operation.
+
+        Raises:
+            TxmonError: the engine does not make it.
+        """
+        self._begin(workspace.shown(self.layer, *workspace.making), tell)
+        workspace.make_stack(self.layer)
+
     def run(
         self,
         workspace: Workspace,
@@ -163,9 +172,7 @@ class Operation:
         arguments = list(self.action.arguments)
         if not self.action.is_preview:
             arguments += ["--message", message]
-        self.command = workspace.shown(self.layer, *self.action.arguments)
-        self.status, self.began = Status.RUNNING, time.monotonic()
-        tell(self.command)
+        self._begin(workspace.shown(self.layer, *self.action.arguments), tell)
         workspace = workspace.having(PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true", **variables)
         with (
             programs.serving(workspace.folder(self.layer), workspace.process_environment()) as runtime,
@@ -185,6 +192,16 @@ class Operation:
             self._follow(self.process, printed, tell)
         self.ended = time.monotonic()
         self._finish(self.process.returncode, workspace)
+
+    def _begin(self, command: str, tell: Callable[[str], None]) -> None:
+        """Begin a command; the operation began with its first one."""
+        self.command, self.status = command, Status.RUNNING
+        self.began = self.began or time.monotonic()
+        tell(command)
+
+    def end(self, status: Status, reason: str) -> None:
+        """Go no further."""
+        self.status, self.reason, self.ended = status, reason, time.monotonic()
 
     def _follow(self, process: subprocess.Popen[bytes], printed: TextIO, tell: Callable[[str], None]) -> None:
         """Take each line as it is written, until the engine has ended."""

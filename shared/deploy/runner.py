@@ -4,7 +4,7 @@ import getpass
 import json
 import signal
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +35,8 @@ class Run:
     """Where the engine's events are kept, a file a layer."""
     check: Callable[[str], str | None] = lambda _: None
     """Asked before a layer begins: why it must not, as a sentence, or None."""
+    missing: Collection[str] = ()
+    """Layers that have no stack yet: theirs is made when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
     interruptions: int = 0
     """How often it was asked to end: once cleanly, twice at once."""
@@ -120,29 +122,33 @@ class Run:
         return not blockers
 
     def _skip(self, operation: Operation, reason: str, tell: Tell) -> None:
-        operation.status, operation.reason = Status.SKIPPED, reason
+        operation.end(Status.SKIPPED, reason)
         tell(operation, "")
 
     def _run(self, operation: Operation, tell: Tell) -> None:
-        if self.interruptions:
-            self._skip(operation, "interrupted before it began", tell)
-            return
         try:
-            self._attempt(operation, tell)
+            for part in (self._prepare, self._attempt):
+                if self.interruptions:
+                    self._skip(operation, "interrupted before it began", tell)
+                    return
+                part(operation, lambda line: tell(operation, line))
         except TxmonError as error:
-            operation.status, operation.reason = Status.FAILED, str(error)
+            operation.end(Status.FAILED, str(error))
         tell(operation, "")
 
-    def _attempt(self, operation: Operation, tell: Tell) -> None:
+    def _prepare(self, operation: Operation, tell: Callable[[str], None]) -> None:
         refusal = self.check(operation.layer)
         if refusal:
-            operation.status, operation.reason = Status.FAILED, refusal
-            return
+            raise TxmonError(refusal)
+        if operation.layer in self.missing:
+            operation.make_stack(self.workspace, tell)
+
+    def _attempt(self, operation: Operation, tell: Callable[[str], None]) -> None:
         operation.run(
             self.workspace,
             self._message(operation.layer),
             self.folder / f"{operation.layer}-{operation.action}.jsonl",
-            lambda line: tell(operation, line),
+            tell,
             self._planned(operation.layer),
         )
         if operation.unheard:

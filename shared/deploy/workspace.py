@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -91,6 +91,7 @@ class Workspace:
             capture_output=True,
             text=True,
             check=False,
+            start_new_session=True,  # Ctrl-C is for the runner: what it has begun to write, it ends
         )
 
     def _printed(self, done: subprocess.CompletedProcess[str], layer: str) -> str:
@@ -132,13 +133,21 @@ class Workspace:
         present = self.stacks()
         return [layer for layer in LAYERS if project(layer) not in present]
 
+    @property
+    def making(self) -> tuple[str, ...]:
+        """The engine's arguments that make a stack."""
+        provider = self.environment.secrets_provider
+        return ("stack", "init", "--no-select", *(("--secrets-provider", provider) if provider else ()))
+
+    def make_stacks(self, layers: Iterable[str]) -> None:
+        """Make the layers' empty stacks, side by side."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.make_stack, layers))
+
     def make_stack(self, layer: str) -> None:
         """Make the layer's empty stack. The engine may write the salt or key of its secrets into the stack file."""
         before = stack_file(layer, self.env).read_text()
-        provider = self.environment.secrets_provider
-        extra = ["--secrets-provider", provider] if provider else []
-        where = ["--non-interactive", "--cwd", self.folder(layer)]
-        done = self._run("stack", "init", self.env, "--no-select", *extra, *where)
+        done = self._run(*self.command(layer, *self.making)[1:])
         if "already exists" in done.stderr:
             return
         self._printed(done, layer)
@@ -146,10 +155,13 @@ class Workspace:
 
     def remove_made_stacks(self) -> None:
         """Take back the empty stacks that this process made, and what the engine wrote into their files."""
-        while self.made:
-            layer, before = self.made.popitem()
-            self.call(layer, "stack", "rm", "--yes", "--preserve-config")
-            stack_file(layer, self.env).write_text(before)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._remove_made_stack, tuple(self.made)))
+
+    def _remove_made_stack(self, layer: str) -> None:
+        before = self.made.pop(layer)
+        self.call(layer, "stack", "rm", "--yes", "--preserve-config")
+        stack_file(layer, self.env).write_text(before)
 
 
 def open_workspace(env: str, say: Callable[[str], None], port: int | None = None) -> Workspace:

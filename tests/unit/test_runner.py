@@ -160,6 +160,34 @@ def test_a_preview_keeps_every_resource_as_it_is_and_as_it_will_be(workspace) ->
     assert inputs(operation.planned) == {"vpc-local": "new", "same": "kept"}
 
 
+def test_a_missing_stack_is_made_when_the_turn_of_its_layer_comes(workspace, tmp_path) -> None:
+    given = workspace(f'echo "$1 $layer" >> {tmp_path}/commands\nsleep 0.1')
+    lines: list[str] = []
+    result = Run(given, Action.UP, {"security": (), "streaming": ["security"]}, tmp_path, missing=["streaming"])
+    result.execute(lambda _, line: lines.append(line), 4)
+    assert (tmp_path / "commands").read_text().splitlines() == ["up security", "stack streaming", "up streaming"]
+    assert "pulumi stack init --no-select --stack local --cwd projects/streaming" in lines
+    assert result.operations["streaming"].seconds >= 0.2
+    assert given.made.keys() == {"streaming"}
+
+
+def test_a_stack_that_cannot_be_made_fails_its_layer(workspace, tmp_path) -> None:
+    given = workspace('[ "$1" = up ] || { echo "error: no room" >&2; exit 255; }')
+    result = Run(given, Action.UP, READS, tmp_path, missing=["streaming"])
+    result.execute(lambda *_: None, 4)
+    assert result.operations["streaming"].reason == "no room"
+    assert statuses(result)["monitoring"] == "skipped"
+    assert statuses(result)["data"] == "succeeded"
+
+
+def test_an_interruption_while_a_stack_is_made_stops_its_layer(workspace, tmp_path) -> None:
+    given = workspace(f'echo "$1" >> {tmp_path}/commands')
+    result = Run(given, Action.UP, {"network": ()}, tmp_path, missing=["network"])
+    result.execute(lambda *_: result.interrupt(), 1)
+    assert statuses(result) == {"network": "skipped"}
+    assert (tmp_path / "commands").read_text() == "stack\n"
+
+
 def test_a_traceback_is_told_as_its_last_line(workspace) -> None:
     message = "Program failed:\nTraceback (most recent call last):\n  File x\nZeroDivisionError: division by zero\n"
     script = printing({"diagnosticEvent": {"severity": "error", "message": message}}, code=255)
