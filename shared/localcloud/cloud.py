@@ -144,7 +144,8 @@ def environment(home: Path) -> dict[str, str]:
         "AWS_DEFAULT_REGION": emulator.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         "PULUMI_HOME": str(files.pulumi if files.read_provider() != PLUGIN else _plugin_home(files)),
-        "PULUMI_BACKEND_URL": files.state.as_uri(),
+        # Nobody needs the metadata beside each file, and an engine killed while writing it leaves a stack unreadable.
+        "PULUMI_BACKEND_URL": f"{files.state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

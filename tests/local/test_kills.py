@@ -98,6 +98,11 @@ def reached(clone, whole) -> Reached:
     return run_until
 
 
+def test_a_stack_is_one_file_and_replaced_whole(clone, whole) -> None:
+    stacks = [path for path in (clone.path / ".local/state/.pulumi/stacks").rglob("*") if path.is_file()]
+    assert {path.suffix for path in stacks if not path.name.endswith(".bak")} == {".json"}
+
+
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("victim", ["runner", "engine"])
 def test_a_run_killed_at_any_point_is_finished_by_the_next(
