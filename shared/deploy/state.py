@@ -116,6 +116,6 @@ def deployed_states(workspace: Workspace) -> dict[str, LayerState]:
     Stacks of other repositories are among them. How the last updates ended is not looked up.
     """
     return {
-        layer_of(owner): LayerState(layer_of(owner), exported.get("deployment") or {}, None)
-        for owner, exported in workspace.export_all().items()
+        layer_of(owner): LayerState(layer_of(owner), deployment, None)
+        for owner, deployment in workspace.export_all().items()
     }

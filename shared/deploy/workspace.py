@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from shared import localcloud
 from shared.deploy import faults
@@ -18,6 +19,8 @@ from shared.layers import LAYERS, PRODUCT, project
 
 ROOT = PROJECTS.parent
 LOCAL_HOME = ROOT / ".local"
+COMPRESSED = {".gz", ".zst"}
+"""How a folder's checkpoints end where the engine is told to compress them."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,26 @@ class Workspace:
         Raises:
             TxmonError: the state backend does not answer.
         """
+        checkpoints = self._checkpoints()
+        if checkpoints is not None:
+            return {owner: len(deployment.get("resources") or ()) for owner, deployment in checkpoints.items()}
         return {owner: stack.get("resourceCount") or 0 for owner, stack in self._listed().items()}
+
+    def _checkpoints(self) -> dict[str, dict[str, Any]] | None:
+        """The deployment of every stack of this environment in a folder backend, by project; None for other backends.
+
+        A folder's checkpoints are files that are replaced whole. The engine takes a tenth of a second for each.
+        """
+        backend = urlsplit(self.backend)
+        stacks = Path(unquote(backend.path)) / ".pulumi" / "stacks"
+        files = list(stacks.glob(f"*/{self.env}.json*"))
+        if backend.scheme != "file" or backend.netloc or {path.suffix for path in files} & COMPRESSED:
+            return None
+        return {
+            path.parent.name: json.loads(path.read_text())["checkpoint"].get("latest") or {}
+            for path in files
+            if path.suffix == ".json"
+        }
 
     def _listed(self) -> dict[str, dict[str, Any]]:
         """What the engine lists of each stack of this environment, by project."""
@@ -114,19 +136,22 @@ class Workspace:
         return {parts[-2]: stack for parts, stack in stacks if parts[-1] == self.env}
 
     def export_all(self) -> dict[str, dict[str, Any]]:
-        """The checkpoint of every stack of this environment that holds something, by project; secrets encrypted.
+        """The deployment of every stack of this environment that holds something, by project; secrets encrypted.
 
         Raises:
             TxmonError: the state backend does not answer.
         """
+        checkpoints = self._checkpoints()
+        if checkpoints is not None:
+            return {owner: deployment for owner, deployment in checkpoints.items() if deployment.get("resources")}
         names = {owner: stack["name"] for owner, stack in self._listed().items() if stack.get("resourceCount")}
         with ThreadPoolExecutor() as pool:
             return dict(zip(names, pool.map(self._export, names.values()), strict=True))
 
     def _export(self, stack: str) -> dict[str, Any]:
         done = self._run("stack", "export", "--stack", stack, "--non-interactive", "--cwd", str(ROOT))
-        exported: dict[str, Any] = json.loads(self._printed(done, stack))
-        return exported
+        deployment: dict[str, Any] = json.loads(self._printed(done, stack)).get("deployment") or {}
+        return deployment
 
     def missing_stacks(self) -> list[str]:
         """The layers that have no stack yet."""
