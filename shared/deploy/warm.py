@@ -3,7 +3,9 @@
 What does not import is left out here; the program that needs it says why.
 """
 
+import atexit
 import importlib
+import os
 import re
 from contextlib import suppress
 
@@ -12,6 +14,8 @@ from shared.layers import LAYERS
 
 SERVICE = re.compile(r"\baws\.([a-z]\w*)\.")
 """A module of `pulumi_aws`, which loads itself when something in it is first looked for."""
+
+atexit.register(os._exit, 0)  # what is loaded here needs no taking down, for which a pipe from ./inv would wait
 
 for layer in LAYERS:
     for source in (PROJECTS / layer).glob("[!_]*.py"):
