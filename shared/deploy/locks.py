@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import psutil
 from pydantic import BaseModel, Field
 
-from shared.deploy.workspace import ROOT, Workspace
+from shared.deploy.workspace import ROOT, Workspace, folder_of
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -47,10 +47,10 @@ class Lock(BaseModel):
 
 def stack_lock(workspace: Workspace, layer: str) -> Lock | None:
     """The engine's lock on the layer's stack; None also where the backend keeps it out of sight (all but folders)."""
-    backend = urlsplit(workspace.backend)
-    if backend.scheme != "file":
+    state = folder_of(workspace.backend)
+    if state is None:
         return None
-    folder = Path(backend.path) / ".pulumi" / "locks" / "organization" / project(layer) / workspace.env
+    folder = state / ".pulumi" / "locks" / "organization" / project(layer) / workspace.env
     for path in folder.glob("*.json"):
         with suppress(FileNotFoundError):  # its owner may end at any moment
             held = json.loads(path.read_text())
@@ -141,13 +141,11 @@ def place_of(workspace: Workspace) -> Place:
     """Where the lock of the workspace's environment lies."""
     backend = urlsplit(workspace.backend)
     name = f".txmon/locks/{workspace.env}.json"
-    if backend.scheme == "file":
-        return FilePlace(Path(backend.path) / name)
     if backend.scheme == "s3":
         from shared.deploy.buckets import object_place  # noqa: PLC0415 (only S3 backends need the AWS SDK)
 
         return object_place(backend, name)
-    return FilePlace(ROOT / name)
+    return FilePlace((folder_of(workspace.backend) or ROOT) / name)
 
 
 @contextmanager

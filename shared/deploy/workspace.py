@@ -118,10 +118,9 @@ class Workspace:
 
         A folder's checkpoints are files that are replaced whole. The engine takes a tenth of a second for each.
         """
-        backend = urlsplit(self.backend)
-        stacks = Path(unquote(backend.path)) / ".pulumi" / "stacks"
-        files = list(stacks.glob(f"*/{self.env}.json*"))
-        if backend.scheme != "file" or backend.netloc or {path.suffix for path in files} & COMPRESSED:
+        folder = folder_of(self.backend)
+        files = list((folder / ".pulumi" / "stacks").glob(f"*/{self.env}.json*")) if folder else []
+        if folder is None or {path.suffix for path in files} & COMPRESSED:
             return None
         return {
             path.parent.name: json.loads(path.read_text())["checkpoint"].get("latest") or {}
@@ -220,6 +219,12 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
             f"{_relative(started.set_aside)} and everything local begins anew"
         )
     return variables
+
+
+def folder_of(backend: str) -> Path | None:
+    """The folder that a `file:///…` backend keeps its state in; None for every other backend."""
+    url = urlsplit(backend)
+    return Path(unquote(url.path)) if url.scheme == "file" and not url.netloc else None
 
 
 def _relative(path: Path) -> str:
