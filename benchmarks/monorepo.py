@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
+from shared.deploy.git import work_tree_files
 from shared.deploy.workspace import ROOT
 from shared.environments import stack_file
 from shared.layers import LAYERS, LayerInfo, project
@@ -145,10 +146,8 @@ def _above(names: list[str], number: int, width: int) -> frozenset[str]:
 
 
 def _copy_all_but_layers(path: Path) -> None:
-    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in map(PurePath, filter(None, listed.split("\0"))):
-        if (ROOT / name).exists() and not _is_layers(name):
+    for name in work_tree_files():
+        if not _is_layers(name):
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, path / name)
 

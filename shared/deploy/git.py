@@ -22,6 +22,13 @@ def changed_files(since: str) -> list[PurePosixPath]:
     return sorted({PurePosixPath(name) for name in (differing + untracked).decode().split("\0") if name})
 
 
+def work_tree_files() -> list[PurePosixPath]:
+    """The files of the work tree that git tracks, or would track."""
+    listed = _git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    paths = (PurePosixPath(name) for name in listed.decode().split("\0") if name)
+    return [path for path in paths if (ROOT / path).exists()]
+
+
 def branch_point(ref: str) -> str:
     """The commit that this branch left `ref` at: what others have done on `ref` since is not this change.
 

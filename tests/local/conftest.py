@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from shared.deploy.git import work_tree_files
 from shared.layers import project
 
 ROOT = Path(__file__).parents[2]
@@ -147,18 +148,10 @@ class Clone:
 
 def make_clone(path: Path) -> Clone:
     """Copy what git tracks, as it is in the work tree, and what it would track."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.split("\0")):
-        if (ROOT / name).exists():
-            target = path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, target)
+    for name in work_tree_files():
+        target = path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target)
     lend_environment(path)
     return Clone(path)
 
