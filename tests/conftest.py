@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import json
+import os
 import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
+from shared.deploy import locks
 from shared.environments import stack_file
+from shared.errors import TxmonError
 from shared.layers import project
 
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
@@ -226,3 +229,19 @@ def statements() -> Callable[[str], dict[str, dict[str, Any]]]:
         return {statement["Sid"]: statement for statement in found}
 
     return by_sid
+
+
+@pytest.fixture
+def refuses_a_second_run() -> Callable[[Any], None]:
+    """Asserts that while one run holds the environment `dev` of a workspace, a second one is told who does."""
+
+    def check(workspace: Any) -> None:
+        message = rf"dev is being changed by \S+ process {os.getpid()} \(deploy-all\)"
+        with (
+            locks.environment_lock(workspace, "deploy-all"),
+            pytest.raises(TxmonError, match=message),
+            locks.environment_lock(workspace, "destroy-all"),
+        ):
+            pytest.fail("two runs hold the environment")
+
+    return check

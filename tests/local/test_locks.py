@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 
 from shared.deploy import locks
-from shared.errors import TxmonError
 
 pytestmark = pytest.mark.local
 
@@ -59,14 +58,8 @@ def test_the_lock_is_made_once_and_lies_beside_the_state(clone, bucket, workspac
     assert place.create("third")
 
 
-def test_a_bucket_is_held_by_one_run_at_a_time_and_free_afterwards(workspace) -> None:
-    message = rf"dev is being changed by \S+ process {os.getpid()} \(deploy-all\)"
-    with (
-        locks.environment_lock(workspace, "deploy-all"),
-        pytest.raises(TxmonError, match=message),
-        locks.environment_lock(workspace, "destroy-all"),
-    ):
-        pytest.fail("two runs hold the environment")
+def test_a_bucket_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, refuses_a_second_run) -> None:
+    refuses_a_second_run(workspace)
     assert locks.place_of(workspace).read() is None
 
 

@@ -21,14 +21,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespac
     return SimpleNamespace(env="dev", backend=f"file://{tmp_path}")
 
 
-def test_an_environment_is_held_by_one_run_at_a_time_and_free_afterwards(workspace) -> None:
-    message = rf"dev is being changed by \S+ process {os.getpid()} \(deploy-all\)"
-    with (
-        locks.environment_lock(workspace, "deploy-all"),
-        pytest.raises(TxmonError, match=message),
-        locks.environment_lock(workspace, "destroy-all"),
-    ):
-        pytest.fail("two runs hold the environment")
+def test_an_environment_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, refuses_a_second_run) -> None:
+    refuses_a_second_run(workspace)
     with locks.environment_lock(workspace, "destroy-all"):
         pass
 
