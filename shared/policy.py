@@ -36,12 +36,15 @@ def deny(
     return _statement("Deny", sid, actions, Principal=principal, Resource=list(resources), Condition=condition)
 
 
-def deny_without_tls(service: str, resource: Input[str]) -> Statement:
-    """Refuse plain HTTP on `resource` to everyone, as the AWS Security Hub controls ask of resource policies."""
-    # Every principal and every action of the service: a Deny opens nothing.
+def deny_without_tls(actions: Sequence[str], resource: Input[str]) -> Statement:
+    """Refuse plain HTTP on `resource` to everyone, as the AWS Security Hub controls ask of resource policies.
+
+    `actions` are named where the service refuses others than the resource's own in its policy (SNS, Kinesis).
+    """
+    # Every principal: a Deny opens nothing.
     return deny(
         "DenyWithoutTls",
-        [f"{service}:*"],
+        actions,
         [resource],
         principal="*",
         condition={"Bool": {"aws:SecureTransport": "false"}},

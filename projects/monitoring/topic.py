@@ -9,7 +9,7 @@ from pulumi import Input, Output, ResourceOptions
 from projects.monitoring.config import Subscription
 from shared.contracts import SecurityContract
 from shared.layer import Layer
-from shared.policy import allow, deny, document
+from shared.policy import allow, deny_without_tls, document
 
 
 def alerts_topic(layer: Layer, security: SecurityContract) -> aws.sns.Topic:
@@ -53,14 +53,7 @@ def admit_publishers(layer: Layer, topic: aws.sns.Topic, rule_arns: Sequence[Inp
                 principal={"Service": "events.amazonaws.com"},
                 condition={"ArnEquals": {"aws:SourceArn": list(rule_arns)}},
             ),
-            # Every principal: a Deny opens nothing. SNS refuses actions that are no topic's, so not `sns:*`.
-            deny(
-                "DenyWithoutTls",
-                publish,
-                [topic.arn],
-                principal="*",
-                condition={"Bool": {"aws:SecureTransport": "false"}},
-            ),
+            deny_without_tls(publish, topic.arn),
         ),
         opts=layer.opts,
     )

@@ -132,7 +132,7 @@ class Vault(pulumi.ComponentResource):
             return "*"  # everyone but the readers: a Deny opens nothing
 
         return document(
-            deny_without_tls("secretsmanager", arn),
+            deny_without_tls(["secretsmanager:*"], arn),
             deny(
                 "DenyOthers",
                 ["secretsmanager:GetSecretValue"],

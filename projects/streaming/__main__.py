@@ -4,7 +4,7 @@ from pulumi import Output
 
 from projects.streaming.config import StreamingConfig
 from projects.streaming.dead_letters import dead_letter_queue
-from projects.streaming.grants import grant_consumer, grant_producer
+from projects.streaming.grants import grant_consumer, grant_producer, require_tls
 from projects.streaming.stream import transaction_stream
 from shared.contracts import SecurityContract, StreamingContract
 from shared.layer import Layer
@@ -15,6 +15,7 @@ security = SecurityContract.read(layer)
 
 stream = transaction_stream(layer, config, key_arn=security.stream_key_arn)
 queue = dead_letter_queue(layer, key_arn=security.telemetry_key_arn)
+require_tls(layer, stream)
 grant_producer(layer, security, stream)
 grant_consumer(layer, security, stream, queue)
 

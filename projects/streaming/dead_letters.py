@@ -27,7 +27,7 @@ def dead_letter_queue(layer: Layer, *, key_arn: Input[str]) -> aws.sqs.Queue:
     aws.sqs.QueuePolicy(
         layer.names.logical("dead-letter-queue-policy"),
         queue_url=queue.url,
-        policy=document(deny_without_tls("sqs", queue.arn)),
+        policy=document(deny_without_tls(["sqs:*"], queue.arn)),
         opts=layer.opts,
     )
     return queue

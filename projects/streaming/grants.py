@@ -1,10 +1,30 @@
-"""Who may do what with the stream and the queue, attached to the roles that security made."""
+"""Who may do what with the stream and the queue: grants for the roles that security made, and what nobody may."""
 
 import pulumi_aws as aws
 
 from shared.contracts import SecurityContract
 from shared.layer import Layer
-from shared.policy import allow, document, use_key
+from shared.policy import allow, deny_without_tls, document, use_key
+
+PUT = ("kinesis:PutRecord", "kinesis:PutRecords", "kinesis:DescribeStreamSummary", "kinesis:ListShards")
+READ = (
+    "kinesis:DescribeStream",
+    "kinesis:DescribeStreamSummary",
+    "kinesis:GetRecords",
+    "kinesis:GetShardIterator",
+    "kinesis:ListShards",
+)
+"""What AWSLambdaKinesisExecutionRole allows on a stream."""
+
+
+def require_tls(layer: Layer, stream: aws.kinesis.Stream) -> None:
+    """Nobody puts or reads over plain HTTP, whatever is granted."""
+    aws.kinesis.ResourcePolicy(
+        layer.names.logical("kinesis-stream-policy"),
+        resource_arn=stream.arn,
+        policy=document(deny_without_tls(sorted({*PUT, *READ}), stream.arn)),
+        opts=layer.opts,
+    )
 
 
 def grant_producer(layer: Layer, security: SecurityContract, stream: aws.kinesis.Stream) -> None:
@@ -13,16 +33,7 @@ def grant_producer(layer: Layer, security: SecurityContract, stream: aws.kinesis
         layer.names.logical("kinesis-producer-policy"),
         role=security.kinesis_producer_role_name,
         policy=document(
-            allow(
-                "Put",
-                [
-                    "kinesis:PutRecord",
-                    "kinesis:PutRecords",
-                    "kinesis:DescribeStreamSummary",
-                    "kinesis:ListShards",
-                ],
-                [stream.arn],
-            ),
+            allow("Put", PUT, [stream.arn]),
             use_key(
                 "EncryptForStream",
                 ["kms:GenerateDataKey"],
@@ -39,25 +50,12 @@ def grant_producer(layer: Layer, security: SecurityContract, stream: aws.kinesis
 def grant_consumer(
     layer: Layer, security: SecurityContract, stream: aws.kinesis.Stream, queue: aws.sqs.Queue
 ) -> None:
-    """Read transactions, and put aside those that fail.
-
-    The actions are those of AWSLambdaKinesisExecutionRole, on this stream instead of all.
-    """
+    """Read transactions, and put aside those that fail."""
     aws.iam.RolePolicy(
         layer.names.logical("kinesis-policy"),
         role=security.kinesis_role_name,
         policy=document(
-            allow(
-                "Read",
-                [
-                    "kinesis:DescribeStream",
-                    "kinesis:DescribeStreamSummary",
-                    "kinesis:GetRecords",
-                    "kinesis:GetShardIterator",
-                    "kinesis:ListShards",
-                ],
-                [stream.arn],
-            ),
+            allow("Read", READ, [stream.arn]),
             allow(
                 "FanOut",
                 ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"],

@@ -8,7 +8,7 @@ from shared.layer import Layer
 
 
 def transaction_stream(layer: Layer, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:
-    """Provisioned and encrypted. Kinesis answers over TLS only, so no policy has to ask for it."""
+    """Provisioned and encrypted."""
     return aws.kinesis.Stream(
         layer.names.logical("kinesis-stream"),
         name=layer.names.physical("kinesis_stream"),

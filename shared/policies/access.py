@@ -20,6 +20,7 @@ TLS_POLICIES = {
     "aws:secretsmanager/secretPolicy:SecretPolicy": "policy",
     "aws:sqs/queuePolicy:QueuePolicy": "policy",
     "aws:sns/topicPolicy:TopicPolicy": "policy",
+    "aws:kinesis/resourcePolicy:ResourcePolicy": "policy",
 }
 """Policies of resources whose API could be called without TLS."""
 RESOURCE_POLICIES = {KEY: "policy", "aws:ec2/vpcEndpoint:VpcEndpoint": "policy"} | TLS_POLICIES
@@ -102,7 +103,7 @@ PASSED = frozenset({"lambda.amazonaws.com", "ec2.amazonaws.com"})
     "TXMON.9", *TLS_POLICIES, source="AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit"
 )
 def tls_only(policy: Resource) -> str | None:
-    """The policy of a secret, queue or topic denies calls without TLS to everyone."""
+    """The policy of a stream, secret, queue or topic denies calls without TLS to everyone."""
     denies = any(
         statement.get("Effect") == "Deny"
         and _is_public(statement)

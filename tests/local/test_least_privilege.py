@@ -225,12 +225,14 @@ def over_tls(request: Any, **_: Any) -> None:
     request.headers["X-Forwarded-Proto"] = "https"
 
 
-def attempt(client: Callable[..., Any], things: dict[str, Any], role: str, call: str, arguments: dict) -> str | None:
+def attempt(
+    client: Callable[..., Any], things: dict[str, Any], role: str, call: str, arguments: dict, **way: bool
+) -> str | None:
     """The code of the refusal, or None when the call was allowed."""
     service, operation = call.split(".")
     filled = {key: fill(value, things) for key, value in arguments.items()}
     try:
-        getattr(client(role, service), operation)(**filled)
+        getattr(client(role, service, **way), operation)(**filled)
     except ClientError as error:
         return str(error.response["Error"]["Code"])
     return None
@@ -273,10 +275,18 @@ def test_a_grant_reaches_no_further(deployed, things, role: str, action: str, re
     assert simulate(deployed, role, action, fill(resource, things)) == "implicitDeny"
 
 
-def test_secrets_are_given_out_over_tls_only(acting_as, things) -> None:
-    with pytest.raises(ClientError) as refused:
-        acting_as("consumer", "secretsmanager", tls=False).get_secret_value(SecretId=things["database_secret"])
-    assert refused.value.response["Error"]["Code"] in REFUSALS
+@pytest.mark.parametrize(
+    ("role", "call", "arguments"),
+    [
+        ("producer", "kinesis.put_record", OURS | {"PartitionKey": "1", "Data": b"{}"}),
+        ("consumer", "kinesis.get_shard_iterator", OURS | ITERATOR),
+        ("consumer", "secretsmanager.get_secret_value", DATABASE_SECRET),
+        ("consumer", "sqs.send_message", {"QueueUrl": "{dead_letters}", "MessageBody": "x"}),
+    ],
+)
+def test_what_a_role_may_do_it_may_over_tls_only(acting_as, things, role: str, call: str, arguments: dict) -> None:
+    assert attempt(acting_as, things, role, call, arguments, tls=False) in REFUSALS
+    assert attempt(acting_as, things, role, call, arguments) is None
 
 
 @pytest.fixture

@@ -117,6 +117,7 @@ CASES = {
         policy(QUEUE_POLICY, **TLS | {"Effect": "Allow"}),
         policy(QUEUE_POLICY, **TLS | {"Principal": {"AWS": "arn:aws:iam::123456789012:role/one"}}),
         policy(TOPIC_POLICY, Principal={"Service": "events.amazonaws.com"}),
+        policy("aws:kinesis/resourcePolicy:ResourcePolicy", **TLS | {"Condition": {}}),
     ),
     "TXMON.10": setting(
         ATTACHMENT,

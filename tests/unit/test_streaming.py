@@ -57,6 +57,27 @@ def test_the_stream_keeps_records_and_counts_as_the_profile_says(
 
 
 @every_environment
+def test_the_stream_takes_and_gives_records_over_tls_only(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
+    run = run_layer("streaming", env)
+    policy = run.one("aws:kinesis/resourcePolicy:ResourcePolicy")
+    assert policy["resourceArn"] == stream_arn(env)
+    refusal = statements(policy["policy"])["DenyWithoutTls"]
+    assert (refusal["Effect"], refusal["Principal"]) == ("Deny", "*")
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert refusal["Resource"] == [stream_arn(env)]
+    granted = {
+        action
+        for grant in run.all(GRANT)
+        for statement in statements(grant.inputs["policy"]).values()
+        if statement["Resource"] == [stream_arn(env)]
+        for action in statement["Action"]
+    }
+    assert granted == set(refusal["Action"]) > {"kinesis:PutRecord", "kinesis:GetRecords"}
+
+
+@every_environment
 def test_failed_batches_are_kept_for_two_weeks_encrypted_over_tls(
     run_layer: RunLayer, statements: Statements, env: str
 ) -> None:
