@@ -10,7 +10,7 @@ import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 
 from shared.errors import TxmonError
@@ -33,8 +33,9 @@ class Runtime:
 def warm(*, layers: bool) -> None:
     """Start the process to fork from, which loads the SDK and, if several programs will run, their modules."""
     forkserver.set_forkserver_preload([SDK, LAYERS] if layers else [SDK])
+    resource_tracker.ensure_running()  # the fork server starts it too, and then lifts a mask as the one below
     # Ctrl-C is for the runner, which asks the engines to end, and they their programs; what is forked keeps the mask.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         forkserver.ensure_running()
     finally:

@@ -70,11 +70,11 @@ class Run:
         """Run every layer, `parallel` at a time. A failed layer stops only those that wait for it."""
         sorter = self._sorter()
         sorter.prepare()
-        programs.warm(layers=self.action.is_judged and len(self.operations) > 1)
         running: dict[Future[None], str] = {}
-        if self.action.is_judged:
-            policies.start()
         with self._interruptible(), ThreadPoolExecutor(max_workers=parallel) as pool:
+            programs.warm(layers=self.action.is_judged and len(self.operations) > 1)
+            if self.action.is_judged:
+                policies.start()
             while sorter.is_active():
                 for layer in sorter.get_ready():
                     if self._may_run(layer, tell):
