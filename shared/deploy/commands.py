@@ -14,14 +14,13 @@ from rich.table import Table
 
 from shared import localcloud
 from shared.deploy import destruction, display, guards, plan, programs
-from shared.deploy.journal import Journal, last_run
+from shared.deploy.journal import Journal, unfinished
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, read_states
-from shared.deploy.views import condition_of
 from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS
@@ -174,20 +173,24 @@ def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
 
 
 def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
-    """Go on from the last run: the same verb for the layers that are not as it wanted them."""
-    last = last_run(workspace.env)
-    if last is None or last.result == "succeeded":
+    """Go on from the newest run that left something to do: the same verb for the layers that it did not see end well.
+
+    Raises:
+        TxmonError: one of them is no layer any more.
+    """
+    found = unfinished(workspace.env)
+    if found is None:
         terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
-    terminal.say(f"going on from {last.verb} of {last.began:%Y-%m-%d %H:%M:%S} UTC, which was {last.outcome}")
-    if last.verb.startswith("destroy"):
-        return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=last.wanted)
-    states = read_states(workspace, last.wanted)
-    left = [layer for layer in last.wanted if condition_of(states[layer], workspace.env) != "ok"]
-    if not left:
-        terminal.console.print("every layer of that run is deployed")
-        return 0
-    return deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left)
+    run, left = found
+    terminal.say(f"going on from {run.verb} of {run.began:%Y-%m-%d %H:%M:%S} UTC, which was {run.outcome}")
+    gone = set(left) - LAYERS.keys()
+    if gone:
+        raise TxmonError(
+            f"{', '.join(sorted(gone))} of that run is no layer any more: check out commit {run.commit[:8]} to go on"
+        )
+    go_on = destroy_all if run.destroys else deploy_all
+    return go_on(workspace, terminal, yes=yes, parallel=parallel, layers=left)
 
 
 def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
@@ -214,8 +217,8 @@ def destroy_all(
         return 0
     guards.require_unprotected(workspace, [states[layer] for layer in deployed])
     destruction.show([states[layer] for layer in deployed], terminal.console)
+    confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
     with changing(workspace, verb, deployed, terminal.say) as journal:
-        confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
         run = Run(
             workspace, Action.DESTROY, {name: readers[name] & set(deployed) for name in deployed}, journal.folder
         )

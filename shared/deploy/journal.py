@@ -8,14 +8,15 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 
 import psutil
 from pydantic import BaseModel, Field
 
-from shared.deploy.operation import Operation
+from shared.deploy.operation import Operation, Status
 from shared.deploy.workspace import ROOT, Workspace
+from shared.layers import dependents
 
 RUNS = ROOT / ".txmon" / "runs"
 
@@ -24,11 +25,15 @@ class LayerRecord(BaseModel):
     """How far a layer came in a run."""
 
     action: str
-    status: str
+    status: Status
     reason: str = ""
     seconds: float = 0.0
     changes: dict[str, int] = Field(default_factory=dict)
     contract_version: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is Status.SUCCEEDED
 
 
 class RunRecord(BaseModel):
@@ -48,6 +53,15 @@ class RunRecord(BaseModel):
     wanted: list[str] = Field(default_factory=list)
     """The layers it was to work on."""
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
+
+    @property
+    def destroys(self) -> bool:
+        return self.verb.startswith("destroy")
+
+    @property
+    def left(self) -> list[str]:
+        """The layers that are not as it wanted them, or that it did not see end."""
+        return [name for name in self.wanted if not (name in self.layers and self.layers[name].succeeded)]
 
     @property
     def outcome(self) -> str:
@@ -105,20 +119,39 @@ class Journal:
 
 def last_run(env: str) -> RunRecord | None:
     """The newest run in an environment that changed something; None if there was none."""
-    for path in sorted(RUNS.glob(f"*-{env}/run.json"), reverse=True):
-        record = RunRecord.model_validate_json(path.read_text())
-        if record.env == env:
-            return record
+    return next(_records(env), None)
+
+
+def unfinished(env: str) -> tuple[RunRecord, list[str]] | None:
+    """The newest run in an environment that left something to do, and the layers that no later run has settled.
+
+    A run settles the layers that it brought to a good end; one that destroys, what reads them as well, which must
+    have been gone before.
+    """
+    settled: set[str] = set()
+    for record in _records(env):
+        left = [layer for layer in record.left if layer not in settled]
+        if left:
+            return record, left
+        settled.update(record.wanted)
+        if record.destroys:
+            settled.update(*map(dependents, record.wanted))
     return None
 
 
+def _records(env: str) -> Iterator[RunRecord]:
+    """The runs in an environment that changed something, newest first."""
+    for path in sorted(RUNS.glob(f"*-{env}/run.json"), reverse=True):
+        record = RunRecord.model_validate_json(path.read_text())
+        if record.env == env:
+            yield record
+
+
 def work_tree() -> tuple[str, bool]:
-    """The commit of the work tree, and whether the tree differs from it; empty outside of git."""
-    told = subprocess.run(
-        ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    """The commit of the work tree, and whether the tree differs from it; empty without git."""
+    describe = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
+    try:
+        told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    except FileNotFoundError:
+        return "", False
     return told.removesuffix("-dirty"), told.endswith("-dirty")

@@ -1,0 +1,72 @@
+"""What is left to do of the runs that are written down."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.deploy import journal
+from shared.deploy.journal import LayerRecord, RunRecord, unfinished
+from shared.deploy.operation import Status
+from shared.layers import LAYERS
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Writes down a run: its verb, the layers it wanted, and how those ended that it began with."""
+    monkeypatch.setattr(journal, "RUNS", tmp_path)
+
+    def run(verb: str, *wanted: str, **ended: str) -> None:
+        layers = {layer: LayerRecord(action="up", status=Status(status)) for layer, status in ended.items()}
+        well = set(ended.values()) == {"succeeded"} and ended.keys() == set(wanted)
+        record = RunRecord(
+            verb=verb, env="dev", wanted=wanted, layers=layers, result="succeeded" if well else "failed"
+        )
+        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}-{verb}-dev"
+        folder.mkdir()
+        (folder / "run.json").write_text(record.model_dump_json())
+
+    return run
+
+
+def left() -> tuple[str, list[str]] | None:
+    found = unfinished("dev")
+    return found and (found[0].verb, found[1])
+
+
+def test_nothing_is_left_where_nothing_ran_and_where_all_ended_well(ran) -> None:
+    assert left() is None
+    ran("deploy-all", "network", "data", network="succeeded", data="succeeded")
+    assert left() is None
+
+
+@pytest.mark.parametrize("status", ["failed", "interrupted", "skipped", "running"])
+def test_what_did_not_end_well_is_left_whatever_its_stack_says(ran, status: str) -> None:
+    ran("deploy-all", "streaming", "data", "monitoring", streaming="succeeded", data=status)
+    assert left() == ("deploy-all", ["data", "monitoring"])
+
+
+def test_what_a_later_run_has_settled_is_not_left(ran) -> None:
+    ran("deploy-all", "network", "data", "monitoring", network="interrupted")
+    ran("up", "network", network="succeeded")
+    assert left() == ("deploy-all", ["data", "monitoring"])
+    ran("deploy-all", "data", "monitoring", data="succeeded", monitoring="succeeded")
+    assert left() is None
+
+
+def test_the_newest_run_goes_first(ran) -> None:
+    ran("deploy-all", "network", "data", network="succeeded")
+    ran("up", "network", network="failed")
+    assert left() == ("up", ["network"])
+
+
+def test_a_destroy_settles_what_reads_the_destroyed_too(ran) -> None:
+    ran("deploy-all", *LAYERS, network="succeeded", security="failed")
+    ran("destroy-all", "network", "security", network="succeeded", security="succeeded")
+    assert left() is None
+
+
+def test_a_destroy_of_one_layer_leaves_the_others(ran) -> None:
+    ran("deploy-all", "data", "monitoring", data="failed")
+    ran("destroy", "monitoring", monitoring="succeeded")
+    assert left() == ("deploy-all", ["data"])
