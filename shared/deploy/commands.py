@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -57,7 +56,7 @@ def deploy_all(
 ) -> int:
     """Deploy layers, each as soon as those it reads have ended well; what they read beside must be deployed.
 
-    A real environment shows its plan and asks first, unless a plan is `approved` already or `yes` waives it; a layer
+    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it; a layer
     that would then lose something that the plan does not have stops before it begins.
     """
     programs.warm(layers=True)  # while it is found out what may be deployed
@@ -65,12 +64,11 @@ def deploy_all(
         layers = approved.among(layers, workspace.env)
     require_somebody(workspace, yes=yes or approved is not None)
     guards.require_upstreams(workspace, layers)
-    if approved is None and not (yes or workspace.environment.is_local):
+    if approved is None and not workspace.environment.is_local:
         approved = _plan(workspace, terminal, layers, parallel)
         confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
-    check = partial(approved.surprise, workspace) if approved else lambda _: None
     with changing(workspace, "deploy-all", layers, terminal.say) as journal:
-        run = Run(workspace, Action.UP, _among(layers), journal.folder, check, workspace.missing_stacks())
+        run = Run(workspace, Action.UP, _among(layers), journal.folder, approved, workspace.missing_stacks())
         _execute(run, terminal, parallel, journal)
     if run.ok:
         _tell_what_an_application_needs(workspace, run, terminal.console)

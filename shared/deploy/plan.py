@@ -6,16 +6,15 @@ previews of its readers (`shared.contracts.base` takes them), so that an upstrea
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from shared.deploy.operation import Action, Operation, Step, is_unknown
-from shared.deploy.workspace import Workspace
+from shared.deploy.operation import Operation, Step, is_unknown
 from shared.errors import TxmonError
 from shared.layers import LAYERS
+from shared.stateful import STATEFUL
 
 DANGER = frozenset({"replace", "delete"})
 """Steps that lose what a resource holds; shown first, and never done unless the approved plan has them."""
@@ -34,6 +33,10 @@ class PlannedStep(BaseModel):
     def loses(self) -> bool:
         return self.op in DANGER
 
+    @property
+    def loses_state(self) -> bool:
+        return self.loses and self.type in STATEFUL
+
 
 class PlannedLayer(BaseModel):
     """What a layer would do."""
@@ -41,9 +44,6 @@ class PlannedLayer(BaseModel):
     steps: list[PlannedStep]
     outputs: dict[str, str]
     """Outputs that would change: name -> `old -> new`, `unknown` for what only the deploy will tell."""
-    certain: bool
-    """Whether all that it read was known; else the deploy looks again before it begins."""
-    unchanged: int
 
 
 class Plan(BaseModel):
@@ -69,67 +69,55 @@ class Plan(BaseModel):
         """
         try:
             return cls.model_validate_json(path.read_text())
-        except (OSError, ValidationError):
+        except (OSError, UnicodeDecodeError, ValidationError):
             raise TxmonError(f"{path} holds no plan; make one with: ./inv preview-all --save {path}") from None
 
     def among(self, layers: Iterable[str], env: str) -> list[str]:
         """Those of `layers` that the plan is about.
 
         Raises:
-            TxmonError: it is a plan for another environment, or about none of them.
+            TxmonError: it is a plan for another environment, about none of them, or about layers that are gone.
         """
         if self.env != env:
             raise TxmonError(
                 f"this is a plan for {self.env}, not for {env}: make one with ./inv preview-all --env {env}"
+            )
+        gone = self.layers.keys() - LAYERS.keys()
+        if gone:
+            raise TxmonError(
+                f"the plan is about {', '.join(sorted(gone))}, which is no layer any more: make a new one"
             )
         chosen = [layer for layer in layers if layer in self.layers]
         if not chosen:
             raise TxmonError(f"the plan is about none of these layers, but about {', '.join(self.layers)}")
         return chosen
 
-    def surprise(self, workspace: Workspace, layer: str) -> str | None:
-        """What the layer would lose now that the plan does not have, as a sentence; None if nothing.
-
-        Looked up only where the plan could not be certain and the layer holds something.
-        """
-        planned = self.layers.get(layer)
-        if planned and (planned.certain or not (planned.unchanged or planned.steps)):
-            return None
-        approved = {(step.type, step.name) for step in (planned.steps if planned else ()) if step.loses}
-        now = Operation(layer, Action.PREVIEW)
-        with TemporaryDirectory() as folder:
-            now.run(workspace, "", Path(folder) / "events", lambda _: None)
-        new = [step for step in now.steps if step.op in DANGER and (step.type, step.name) not in approved]
+    def surprise(self, now: Operation) -> str | None:
+        """What a layer would lose by its preview `now` and not by the plan, as a sentence; None if nothing."""
+        approved = {(step.op, step.type, step.name) for step in self.layers[now.layer].steps}
+        new = [step for step in now.steps if step.op in DANGER and (step.op, step.type, step.name) not in approved]
         if not new:
             return None
         named = ", ".join(sorted({f"{step.op} {step.label}" for step in new}))
         return (
             f"stopped before it began, because it would now {named}, which the approved plan does not have; "
-            f"look at it with ./inv preview {layer} --env {workspace.env}, then run deploy-all again"
+            f"look at it with ./inv preview {now.layer} --env {self.env}, then run deploy-all again"
         )
 
 
 def plan_of(env: str, operations: Iterable[Operation]) -> Plan:
     """The plan that a run of previews has made."""
-    made = {operation.layer: operation for operation in operations}
     layers = {
-        layer: PlannedLayer(
-            steps=[_planned(step) for step in operation.steps],
-            outputs=output_changes(operation),
-            certain=not any(_uncertain(made[need]) for need in LAYERS[layer].reads & made.keys()),
-            unchanged=operation.counts["same"],
+        operation.layer: PlannedLayer(
+            steps=[_planned(step) for step in operation.steps], outputs=output_changes(operation)
         )
-        for layer, operation in made.items()
+        for operation in operations
     }
     return Plan(env=env, layers=layers)
 
 
 def _planned(step: Step) -> PlannedStep:
     return PlannedStep(op=step.op, type=step.type, name=step.name, keys=step.keys, protected=step.protected)
-
-
-def _uncertain(upstream: Operation) -> bool:
-    return any(is_unknown(value) for value in upstream.outputs.values())
 
 
 def output_changes(operation: Operation) -> dict[str, str]:
@@ -149,11 +137,15 @@ def _shown(value: object) -> str:
 
 
 def show(plan: Plan, console: Console) -> None:
-    """The plan as a table: first and loud what loses something, then the rest, then the outputs that change."""
-    rows = sorted(_rows(plan), key=lambda row: not row[1].loses)
-    losses = [row for row in rows if row[1].loses]
+    """The plan as a table: first and loud what loses state, then what is lost beside, the rest, changed outputs."""
+    rows = sorted(_rows(plan), key=lambda row: (not row[1].loses_state, not row[1].loses))
+    losses = [step for _, step in rows if step.loses]
     if losses:
-        console.print(f"{len(losses)} resources would be replaced or deleted:", style="bold red")
+        state = sum(step.loses_state for step in losses)
+        console.print(
+            f"{len(losses)} resources would be replaced or deleted, {state} of them with the state they hold:",
+            style="bold red",
+        )
     if rows:
         console.print(_steps_table(rows))
     for layer, planned in plan.layers.items():
@@ -173,6 +165,6 @@ def _steps_table(rows: list[tuple[str, PlannedStep]]) -> Table:
         table.add_column(heading, no_wrap=heading != "because of", overflow="ellipsis")
     for layer, step in rows:
         protected = " (protected)" if step.protected and step.loses else ""
-        style = "bold red" if step.loses else ""
+        style = "bold red" if step.loses_state else "red" if step.loses else ""
         table.add_row(layer, step.op, f"{step.type} {step.name}{protected}", ", ".join(step.keys), style=style)
     return table

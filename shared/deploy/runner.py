@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.deploy import policies, programs
 from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
+from shared.deploy.plan import Plan
 from shared.deploy.sources import sources_digest
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
@@ -33,11 +34,13 @@ class Run:
     """Layer -> the layers that have to end well first; layers outside the mapping are not waited for."""
     folder: Path
     """Where the engine's events are kept, a file a layer."""
-    check: Callable[[str], str | None] = lambda _: None
-    """Asked before a layer begins: why it must not, as a sentence, or None."""
+    approved: Plan | None = None
+    """What it must hold to: a layer that would lose more stops before it begins."""
     missing: Collection[str] = ()
     """Layers that have no stack yet: theirs is made when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
+    looks: list[Operation] = field(default_factory=list)
+    """The previews of layers that are to hold to the plan."""
     interruptions: int = 0
     """How often it was asked to end: once cleanly, twice at once."""
 
@@ -107,7 +110,7 @@ class Run:
     def interrupt(self) -> None:
         """Start nothing more and ask what runs to end cleanly; a second call stops it at once."""
         self.interruptions += 1
-        for operation in self.operations.values():
+        for operation in (*self.operations.values(), *self.looks):
             operation.interrupt()
 
     def _may_run(self, layer: str, tell: Tell) -> bool:
@@ -137,11 +140,19 @@ class Run:
         tell(operation, "")
 
     def _prepare(self, operation: Operation, tell: Callable[[str], None]) -> None:
-        refusal = self.check(operation.layer)
-        if refusal:
-            raise TxmonError(refusal)
         if operation.layer in self.missing:
             operation.make_stack(self.workspace, tell)
+        elif self.approved:
+            self._hold_to(self.approved, operation.layer, tell)
+
+    def _hold_to(self, approved: Plan, layer: str, tell: Callable[[str], None]) -> None:
+        """Look again: settings, programs, the state and what other layers export may not be those of the plan."""
+        look = Operation(layer, Action.PREVIEW)
+        self.looks.append(look)
+        look.run(self.workspace, "", self.folder / f"{layer}-{look.action}.jsonl", tell)
+        refusal = look.reason if look.status is Status.FAILED else approved.surprise(look)
+        if refusal:
+            raise TxmonError(refusal)
 
     def _attempt(self, operation: Operation, tell: Callable[[str], None]) -> None:
         operation.run(

@@ -42,9 +42,8 @@ def test_an_upstream_replacement_shows_what_it_does_downstream(clone) -> None:
     assert plan["layers"]["security"]["outputs"]["kms_key_arn"].endswith("-> unknown")
     assert steps(plan, "data")["rds-postgres-local"] == "replace"
     assert steps(plan, "data")["redis-cluster-local"] == "replace"
-    assert plan["layers"]["data"]["certain"] is False
     assert steps(plan, "network") == {}
-    lost = done.out.index("resources would be replaced or deleted:")
+    lost = done.out.index("resources would be replaced or deleted, ")
     assert lost < done.out.index("replace  aws:rds/instance:Instance rds-postgres-local")
 
 
@@ -77,6 +76,20 @@ def test_a_deploy_stops_before_a_loss_that_the_approved_plan_does_not_have(clone
     assert re.search(r"^data +failed", done.out, re.MULTILINE)
     assert "which the approved plan does not have" in done.out
     assert databases(clone) == before
+
+
+def test_a_deploy_stops_if_the_settings_are_no_longer_those_of_the_plan(clone) -> None:
+    saved(clone)
+    before = clone.outputs()["network"]["vpc_id"]
+    with clone.settings("network", vpcCidr="10.7.0.0/16"):
+        done = clone.inv("deploy-all", "--plan", str(clone.path / ".txmon/plan.json"))
+    assert done.code == 1
+    assert re.search(
+        r"^network failed: stopped before it began, because it would now .*replace aws:ec2/vpc:Vpc",
+        done.out,
+        re.MULTILINE,
+    )
+    assert clone.outputs()["network"]["vpc_id"] == before
 
 
 def test_the_same_deploy_goes_on_with_a_plan_that_has_it(clone) -> None:

@@ -11,16 +11,14 @@ from shared.deploy.plan import Plan, PlannedLayer, PlannedStep, plan_of
 from shared.errors import TxmonError
 
 
-def preview(
-    layer: str, *steps: Step, same: int = 0, before: dict | None = None, after: dict | None = None
-) -> Operation:
+def preview(layer: str, *steps: Step, before: dict | None = None, after: dict | None = None) -> Operation:
     operation = Operation(layer, Action.PREVIEW, status=Status.SUCCEEDED, steps=list(steps))
-    operation.counts["same"] = same
     operation.old_outputs, operation.outputs = before or {}, after or {}
     return operation
 
 
 VPC = Step("replace", "aws:ec2/vpc:Vpc", "vpc-local", ("cidrBlock",))
+RULE = Step("delete", "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "rds-from-consumer-local")
 STREAM = Step("update", "aws:kinesis/stream:Stream", "kinesis-stream-local", ("retentionPeriod",))
 
 
@@ -35,7 +33,7 @@ def test_a_value_is_unknown_if_any_part_of_it_is(value: object) -> None:
 
 
 def test_an_output_only_change_is_a_change_of_the_plan() -> None:
-    plan = plan_of("local", [preview("streaming", same=7, before={"hours": 24}, after={"hours": 48})])
+    plan = plan_of("local", [preview("streaming", before={"hours": 24}, after={"hours": 48})])
     assert plan.changes
     assert plan.layers["streaming"].outputs == {"hours": "24 -> 48"}
 
@@ -46,25 +44,7 @@ def test_an_output_that_only_the_deploy_will_tell_is_said_to_be_unknown() -> Non
 
 
 def test_a_plan_without_steps_and_outputs_changes_nothing() -> None:
-    assert not plan_of("local", [preview("network", same=3, before={"a": 1}, after={"a": 1})]).changes
-
-
-def test_a_reader_of_unknown_outputs_is_not_certain_and_all_others_are() -> None:
-    plan = plan_of(
-        "local",
-        [
-            preview("network", VPC, after={"vpc_id": UNKNOWN}),
-            preview("security", after={"key": "k"}),
-            preview("data"),
-            preview("streaming"),
-        ],
-    )
-    assert {layer: planned.certain for layer, planned in plan.layers.items()} == {
-        "network": True,
-        "security": True,
-        "data": False,
-        "streaming": True,
-    }
+    assert not plan_of("local", [preview("network", before={"a": 1}, after={"a": 1})]).changes
 
 
 def shown(plan: Plan) -> str:
@@ -74,15 +54,15 @@ def shown(plan: Plan) -> str:
     return captured.get()
 
 
-def test_what_is_lost_is_shown_first_and_counted() -> None:
-    said = shown(plan_of("local", [preview("streaming", STREAM), preview("network", VPC)]))
-    assert said.startswith("1 resources would be replaced or deleted:")
-    assert said.index("vpc-local") < said.index("kinesis-stream-local")
+def test_what_is_lost_is_shown_first_and_state_before_all_else() -> None:
+    said = shown(plan_of("local", [preview("streaming", STREAM), preview("network", RULE, VPC)]))
+    assert said.startswith("2 resources would be replaced or deleted, 1 of them with the state they hold:")
+    assert said.index("vpc-local") < said.index("rds-from-consumer-local") < said.index("kinesis-stream-local")
     assert "cidrBlock" in said
 
 
 def test_a_saved_plan_is_the_same_when_it_is_loaded(tmp_path: Path) -> None:
-    plan = plan_of("local", [preview("network", VPC, same=2, after={"vpc_id": UNKNOWN})])
+    plan = plan_of("local", [preview("network", VPC, after={"vpc_id": UNKNOWN})])
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
 
@@ -97,7 +77,7 @@ def test_a_file_that_is_no_plan_says_how_to_make_one(tmp_path: Path, text: str |
 
 
 def test_a_plan_is_done_for_its_own_environment_and_layers_only() -> None:
-    plan = Plan(env="local", layers={"data": planned(certain=True), "network": planned(certain=True)})
+    plan = Plan(env="local", layers={"data": planned(), "network": planned()})
     assert plan.among(["network", "security", "data"], "local") == ["network", "data"]
     with pytest.raises(TxmonError, match="a plan for local, not for dev"):
         plan.among(["network"], "dev")
@@ -105,50 +85,31 @@ def test_a_plan_is_done_for_its_own_environment_and_layers_only() -> None:
         plan.among(["security"], "local")
 
 
-def planned(*steps: Step, certain: bool, unchanged: int = 5) -> PlannedLayer:
+def test_a_plan_with_a_layer_that_is_gone_is_not_done_by_half() -> None:
+    with pytest.raises(TxmonError, match="about archive, which is no layer any more"):
+        Plan(env="local", layers={"network": planned(), "archive": planned()}).among(["network"], "local")
+
+
+def planned(*steps: Step) -> PlannedLayer:
     made = [PlannedStep(op=step.op, type=step.type, name=step.name) for step in steps]
-    return PlannedLayer(steps=made, outputs={}, certain=certain, unchanged=unchanged)
+    return PlannedLayer(steps=made, outputs={})
 
 
-@pytest.fixture
-def looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A look before the deploy finds that the VPC would be replaced; the layers that were looked at."""
-    looked: list[str] = []
-
-    def run(self: Operation, *_: object) -> None:
-        looked.append(self.layer)
-        self.steps = [VPC]
-
-    monkeypatch.setattr(Operation, "run", run)
-    return looked
-
-
-class AnyWorkspace:
-    env = "local"
-
-
-def test_a_loss_that_the_plan_does_not_have_stops_the_layer(looks) -> None:
-    plan = Plan(env="local", layers={"data": planned(STREAM, certain=False)})
-    said = plan.surprise(AnyWorkspace(), "data")
+def test_a_loss_that_the_plan_does_not_have_is_a_surprise() -> None:
+    plan = Plan(env="local", layers={"network": planned(STREAM)})
+    said = plan.surprise(preview("network", VPC, STREAM))
+    assert said
     assert "would now replace aws:ec2/vpc:Vpc vpc-local, which the approved plan does not have" in said
-    assert "./inv preview data --env local" in said
+    assert "./inv preview network --env local" in said
 
 
-def test_an_approved_loss_does_not_stop_the_layer(looks) -> None:
-    plan = Plan(env="local", layers={"data": planned(VPC, certain=False)})
-    assert plan.surprise(AnyWorkspace(), "data") is None
-    assert looks == ["data"]
+def test_what_the_plan_has_is_none_and_what_loses_nothing_neither() -> None:
+    plan = Plan(env="local", layers={"network": planned(VPC)})
+    assert plan.surprise(preview("network", VPC, STREAM)) is None
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [planned(STREAM, certain=True), planned(certain=False, unchanged=0)],
-    ids=["certain", "nothing there yet"],
-)
-def test_a_layer_whose_plan_cannot_have_changed_is_not_looked_at_again(looks, layer: PlannedLayer) -> None:
-    assert Plan(env="local", layers={"data": layer}).surprise(AnyWorkspace(), "data") is None
-    assert looks == []
-
-
-def test_a_layer_that_the_plan_does_not_have_is_looked_at(looks) -> None:
-    assert "vpc-local" in Plan(env="local", layers={}).surprise(AnyWorkspace(), "data")
+def test_an_approved_replacement_is_no_leave_to_delete() -> None:
+    plan = Plan(env="local", layers={"network": planned(VPC)})
+    said = plan.surprise(preview("network", Step("delete", VPC.type, VPC.name)))
+    assert said
+    assert "would now delete aws:ec2/vpc:Vpc vpc-local" in said
