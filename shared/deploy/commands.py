@@ -22,7 +22,7 @@ from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
 from shared.errors import Ended, TxmonError
-from shared.layers import APPLICATION_OUTPUTS, LAYERS
+from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
 
 if TYPE_CHECKING:
     from shared.deploy.cost import Estimate
@@ -101,12 +101,14 @@ def preview_all(
 
 def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
     """Preview the layers, each with what those before it have planned, and show the whole."""
-    missing = _missing(workspace, layers)
-    run = _previews(workspace, terminal, layers, parallel, missing)
+    concerned = {*layers, *relied_on(layers)}
+    holding = workspace.stacks()
+    run = _previews(workspace, terminal, layers, parallel)
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
-    if missing:
-        terminal.console.print(f"not deployed yet: {', '.join(missing)}; what depends on their outputs is unknown")
+    empty = [layer for layer in LAYERS if layer in concerned and not holding.get(project(layer))]
+    if empty:
+        terminal.console.print(f"not deployed yet: {', '.join(empty)}; what depends on their outputs is unknown")
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -115,16 +117,10 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
     return made
 
 
-def _missing(workspace: Workspace, layers: Collection[str]) -> list[str]:
-    """Those of `layers`, and of what they read beside, that have no stack yet."""
+def _previews(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Run:
+    """Preview the layers; stacks that are missing, of them or of what they read, are there for as long as it runs."""
     concerned = {*layers, *relied_on(layers)}
-    return [layer for layer in workspace.missing_stacks() if layer in concerned]
-
-
-def _previews(
-    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, missing: Collection[str]
-) -> Run:
-    """Preview the layers; the stacks that are missing are there for as long as it runs."""
+    missing = [layer for layer in workspace.missing_stacks() if layer in concerned]
     try:
         workspace.make_stacks(set(missing) - set(layers))
         with TemporaryDirectory() as folder:
@@ -141,7 +137,7 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dic
     Raises:
         Ended: a preview failed.
     """
-    run = _previews(workspace, terminal, LAYERS, parallel, _missing(workspace, LAYERS))
+    run = _previews(workspace, terminal, LAYERS, parallel)
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -165,7 +161,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    run = _previews(workspace, terminal, [layer], 1, _missing(workspace, [layer]))
+    run = _previews(workspace, terminal, [layer], 1)
     plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 
@@ -211,7 +207,8 @@ def destroy_all(
     readers = guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]
     if not deployed:
-        terminal.console.print(f"nothing is deployed in {workspace.env}")
+        what = "nothing" if set(layers) >= LAYERS.keys() else f"nothing of {', '.join(layers)}"
+        terminal.console.print(f"{what} is deployed in {workspace.env}")
         return 0
     guards.require_unprotected(workspace, [states[layer] for layer in deployed])
     destruction.show([states[layer] for layer in deployed], terminal.console)
@@ -268,7 +265,11 @@ def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
     if workspace.environment.is_local or yes:
         return
     require_somebody(workspace, yes=yes)
-    if Console(stderr=True).input(f"{what} {workspace.env}? type its name to go on: ").strip() != workspace.env:
+    try:
+        said = Console(stderr=True).input(f"{what} {workspace.env}? type its name to go on: ")
+    except EOFError:  # Ctrl-D
+        said = ""
+    if said.strip() != workspace.env:
         raise TxmonError("not confirmed; nothing was done")
 
 

@@ -14,6 +14,7 @@ from shared.deploy import display
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.runner import Run
 from shared.deploy.workspace import Workspace, layer_of
+from shared.errors import Ended
 from shared.layers import LAYERS, readers
 
 DRIFTED = 2
@@ -64,6 +65,7 @@ def find(workspace: Workspace, console: Console, parallel: int) -> Drift:
 
     Raises:
         TxmonError: the state backend does not answer.
+        Ended: it was interrupted.
     """
     holding = {layer_of(owner) for owner, resources in workspace.stacks().items() if resources}
     deployed = [layer for layer in LAYERS if layer in holding]
@@ -74,6 +76,8 @@ def find(workspace: Workspace, console: Console, parallel: int) -> Drift:
         with display.following(run, console) as tell:
             run.execute(tell, parallel)
     display.summarize(run, console)
+    if run.interruptions:
+        raise Ended(run.exit_code)
     return drift_of(workspace.env, run.operations.values())
 
 
@@ -96,9 +100,11 @@ def _differences(metadata: dict[str, Any]) -> list[Difference]:
     if metadata["op"] == "delete":
         return [Difference(name, kind, None, "deployed", "gone")]
     return [
-        Difference(name, kind, path, *_values(metadata, path))
+        Difference(name, kind, path, state, actual)
         for path in _deepest(metadata.get("detailedDiff") or metadata.get("diffs") or _differing_outputs(metadata))
         if (kind, _parts(path)[-1]) not in NOISE
+        for state, actual in [_values(metadata, path)]
+        if state != actual or state == SECRET  # after a failed update the engine names what is the same
     ]
 
 

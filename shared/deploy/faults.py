@@ -52,6 +52,7 @@ NOISE = (
     "resource failed to initialize",
     "resource creation failed",
     "update canceled",
+    "update cancelled",
     "destroy failed",
     "Resource monitor has terminated, shutting down",
     "failed to run policy: context canceled",

@@ -22,7 +22,7 @@ STACK_REFERENCE = "pulumi:pulumi:StackReference"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """What stands in the engine's events for a value that is not known yet (`pulumi.runtime.rpc.UNKNOWN`, whose import
 would cost every verb half a second; a test compares the two)."""
-CANCELED = re.compile(r"(error: )?\w+ canceled")
+CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
 """What the engine says when it was asked to end; of a resource it may say so too, when another one has failed."""
 FOLLOW_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
@@ -128,6 +128,10 @@ class Operation:
     began: float = 0.0
     ended: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    interrupted: bool = False
+    """Whether it was asked to end."""
+    emptied: bool = False
+    """Of a destroy: whether the stack itself is gone, which goes last."""
 
     @property
     def seconds(self) -> float:
@@ -221,6 +225,7 @@ class Operation:
     def interrupt(self) -> None:
         """Ask the engine to end cleanly; asked a second time, it stops at once."""
         if self.process and self.process.returncode is None:
+            self.interrupted = True
             self.process.send_signal(signal.SIGINT)
 
     def _line(self, line: str, tell: Callable[[str], None]) -> None:
@@ -270,6 +275,7 @@ class Operation:
         if metadata["type"] == STACK:
             self.outputs = (metadata.get("new") or {}).get("outputs") or self.outputs
             self.old_outputs = (metadata.get("old") or {}).get("outputs") or self.old_outputs
+            self.emptied = metadata["op"] == "delete"
         elif self.action is Action.DRIFT and metadata["op"] != "same" and metadata["type"] != STACK_REFERENCE:
             self.differing.append(metadata)
         elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
@@ -297,17 +303,29 @@ class Operation:
 
     def _finish(self, code: int, workspace: Workspace) -> None:
         self.current = ""
-        if code == 0:
+        if self._was_cut_short(code):
+            self.status = Status.INTERRUPTED
+            self.reason = (
+                "nothing was changed" if self.action.is_preview else "what was done is kept; run it again to go on"
+            )
+        elif code == 0:
             self.status = Status.SUCCEEDED
-            return
-        if code == -signal.SIGINT or any(CANCELED.fullmatch(error) for error in self.errors):
-            self.status, self.reason = Status.INTERRUPTED, "interrupted; what was done is kept, run it again to go on"
-            return
-        self.status = Status.FAILED
-        sentences = [
-            faults.explain(error, self.layer, workspace.env) for error in self.errors if not faults.is_noise(error)
-        ]
-        self.reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {self.command}"
+        else:
+            self.status = Status.FAILED
+            sentences = [faults.explain(error, self.layer, workspace.env) for error in self._told]
+            self.reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {self.command}"
+
+    def _was_cut_short(self, code: int) -> bool:
+        """Whether the engine ended before its time because it was asked to."""
+        if code == 0:  # of a destroy that was cut short, the engine says that it succeeded
+            return self.interrupted and self.action is Action.DESTROY and not self.emptied
+        canceled = any(CANCELED.fullmatch(error) for error in self.errors)
+        return canceled or code == -signal.SIGINT or (self.interrupted and not self._told)
+
+    @property
+    def _told(self) -> list[str]:
+        """The errors that say what is wrong."""
+        return [error for error in self.errors if not faults.is_noise(error)]
 
 
 def is_unknown(value: Any) -> bool:

@@ -61,6 +61,12 @@ def test_what_only_one_side_has_is_none_on_the_other() -> None:
     assert found(event) == [("ports[0].to", None, 22)]
 
 
+def test_what_is_the_same_on_both_sides_is_no_drift_though_the_engine_names_it() -> None:
+    both = {"subnets": ["a", "b"], "port": 443}
+    event = told("update", old=both, new=both | {"port": 22}, diff=["subnets", "port"])
+    assert found(event) == [("port", 443, 22)]
+
+
 def test_a_deleted_resource_is_gone() -> None:
     assert found({**told("delete"), "new": None}) == [(None, "deployed", "gone")]
 

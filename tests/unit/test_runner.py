@@ -3,6 +3,7 @@
 import json
 import stat
 import threading
+from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -83,11 +84,12 @@ def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
     assert result.exit_code == 1
 
 
-def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace) -> None:
+def interrupted(workspace: Callable[[str], Workspace], action: Action, answer: str) -> Run:
+    """A run whose first engine is interrupted at its work and then does what the script `answer` says."""
     running = threading.Event()
     begun = json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "warning", "message": "begun"}})
-    given = workspace(f"trap 'echo \"error: update canceled\"; exit 255' INT\necho '{begun}'\nsleep 10 & wait")
-    result = Run(given, Action.UP, READS, given.engine.folder)
+    given = workspace(f"trap '{answer}' INT\necho '{begun}'\nsleep 10 & wait")
+    result = Run(given, action, READS, given.engine.folder)
 
     def interrupt() -> None:
         running.wait(10)
@@ -97,10 +99,30 @@ def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace) 
     helper.start()
     result.execute(lambda operation, _: running.set() if operation.process else None, parallel=1)
     helper.join()
+    return result
+
+
+@pytest.mark.parametrize(
+    "answer", ['echo "error: update canceled"; exit 255', 'echo "error: update cancelled"; exit 255', "exit 1"]
+)
+def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace, answer: str) -> None:
+    result = interrupted(workspace, Action.UP, answer)
     assert result.exit_code == 130
     assert "interrupted" in statuses(result).values()
     assert "succeeded" not in statuses(result).values()
     assert all(operation.status in {Status.INTERRUPTED, Status.SKIPPED} for operation in result.operations.values())
+
+
+def test_a_destroy_that_was_cut_short_has_not_succeeded_though_the_engine_says_so(workspace) -> None:
+    result = interrupted(workspace, Action.DESTROY, "exit 0")
+    assert Counter(statuses(result).values()) == {"interrupted": 1, "skipped": 4}
+
+
+def test_a_destroy_that_was_interrupted_when_all_was_gone_has_succeeded(workspace, tmp_path) -> None:
+    gone = {"sequence": 2, "resOutputsEvent": {"metadata": {**STACK, "op": "delete"}}}
+    (tmp_path / "gone").write_text(json.dumps(gone) + "\n")
+    result = interrupted(workspace, Action.DESTROY, f"cat {tmp_path}/gone; exit 0")
+    assert Counter(statuses(result).values()) == {"succeeded": 1, "skipped": 4}
 
 
 def printing(*events: dict, code: int = 0) -> str:
