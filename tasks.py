@@ -2,10 +2,11 @@
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from invoke.context import Context
 from invoke.exceptions import Exit
@@ -25,6 +26,31 @@ CHOICE = {
 }
 
 
+class Number(int):
+    """A whole number as an argument; the type of a default is what invoke reads the argument with."""
+
+    least = 0
+    most = sys.maxsize
+
+    def __new__(cls, given: Any) -> Self:
+        if str(given).isascii() and str(given).isdigit() and cls.least <= int(given) <= cls.most:
+            return super().__new__(cls, given)
+        up_to = "" if cls.most == sys.maxsize else f" to {cls.most}"
+        raise Exit(f"txmon: {given!r} is no whole number from {cls.least}{up_to}", code=1)
+
+
+class Parallel(Number):
+    least = 1
+
+
+class Port(Number):
+    most = 65535
+
+
+AT_A_TIME = Parallel(4)
+"""Layers; two processors are busy with as many."""
+
+
 def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     """A task whose errors are one sentence each and whose result is the exit code."""
 
@@ -37,6 +63,8 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
                 code = function(context, *args, **kwargs)
             except TxmonError as error:
                 raise Exit(f"txmon: {error}", code=1) from None
+            except OSError as error:
+                raise Exit(f"txmon: {error.filename or 'failed'}: {error.strerror or error}", code=1) from None
             except KeyboardInterrupt:
                 raise Exit("txmon: interrupted", code=130) from None
             except Ended as end:
@@ -65,7 +93,21 @@ def console(*, stderr: bool = False) -> Any:
 def terminal(*, stderr: bool = False, report: str = "") -> Any:
     from shared.deploy.commands import Terminal
 
-    return Terminal(console(stderr=stderr), say, Path(report) if report else None)
+    return Terminal(console(stderr=stderr), say, writable(Path(report, "report.html")).parent if report else None)
+
+
+def writable(file: Path) -> Path:
+    """A file that can be written: better to know before a run than after it.
+
+    Raises:
+        TxmonError: it cannot.
+    """
+    from shared.errors import TxmonError
+
+    found = next(path for path in (file, *file.parents) if path.exists())
+    if file.is_dir() or not (os.access(found, os.W_OK) and (found.is_dir() or found == file)):
+        raise TxmonError(f"{file} cannot be written: name another place")
+    return file
 
 
 def workspace(env: str) -> Any:
@@ -105,8 +147,8 @@ def deploy_all(
     *,
     env: str = "local",
     yes: bool = False,
-    parallel: int = 4,
-    plan: str = "",
+    parallel: int = AT_A_TIME,
+    plan: str | None = None,
     report: str = "",
     only: str | None = None,
     from_: str | None = None,
@@ -117,7 +159,7 @@ def deploy_all(
     from shared.deploy import commands
     from shared.deploy.plan import Plan
 
-    approved = Plan.load(Path(plan)) if plan else None
+    approved = None if plan is None else Plan.load(Path(plan))
     chosen = layers(env, only, from_, skip, affected)
     return commands.deploy_all(
         workspace(env), terminal(report=report), yes=yes, parallel=parallel, layers=chosen, approved=approved
@@ -138,7 +180,7 @@ def preview_all(
     _: Context,
     *,
     env: str = "local",
-    parallel: int = 4,
+    parallel: int = AT_A_TIME,
     save: str = "",
     expect_no_changes: bool = False,
     report: str = "",
@@ -150,7 +192,7 @@ def preview_all(
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from shared.deploy import commands
 
-    file = Path(save) if save else None
+    file = writable(Path(save)) if save else None
     chosen = layers(env, only, from_, skip, affected)
     return commands.preview_all(
         workspace(env),
@@ -163,7 +205,7 @@ def preview_all(
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
-def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, report: str = "") -> int:
+def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = "") -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
     from shared.deploy import commands
 
@@ -171,7 +213,9 @@ def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = 4,
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
-def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int = 4, report: str = "") -> int:
+def destroy_all(
+    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = ""
+) -> int:
     """Destroy every layer, readers first, once it is told what goes and what stays."""
     from shared.deploy import commands
 
@@ -179,7 +223,7 @@ def destroy_all(_: Context, env: str = "local", yes: bool = False, parallel: int
 
 
 @verb(help={"env": ENV, "format": "table (default) or json", "parallel": PARALLEL})
-def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 4) -> None:
+def cost(_: Context, env: str = "local", format: str = "table", parallel: int = AT_A_TIME) -> None:
     """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
     from shared.deploy import commands, cost
 
@@ -246,7 +290,7 @@ def outputs(_: Context, env: str = "local", format: str = "table") -> None:
         "parallel": PARALLEL,
     }
 )
-def drift(_: Context, env: str = "local", format: str = "text", parallel: int = 4) -> int:
+def drift(_: Context, env: str = "local", format: str = "text", parallel: int = AT_A_TIME) -> int:
     """Show where AWS differs from what was deployed, changing nothing; exit with 2 if it does."""
     from shared.deploy import drift
 
@@ -386,7 +430,7 @@ def doctor(_: Context) -> None:
         "provider": "embedded or plugin (Pulumi's own, where it is installed), from now on",
     }
 )
-def local_env(_: Context, port: int = 0, provider: str = "") -> None:
+def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
     """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
     from shared.deploy import commands
 

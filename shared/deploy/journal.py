@@ -27,8 +27,11 @@ class LayerRecord(BaseModel):
     action: str
     status: Status
     reason: str = ""
+    began: datetime | None = None
     seconds: float = 0.0
     changes: dict[str, int] = Field(default_factory=dict)
+    resources: int | None = None
+    """How many it holds, once the engine has said so."""
     contract_version: int | None = None
 
     @property
@@ -93,8 +96,10 @@ class Journal:
                 action=operation.action,
                 status=operation.status,
                 reason=operation.reason,
+                began=operation.began_at,
                 seconds=round(operation.seconds, 2),
                 changes=operation.changed,
+                resources=operation.holds,
                 contract_version=int(version) if isinstance(version, int | float) else None,
             )
             self._write()

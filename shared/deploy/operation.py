@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +31,10 @@ PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
 """Steps that the engine tells beside the `replace` that they carry out."""
 CHANGES = ("create", "update", "replace", "delete", "import")
 """The steps that change something; `same`, `read` and `refresh` do not."""
+
+
+HELD = ("same", "create", "update", "replace", "import", "read")
+"""The steps after which the resource is there; `delete` and what is discarded are not."""
 
 
 class Action(StrEnum):
@@ -137,6 +142,16 @@ class Operation:
     def seconds(self) -> float:
         """Wall time so far, or in all."""
         return (self.ended or time.monotonic()) - self.began if self.began else 0.0
+
+    @property
+    def began_at(self) -> datetime | None:
+        """When it began, by the clock on the wall."""
+        return datetime.now(UTC) - timedelta(seconds=time.monotonic() - self.began) if self.began else None
+
+    @property
+    def holds(self) -> int | None:
+        """How many resources the layer has after it; None while that is not known."""
+        return sum(self.counts[op] for op in HELD) if self.counts else None
 
     @property
     def unheard(self) -> int | None:

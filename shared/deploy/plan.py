@@ -58,6 +58,7 @@ class Plan(BaseModel):
         return any(layer.steps or layer.outputs for layer in self.layers.values())
 
     def save(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.model_dump_json(indent=2) + "\n")
 
     @classmethod
