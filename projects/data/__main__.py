@@ -19,7 +19,12 @@ for shortage in config.shortages:
 
 postgres = Postgres(layer, config, network, security)
 redis = Redis(layer, config, network, security)
-grant_consumer(layer, security, rds_resource_id=postgres.instance.resource_id, db_secret_arn=postgres.secret_arn)
+grant_consumer(
+    layer,
+    security,
+    rds_resource_id=postgres.instance.resource_id,
+    db_secret_arn=postgres.secret_arn if config.database_credentials == "generated" else None,
+)
 
 DataContract(
     redis_endpoint=redis.group.primary_endpoint_address,

@@ -12,10 +12,15 @@ DATABASE_USER = "tx_consumer"
 
 
 def grant_consumer(
-    layer: Layer, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str]
+    layer: Layer, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str] | None
 ) -> aws.iam.RolePolicy:
-    """Log in to PostgreSQL and read both secrets, and nothing else under their key."""
-    secret_arns = {"Database": db_secret_arn, "Redis": security.redis_secret_arn}
+    """Log in to PostgreSQL and read its secrets, and nothing else under their key.
+
+    `db_secret_arn` is None where RDS manages the master password: the consumer logs in without one.
+    """
+    secret_arns = {"Redis": security.redis_secret_arn}
+    if db_secret_arn is not None:
+        secret_arns["Database"] = Output.from_input(db_secret_arn)
     return aws.iam.RolePolicy(
         layer.names.logical("consumer-data-access"),
         role=security.kinesis_role_name,

@@ -43,6 +43,22 @@ def test_the_database_is_protected_by_aws_too_and_keeps_its_backups_for_35_days(
     assert db["CopyTagsToSnapshot"]
 
 
+def test_the_consumer_cannot_reach_the_master_password_that_rds_manages(production) -> None:
+    outputs, iam = production.outputs("local-prod"), production.client("iam")
+
+    def decisions(secret: str) -> set[str]:
+        results = iam.simulate_principal_policy(
+            PolicySourceArn=outputs["security"]["kinesis_role_arn"],
+            ActionNames=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            ResourceArns=[secret],
+        )["EvaluationResults"]
+        return {result["EvalDecision"] for result in results}
+
+    assert "rds!db" in outputs["data"]["rds_secret_arn"]
+    assert decisions(outputs["data"]["rds_secret_arn"]) == {"implicitDeny"}
+    assert decisions(outputs["security"]["redis_secret_arn"]) == {"allowed"}
+
+
 def test_the_stream_keeps_a_week(production) -> None:
     stream = production.client("kinesis").describe_stream(StreamName="transaction-stream-local-prod")
     assert stream["StreamDescription"]["RetentionPeriodHours"] == 168

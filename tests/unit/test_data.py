@@ -17,6 +17,7 @@ from shared.contracts import NetworkContract, SecurityContract
 from shared.environments import stack_file
 
 RunLayer = Callable[..., Any]
+Statements = Callable[[str], dict[str, dict[str, Any]]]
 
 INSTANCE = "aws:rds/instance:Instance"
 GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
@@ -304,24 +305,35 @@ def test_local_has_exactly_development_s_settings() -> None:
 
 
 @every_environment
-def test_the_consumer_may_log_in_and_read_two_secrets_and_nothing_else(run_layer: RunLayer, env: str) -> None:
+def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(
+    run_layer: RunLayer, statements: Statements, env: str
+) -> None:
     run = run_layer("data", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == SECURITY["kinesis_role_name"]
-    statements = {each["Sid"]: each for each in json.loads(grant["policy"])["Statement"]}
-    assert statements.keys() == {"DatabaseLogin", "ReadSecrets", "DecryptDatabaseSecret", "DecryptRedisSecret"}
-    assert "*" not in [resource for each in statements.values() for resource in each["Resource"]]
-    assert statements["DatabaseLogin"]["Resource"] == [
+    granted = statements(grant["policy"])
+    login = granted.pop("DatabaseLogin")
+    assert login["Resource"] == [
         "arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"
     ]
-    secrets = [run.exports["rds_secret_arn"], SECURITY["redis_secret_arn"]]
-    assert statements["ReadSecrets"]["Resource"] == secrets
-    for secret, sid in zip(secrets, ("DecryptDatabaseSecret", "DecryptRedisSecret"), strict=True):
-        assert statements[sid]["Resource"] == [SECURITY["secrets_key_arn"]]
-        assert statements[sid]["Condition"]["StringEquals"] == {
+    # The master password only where an application may need it: RDS's own is for administrators.
+    secrets = {"DecryptRedisSecret": SECURITY["redis_secret_arn"]}
+    if env != "prod":
+        secrets["DecryptDatabaseSecret"] = SECURITY["db_secret_arn"]
+    assert granted.pop("ReadSecrets")["Resource"] == list(secrets.values())
+    assert granted.keys() == secrets.keys()
+    for sid, secret in secrets.items():
+        assert granted[sid]["Resource"] == [SECURITY["secrets_key_arn"]]
+        assert granted[sid]["Condition"]["StringEquals"] == {
             "kms:ViaService": "secretsmanager.ap-northeast-1.amazonaws.com",
             "kms:EncryptionContext:SecretARN": secret,
         }
+
+
+def test_production_grants_nothing_on_the_master_password(run_layer: RunLayer) -> None:
+    run = run_layer("data", "prod")
+    assert "rds!db" in run.exports["rds_secret_arn"]
+    assert "rds!db" not in run.one("aws:iam/rolePolicy:RolePolicy")["policy"]
 
 
 # Previews
