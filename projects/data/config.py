@@ -91,7 +91,10 @@ class DataConfig(LayerConfig):
     """When ElastiCache may replace nodes, in UTC; not while RDS is under maintenance."""
 
     final_snapshot: Annotated[int, Field(ge=0)] = 1
-    """Ends the names of the snapshots taken on deletion: raise it after one was taken; 0 takes none."""
+    """Ends the names of the snapshots taken on deletion: raise it after one was taken.
+
+    0 takes none, and lets PostgreSQL's automated backups go with the instance.
+    """
 
     apply_immediately: bool = False
     """Change databases at once instead of in their maintenance windows."""

@@ -109,7 +109,7 @@ class Postgres(pulumi.ComponentResource):
             backup_window=config.postgres_backup_window if config.postgres_backup_days else None,
             maintenance_window=config.postgres_maintenance_window,
             copy_tags_to_snapshot=True,
-            delete_automated_backups=not layer.protect,
+            delete_automated_backups=not config.final_snapshot,
             skip_final_snapshot=not config.final_snapshot,
             final_snapshot_identifier=f"{identifier}-final-{config.final_snapshot}"
             if config.final_snapshot

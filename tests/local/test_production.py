@@ -103,7 +103,7 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
     done = production.inv("destroy-all", "--env", "local-prod")
     assert done.code == 0, done.said
     told = done.out[: done.out.index("pulumi destroy --yes")]
-    assert "snapshot txdb-local-prod-final-1" in told
+    assert "snapshot txdb-local-prod-final-1, backups of 35 days" in told
     assert "snapshot redis-local-prod-final-1" in told
     assert all(resources(production, layer, "local-prod") == [] for layer in LAYERS)
 

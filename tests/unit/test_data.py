@@ -1,6 +1,5 @@
 """The data layer's real program, with its committed stack files, under mocks."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -283,6 +282,14 @@ def test_production_is_backed_up_protected_and_keeps_a_last_snapshot(run_layer: 
     assert all(each.inputs["deletionProtectionEnabled"] for each in run.all(LOG_GROUP))
 
 
+def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer: RunLayer) -> None:
+    kept = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
+    lifted = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
+    assert lifted["deletionProtection"] is False
+    protected = run_layer("data", "prod").one(INSTANCE)
+    assert {key: lifted[key] for key in kept} == {key: protected[key] for key in kept}
+
+
 def test_what_holds_state_is_protected_in_production_only(run_layer: RunLayer) -> None:
     assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
     run = run_layer("data", "prod")
@@ -313,9 +320,7 @@ def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(
     assert grant["role"] == SECURITY["kinesis_role_name"]
     granted = statements(grant["policy"])
     login = granted.pop("DatabaseLogin")
-    assert login["Resource"] == [
-        "arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"
-    ]
+    assert login["Resource"] == ["arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"]
     # The master password only where an application may need it: RDS's own is for administrators.
     secrets = {"DecryptRedisSecret": SECURITY["redis_secret_arn"]}
     if env != "prod":
