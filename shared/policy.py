@@ -51,6 +51,28 @@ def deny_without_tls(actions: Sequence[str], resource: Input[str]) -> Statement:
     )
 
 
+def secret_policy(secret_arn: Input[str], reader_arns: Input[Sequence[str]]) -> Output[str]:
+    """Refuse plain HTTP, and the value to all but `reader_arns`: ARNs of IAM, with `*`.
+
+    Only the value: whoever manages the secret can always mend its policy. AWS's own services are exempt, since RDS
+    rotates the secrets that it manages and stops when it is refused; without a grant none of them reads anything.
+    """
+    return document(
+        deny_without_tls(["secretsmanager:*"], secret_arn),
+        # Everyone but the readers: a Deny opens nothing.
+        deny(
+            "DenyOthers",
+            ["secretsmanager:GetSecretValue"],
+            [secret_arn],
+            principal="*",
+            condition={
+                "ArnNotLike": {"aws:PrincipalArn": reader_arns},
+                "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+            },
+        ),
+    )
+
+
 def use_key(
     sid: str,
     actions: Sequence[str],

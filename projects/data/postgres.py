@@ -12,6 +12,7 @@ from projects.data.credentials import agreed_db_secret_arn, password
 from shared.contracts import NetworkContract, SecurityContract
 from shared.contracts.base import unknown
 from shared.layer import Layer
+from shared.policy import secret_policy
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
 
@@ -134,16 +135,28 @@ class Postgres(pulumi.ComponentResource):
                 ),
             ),
         )
-        self.secret_arn = self._rotated(layer, config) if config.database_credentials == "rds-managed" else agreed
+        self.secret_arn = (
+            self._managed_secret(layer, config, security) if config.database_credentials == "rds-managed" else agreed
+        )
         self.log_group_names = [group.name for group in log_groups]
         self.register_outputs({})
 
-    def _rotated(self, layer: Layer, config: DataConfig) -> Output[str]:
-        """The secret that RDS made, on our schedule in place of its own of seven days."""
+    def _managed_secret(self, layer: Layer, config: DataConfig, security: SecurityContract) -> Output[str]:
+        """The secret that RDS made, with our readers, and on our schedule in place of its own of seven days."""
         # Until RDS has taken over the password of an instance that had one of ours, it tells of no secret.
         arn = self.instance.master_user_secrets.apply(
             lambda secrets: secrets[0].secret_arn if secrets else unknown()
         ).apply(str)
+        # The role that RDS rotates it with (RDS User Guide, "Using service-linked roles").
+        rds = layer.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")
+        readers = Output.all(security.secret_reader_arns, rds).apply(lambda arns: [*arns[0], arns[1]])
+        aws.secretsmanager.SecretPolicy(
+            layer.names.logical("db-secret-policy"),
+            secret_arn=arn,
+            block_public_policy=True,
+            policy=secret_policy(arn, readers),
+            opts=ResourceOptions(parent=self),
+        )
         aws.secretsmanager.SecretRotation(
             layer.names.logical("db-secret-rotation"),
             secret_id=arn,

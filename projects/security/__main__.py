@@ -32,6 +32,7 @@ SecurityContract(
     db_secret_arn=vault.database.secret_arn,
     db_username=vault.database.username,
     db_credentials_version=Output.from_input(vault.database.version),
+    secret_reader_arns=vault.reader_arns,
     redis_secret_arn=vault.redis_arn,
     redis_credentials_version=Output.from_input(config.redis_credentials_version),
 ).export(layer)

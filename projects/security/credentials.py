@@ -13,7 +13,7 @@ from pulumi import Input, Output
 from projects.security.config import SecurityConfig
 from shared.config import refusal
 from shared.layer import Layer
-from shared.policy import deny, deny_without_tls, document
+from shared.policy import secret_policy
 
 PASSWORD_LENGTH = 64
 """Letters and digits, 380 bits. Within the limits of RDS for PostgreSQL (8 to 128) and of Redis AUTH (16 to 128);
@@ -39,8 +39,8 @@ class Vault(pulumi.ComponentResource):
         self._layer = layer
         self._config = config
         self._key_arn = key_arn
-        readers = [layer.arn("iam", who, region="") for who in ("root", *config.secret_readers)]
-        self._readers: Output[list[str]] = Output.all(consumer_role_arn, *readers)
+        self.reader_arns = _readers(layer, config)
+        self._all_readers = Output.all(consumer_role_arn, self.reader_arns).apply(lambda arns: [arns[0], *arns[1]])
         self.database = self._database()
         self.redis_arn = self._secret(
             "redis-auth",
@@ -107,7 +107,7 @@ class Vault(pulumi.ComponentResource):
             layer.names.logical(f"{kind}-policy"),
             secret_arn=secret.arn,
             block_public_policy=True,
-            policy=self._policy(secret.arn),
+            policy=secret_policy(secret.arn, self._all_readers),
             opts=here,
         )
         aws.secretsmanager.SecretVersion(
@@ -119,28 +119,25 @@ class Vault(pulumi.ComponentResource):
         )
         return secret.arn
 
-    def _policy(self, arn: Output[str]) -> Output[str]:
-        """Refuse the value to all but the readers. Who manages the secret can always mend this policy."""
-        config = self._config
 
-        def checked(caller: str) -> str:
-            if not may_read(caller, config.secret_readers):
-                raise refusal(
-                    "secretReaders",
-                    f"{caller} deploys now and could not read the secrets any more; add role/<path/name>",
-                )
-            return "*"  # everyone but the readers: a Deny opens nothing
+def _readers(layer: Layer, config: SecurityConfig) -> Output[list[str]]:
+    """The account's root and `secretReaders`, as ARNs of IAM with `*`.
 
-        return document(
-            deny_without_tls(["secretsmanager:*"], arn),
-            deny(
-                "DenyOthers",
-                ["secretsmanager:GetSecretValue"],
-                [arn],
-                principal=self._layer.caller.arn.apply(checked),
-                condition={"ArnNotLike": {"aws:PrincipalArn": self._readers}},
-            ),
-        )
+    Raises:
+        pulumi.RunError: whoever deploys now is not among them, and would lock himself out.
+    """
+
+    def checked(given: Sequence[str]) -> list[str]:
+        caller, *readers = given
+        if not may_read(caller, config.secret_readers):
+            raise refusal(
+                "secretReaders",
+                f"{caller} deploys now and could not read the secrets any more; add role/<path/name>",
+            )
+        return readers
+
+    ends = ("root", *config.secret_readers)
+    return Output.all(layer.caller.arn, *(layer.arn("iam", end, region="") for end in ends)).apply(checked)
 
 
 def may_read(caller_arn: str, readers: Sequence[str]) -> bool:

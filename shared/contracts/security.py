@@ -63,4 +63,11 @@ class SecurityContract(Contract):
     redis_secret_arn: Annotated[
         Output[str], Means("The secret whose whole string is Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3")
     ]
+    secret_reader_arns: Annotated[
+        Output[list[str]],
+        Means(
+            "Who may read the secrets, applications aside: ARNs of IAM, with `*`.",
+            ["arn:aws:iam::123456789012:root", f"{_ROLE}txmon-deploy-*"],
+        ),
+    ]
     redis_credentials_version: Annotated[Output[int], Means("Raised to rotate Redis's AUTH token.", 1)]

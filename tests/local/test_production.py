@@ -59,6 +59,13 @@ def test_the_consumer_cannot_reach_the_master_password_that_rds_manages(producti
     assert decisions(outputs["security"]["redis_secret_arn"]) == {"allowed"}
 
 
+def test_the_master_secret_admits_administrators_only_and_over_tls(production) -> None:
+    secret = production.outputs("local-prod")["data"]["rds_secret_arn"]
+    policy = production.client("secretsmanager").get_resource_policy(SecretId=secret)["ResourcePolicy"]
+    assert {statement["Sid"] for statement in json.loads(policy)["Statement"]} == {"DenyWithoutTls", "DenyOthers"}
+    assert "kinesis-role" not in policy
+
+
 def test_the_stream_keeps_a_week(production) -> None:
     stream = production.client("kinesis").describe_stream(StreamName="transaction-stream-local-prod")
     assert stream["StreamDescription"]["RetentionPeriodHours"] == 168

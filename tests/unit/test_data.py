@@ -147,6 +147,31 @@ def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_l
     assert "rds!db" in run.exports["rds_secret_arn"]
 
 
+def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itself(
+    run_layer: RunLayer, statements: Statements
+) -> None:
+    run = run_layer("data", "prod")
+    policy = run.one("aws:secretsmanager/secretPolicy:SecretPolicy")
+    assert policy["secretArn"] == run.exports["rds_secret_arn"]
+    assert policy["blockPublicPolicy"] is True
+    refusals = statements(policy["policy"])
+    assert refusals.keys() == {"DenyWithoutTls", "DenyOthers"}
+    assert all(each["Resource"] == [run.exports["rds_secret_arn"]] for each in refusals.values())
+    assert refusals["DenyOthers"]["Condition"] == {
+        "ArnNotLike": {
+            "aws:PrincipalArn": [
+                *SECURITY["secret_reader_arns"],
+                "arn:aws:iam::123456789012:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",
+            ]
+        },
+        "BoolIfExists": {"aws:PrincipalIsAWSService": "false"},
+    }
+
+
+def test_where_the_password_is_generated_its_secret_s_policy_is_security_s(run_layer: RunLayer) -> None:
+    assert not run_layer("data", "dev").all("aws:secretsmanager/secretPolicy:SecretPolicy")
+
+
 def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_layer: RunLayer) -> None:
     assert run_layer("data", "dev").exports["rds_secret_arn"] == SECURITY["db_secret_arn"]
 

@@ -308,7 +308,9 @@ def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(
         assert (others["Effect"], others["Principal"], others["Resource"]) == ("Deny", "*", [arn])
         # Only the value: whoever manages the secret can still mend the policy.
         assert others["Action"] == ["secretsmanager:GetSecretValue"]
+        assert others["Condition"]["BoolIfExists"] == {"aws:PrincipalIsAWSService": "false"}
         readers = others["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+        assert run.exports["secret_reader_arns"] == readers[1:]  # data admits them to RDS's secret, applications not
         assert readers[:2] == [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:kinesis-role-{env}", ROOT]
 
 
