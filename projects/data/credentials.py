@@ -6,7 +6,6 @@ import pulumi
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-from projects.data.config import DataConfig
 from shared.contracts import SecurityContract
 from shared.layer import Layer
 
@@ -35,20 +34,32 @@ def password(layer: Layer, secret_arn: Input[str]) -> Output[str]:
     return secret_string(layer, secret_arn).apply(take)
 
 
-def agreed_db_secret_arn(config: DataConfig, security: SecurityContract) -> Output[str]:
-    """Security's secret of the master credentials, empty where RDS manages them: as this layer's config says too.
+def generated_secret_arn(security: SecurityContract) -> Output[str]:
+    """Security's secret of the master credentials.
 
     Raises:
-        pulumi.RunError: the two layers are configured differently.
+        pulumi.RunError: security has none, since RDS is to manage them.
     """
 
-    def agree(arn: str) -> str:
-        made_by = "generated" if arn else "rds-managed"
-        if made_by != config.database_credentials:
+    def given(arn: str) -> str:
+        if not arn:
             raise pulumi.RunError(
-                f"databaseCredentials is {config.database_credentials!r} in data, but security is deployed with"
-                f" {made_by!r}: give both the same, deploy security, then data"
+                "databaseCredentials is 'generated' in data, but security is deployed with 'rds-managed': give both"
+                " the same, deploy security, then data"
             )
         return arn
 
-    return security.db_secret_arn.apply(agree)
+    return security.db_secret_arn.apply(given)
+
+
+def warn_of_leftover(security: SecurityContract) -> None:
+    """Say that security keeps master credentials although RDS manages them: a step on the way, no state to stay in."""
+
+    def warn(arn: str) -> None:
+        if arn:
+            pulumi.log.warn(
+                f"RDS manages the master password; {arn.rpartition(':')[2]} is not used any more. Once this is"
+                " deployed, set databaseCredentials to 'rds-managed' in security, too"
+            )
+
+    security.db_secret_arn.apply(warn)

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
-from projects.data.credentials import agreed_db_secret_arn, password
+from projects.data.credentials import generated_secret_arn, password, warn_of_leftover
 from shared.contracts import NetworkContract, SecurityContract
 from shared.contracts.base import unknown
 from shared.layer import Layer
@@ -80,7 +80,6 @@ class Postgres(pulumi.ComponentResource):
             )
             for log in LOGS
         ]
-        agreed = agreed_db_secret_arn(config, security)
         self.instance = aws.rds.Instance(
             logical("rds-postgres"),
             identifier=identifier,
@@ -98,7 +97,7 @@ class Postgres(pulumi.ComponentResource):
             db_name="transactions",
             port=5432,
             username=security.db_username,
-            **_master_password(layer, config, security, agreed),
+            **_master_password(layer, config, security),
             iam_database_authentication_enabled=True,
             ca_cert_identifier="rds-ca-rsa2048-g1",
             db_subnet_group_name=subnets.name,
@@ -136,7 +135,9 @@ class Postgres(pulumi.ComponentResource):
             ),
         )
         self.secret_arn = (
-            self._managed_secret(layer, config, security) if config.database_credentials == "rds-managed" else agreed
+            self._managed_secret(layer, config, security)
+            if config.database_credentials == "rds-managed"
+            else security.db_secret_arn
         )
         self.log_group_names = [group.name for group in log_groups]
         self.register_outputs({})
@@ -168,17 +169,12 @@ class Postgres(pulumi.ComponentResource):
         return arn
 
 
-def _master_password(
-    layer: Layer, config: DataConfig, security: SecurityContract, agreed: Output[str]
-) -> Mapping[str, Any]:
+def _master_password(layer: Layer, config: DataConfig, security: SecurityContract) -> Mapping[str, Any]:
     if config.database_credentials == "rds-managed":
-        return {
-            "manage_master_user_password": True,
-            # Through `agreed`, so that the instance is not made before the layers agree.
-            "master_user_secret_kms_key_id": Output.all(agreed, security.secrets_key_arn).apply(lambda both: both[1]),
-        }
+        warn_of_leftover(security)
+        return {"manage_master_user_password": True, "master_user_secret_kms_key_id": security.secrets_key_arn}
     return {
         # Write-only: AWS gets it on creation and whenever the version rises.
-        "password_wo": password(layer, agreed),
+        "password_wo": password(layer, generated_secret_arn(security)),
         "password_wo_version": security.db_credentials_version,
     }

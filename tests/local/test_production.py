@@ -118,18 +118,21 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
 def test_a_running_environment_takes_productions_settings_without_losing_state(clone) -> None:
     deployed = clone.inv("deploy-all")
     assert deployed.code == 0, deployed.said
-    files = {layer: clone.path / "projects" / layer / "Pulumi.local.yaml" for layer in LAYERS}
-    before = {layer: file.read_text() for layer, file in files.items()}
+    generated = clone.outputs()["security"]["db_secret_arn"]
+
+    with clone.settings("data", databaseCredentials="rds-managed"):  # first RDS takes the password over
+        done = clone.inv("up", "data")
+    assert done.code == 0, done.said
+    assert "set databaseCredentials to 'rds-managed' in security, too" in done.said
+    managed = clone.outputs()["data"]["rds_secret_arn"]
+    assert "rds!db" in managed
+
+    files = [clone.path / "projects" / layer / "Pulumi.local.yaml" for layer in LAYERS]
+    for file in files:
+        production = yaml.safe_load((file.parent / "Pulumi.prod.yaml").read_text())
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "config": production["config"]}))
     plan = clone.path / ".txmon/plan.json"
-    try:
-        for layer, file in files.items():
-            content = yaml.safe_load(before[layer])
-            production = yaml.safe_load((file.parent / "Pulumi.prod.yaml").read_text())
-            file.write_text(yaml.safe_dump({**content, "config": production["config"]}))
-        done = clone.inv("preview-all", "--save", str(plan))
-    finally:
-        for layer, file in files.items():
-            file.write_text(before[layer])
+    done = clone.inv("preview-all", "--save", str(plan))
     assert done.code == 0, done.said
     lost = [
         (layer, step["op"], step["name"])
@@ -137,4 +140,11 @@ def test_a_running_environment_takes_productions_settings_without_losing_state(c
         for step in planned["steps"]
         if step["type"] in STATEFUL and step["op"] in {"replace", "delete"}
     ]
-    assert lost == [("security", "delete", "rds-credentials-local")]  # RDS makes the password itself from now on
+    assert lost == [("security", "delete", "rds-credentials-local")]  # with a password that RDS has replaced
+
+    done = clone.inv("deploy-all", "--plan", str(plan))
+    assert done.code == 0, done.said
+    assert clone.outputs()["data"]["rds_secret_arn"] == managed
+    left = {secret["ARN"] for secret in clone.client("secretsmanager").list_secrets()["SecretList"]}
+    assert managed in left
+    assert generated not in left

@@ -176,17 +176,34 @@ def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_l
     assert run_layer("data", "dev").exports["rds_secret_arn"] == SECURITY["db_secret_arn"]
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [("generated", {"db_secret_arn": "", "db_credentials_version": 0}), ("rds-managed", {})],
-)
-def test_layers_that_disagree_on_credentials_are_told_which_says_what(
-    run_layer: RunLayer, ours: str, theirs: dict[str, Any]
-) -> None:
-    upstream = {"security": SECURITY | {"environment_suffix": "dev"} | theirs}
-    with pytest.raises(pulumi.RunError, match=f"databaseCredentials is '{ours}' in data, but security") as error:
-        run_layer("data", "dev", config={"databaseCredentials": ours}, upstream=upstream)
+def test_a_password_that_security_does_not_generate_is_told_before_the_instance_is_made(run_layer: RunLayer) -> None:
+    upstream = {
+        "security": SECURITY | {"environment_suffix": "dev", "db_secret_arn": "", "db_credentials_version": 0}
+    }
+    with pytest.raises(pulumi.RunError, match="databaseCredentials is 'generated' in data, but security") as error:
+        run_layer("data", "dev", upstream=upstream)
     assert "deploy security, then data" in str(error.value)
+
+
+def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
+    run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    run = run_layer("data", "prod", upstream={"security": SECURITY | {"environment_suffix": "prod"}})
+    assert run.one(INSTANCE)["manageMasterUserPassword"] is True
+    assert "rds!db" in run.exports["rds_secret_arn"]
+    assert warnings == [
+        "RDS manages the master password; rds-credentials-dev-a1B2c3 is not used any more. Once this is deployed,"
+        " set databaseCredentials to 'rds-managed' in security, too"
+    ]
+
+
+def test_production_as_committed_warns_of_nothing(run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    run_layer("data", "prod", config={"environmentSuffix": "prod"})
+    assert warnings == []
 
 
 @pytest.mark.parametrize("held", ["not json", "[]", '{"username": "txadmin"}'])
