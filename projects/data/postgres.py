@@ -65,7 +65,9 @@ class Postgres(pulumi.ComponentResource):
                 ),
             ],
             tags=layer.name_tag("db-parameters"),
-            opts=ResourceOptions(parent=self),
+            # A new family replaces it; until its maintenance window the instance is in the old one, which AWS then
+            # refuses to delete.
+            opts=ResourceOptions(parent=self, retain_on_delete=not config.apply_immediately),
         )
         # RDS would make them itself, without retention and key.
         log_groups = [
@@ -88,6 +90,7 @@ class Postgres(pulumi.ComponentResource):
             # No paid support for a version that PostgreSQL has given up: it is upgraded instead.
             engine_lifecycle_support="open-source-rds-extended-support-disabled",
             auto_minor_version_upgrade=True,
+            allow_major_version_upgrade=True,  # to the one in the stack file, no other
             instance_class=config.postgres_instance_class,
             storage_type="gp3",
             allocated_storage=config.postgres_storage_gib,

@@ -1,6 +1,7 @@
 """Production's settings on the local cloud: protected, destroyed only the documented way, reached without a loss."""
 
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -18,6 +19,14 @@ def production(clone):  # noqa: ANN201 (a clone, as the fixture it is made of)
     done = clone.inv("deploy-all", "--env", "local-prod")
     assert done.code == 0, done.said
     return clone
+
+
+def configure(clone, layer: str, **values: Any) -> None:
+    """Write settings into the stack file of local-prod, to stay."""
+    file = clone.path / "projects" / layer / "Pulumi.local-prod.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["config"] |= {f"{project(layer)}:{key}": value for key, value in values.items()}
+    file.write_text(yaml.safe_dump(content))
 
 
 def resources(clone, layer: str, env: str) -> list[dict]:
@@ -76,6 +85,22 @@ def test_a_second_deploy_changes_nothing(production) -> None:
     assert done.code == 0, done.said
 
 
+def test_a_new_major_version_leaves_the_parameter_group_that_the_instance_is_in_until_its_window(production) -> None:
+    rds = production.client("rds")
+
+    def families() -> list[str]:
+        groups = rds.describe_db_parameter_groups()["DBParameterGroups"]
+        return sorted(g["DBParameterGroupFamily"] for g in groups if "local-prod" in g["DBParameterGroupName"])
+
+    assert families() == ["postgres17"]
+    configure(production, "data", postgresVersion="18")
+    done = production.inv("up", "data", "--env", "local-prod")
+    assert done.code == 0, done.said
+    assert families() == ["postgres17", "postgres18"]
+    [db] = rds.describe_db_instances(DBInstanceIdentifier="txdb-local-prod")["DBInstances"]
+    assert db["EngineVersion"].startswith("18")
+
+
 @pytest.mark.parametrize(
     ("verb", "expected"),
     [
@@ -101,10 +126,7 @@ def test_plain_pulumi_destroy_is_refused_too(production) -> None:
 
 def test_it_is_destroyed_the_documented_way(production) -> None:
     for layer in LAYERS:
-        file = production.path / "projects" / layer / "Pulumi.local-prod.yaml"
-        content = yaml.safe_load(file.read_text())
-        content["config"][f"{project(layer)}:protect"] = False
-        file.write_text(yaml.safe_dump(content))
+        configure(production, layer, protect=False)
     lifted = production.inv("deploy-all", "--env", "local-prod")
     assert lifted.code == 0, lifted.said
     done = production.inv("destroy-all", "--env", "local-prod")

@@ -85,7 +85,7 @@ def test_postgresql_keeps_what_the_original_promised(run_layer: RunLayer, env: s
     assert instance["multiAz"] is True
     assert instance["username"] == SECURITY["db_username"]
     assert {"postgresql", "upgrade"} <= set(instance["enabledCloudwatchLogsExports"])
-    assert instance["autoMinorVersionUpgrade"] is True
+    assert instance["autoMinorVersionUpgrade"] is instance["allowMajorVersionUpgrade"] is True
 
 
 def test_development_has_the_original_sizes(run_layer: RunLayer) -> None:
