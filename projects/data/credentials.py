@@ -53,7 +53,7 @@ def generated_secret_arn(security: SecurityContract) -> Output[str]:
 
 
 def warn_of_leftover(security: SecurityContract) -> None:
-    """Say that security keeps master credentials although RDS manages them: a step on the way, no state to stay in."""
+    """Say that security keeps master credentials although RDS manages them, which is a step on the way only."""
 
     def warn(arn: str) -> None:
         if arn:

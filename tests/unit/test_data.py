@@ -193,10 +193,11 @@ def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
     run = run_layer("data", "prod", upstream={"security": SECURITY | {"environment_suffix": "prod"}})
     assert run.one(INSTANCE)["manageMasterUserPassword"] is True
     assert "rds!db" in run.exports["rds_secret_arn"]
-    assert warnings == [
+    [warning] = warnings
+    assert warning == (
         "RDS manages the master password; rds-credentials-dev-a1B2c3 is not used any more. Once this is deployed,"
         " set databaseCredentials to 'rds-managed' in security, too"
-    ]
+    )
 
 
 def test_production_as_committed_warns_of_nothing(run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch) -> None:
