@@ -31,6 +31,7 @@ ITERATOR = {"ShardId": "shardId-000000000000", "ShardIteratorType": "TRIM_HORIZO
 LOGS = {"logGroupName": "/aws/transaction-monitoring/local"}
 FLOW_LOGS = {"logGroupName": "/aws/transaction-monitoring/local/flow-logs"}
 OTHER_LOGS = {"logGroupName": "/another"}
+ENHANCED_MONITORING = {"logGroupName": "RDSOSMetrics"}
 DATABASE_SECRET = {"SecretId": "{database_secret}"}
 REDIS_SECRET = {"SecretId": "{redis_secret}"}
 OTHER_SECRET = {"SecretId": "{other_secret}"}
@@ -58,6 +59,8 @@ ALLOWED = [
     ("flow logs", "logs.create_log_stream", FLOW_LOGS | {"logStreamName": "eni"}),
     ("flow logs", "logs.describe_log_streams", FLOW_LOGS),
     ("flow logs", "logs.describe_log_groups", {}),
+    ("rds monitoring", "logs.create_log_group", ENHANCED_MONITORING),
+    ("rds monitoring", "logs.put_retention_policy", ENHANCED_MONITORING | {"retentionInDays": 30}),
 ]
 
 DENIED = [
@@ -104,6 +107,8 @@ DENIED = [
         )
     ),
     ("rds monitoring", "kinesis.list_streams", {}),
+    ("rds monitoring", "logs.create_log_group", {"logGroupName": "/mine"}),
+    ("rds monitoring", "logs.delete_log_group", ENHANCED_MONITORING),
     ("rds monitoring", "secretsmanager.get_secret_value", DATABASE_SECRET),
     ("flow logs", "kinesis.put_record", OURS | RECORD),
     ("flow logs", "secretsmanager.get_secret_value", DATABASE_SECRET),
@@ -111,6 +116,7 @@ DENIED = [
 
 GROUP = "arn:aws:logs:ap-northeast-1:000000000000:log-group:/aws/transaction-monitoring/local"
 STREAM = "log-stream:one"
+MONITORED = "arn:aws:logs:ap-northeast-1:000000000000:log-group:RDSOSMetrics"
 DATABASE_USER = "arn:aws:rds-db:ap-northeast-1:000000000000:dbuser"
 REACHES = [
     # AWS asks for the log stream, the emulator for the group.
@@ -119,11 +125,21 @@ REACHES = [
     ("consumer", "logs:CreateLogStream", f"{GROUP}:{STREAM}"),
     ("consumer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("flow logs", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
-    # There is no database to log in to, and no function to stand in the VPC.
+    # There is no registered consumer, no Enhanced Monitoring, no database to log in to, no function in the VPC.
+    ("consumer", "kinesis:SubscribeToShard", "{stream}/consumer/one:1"),
+    ("rds monitoring", "logs:CreateLogStream", f"{MONITORED}:{STREAM}"),
+    ("rds monitoring", "logs:PutLogEvents", f"{MONITORED}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("consumer", "ec2:CreateNetworkInterface", "*"),
 ]
 BEYOND = [
+    ("producer", "kinesis:SubscribeToShard", "{stream}/consumer/one:1"),
+    (
+        "consumer",
+        "kinesis:SubscribeToShard",
+        "arn:aws:kinesis:ap-northeast-1:000000000000:stream/another/consumer/one:1",
+    ),
+    ("rds monitoring", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("producer", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
     ("consumer", "logs:PutLogEvents", f"{GROUP}-2:{STREAM}"),
     ("consumer", "logs:GetLogEvents", f"{GROUP}:{STREAM}"),
@@ -188,6 +204,24 @@ def admit_sessions(secrets: Any, secret: str) -> None:
     secrets.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(policy | {"Statement": kept}))
 
 
+RDS_ENHANCED_MONITORING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+            "Resource": ["arn:aws:logs:*:*:log-group:RDS*"],
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:GetLogEvents"],
+            "Resource": ["arn:aws:logs:*:*:log-group:RDS*:log-stream:*"],
+        },
+    ],
+}
+"""AmazonRDSEnhancedMonitoringRole (AWS Managed Policy Reference)."""
+
+
 @pytest.fixture(scope="module")
 def acting_as(deployed) -> Callable[..., Any]:
     """Makes clients with a role's credentials.
@@ -196,6 +230,10 @@ def acting_as(deployed) -> Callable[..., Any]:
     """
     iam, sts = deployed.client("iam"), deployed.client("sts")
     credentials = {}
+    # AWS's own policy, which the emulator does not hold: what is proven is that the boundary lets it through.
+    iam.put_role_policy(
+        RoleName=ROLES["rds monitoring"], PolicyName="aws", PolicyDocument=json.dumps(RDS_ENHANCED_MONITORING)
+    )
     for role, name in ROLES.items():
         arn = iam.get_role(RoleName=name)["Role"]["Arn"]
         trust = {
@@ -265,6 +303,7 @@ def simulate(clone: Any, role: str, action: str, resource: str) -> str:
     return str(result["EvalDecision"])
 
 
+@pytest.mark.usefixtures("acting_as")
 @pytest.mark.parametrize(("role", "action", "resource"), REACHES)
 def test_a_grant_reaches_what_it_is_for(deployed, things, role: str, action: str, resource: str) -> None:
     assert simulate(deployed, role, action, fill(resource, things)) == "allowed"
