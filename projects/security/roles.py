@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from shared.layer import Layer
-from shared.policy import Statement, allow, document
+from shared.policy import Statement, allow, deny, document
 
 WITHIN_BOUNDARY = (
     "cloudwatch:PutMetricData",
@@ -55,7 +55,11 @@ ELASTIC_NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
 )
-"""What Lambda needs to stand in a VPC (AWS managed policy AWSLambdaVPCAccessExecutionRole)."""
+"""What Lambda needs to stand in a VPC (AWS managed policy AWSLambdaVPCAccessExecutionRole).
+
+Functions themselves are denied it, as the Lambda Developer Guide advises ("Giving Lambda functions access to
+resources in an Amazon VPC").
+"""
 
 
 class Roles(pulumi.ComponentResource):
@@ -101,8 +105,17 @@ class Roles(pulumi.ComponentResource):
             aws.iam.RolePolicy(
                 layer.names.logical("kinesis-vpc-policy"),
                 role=self.consumer.name,
-                # The interfaces do not exist beforehand, and the Describe actions know no resources.
-                policy=document(allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"])),
+                policy=document(
+                    # The interfaces do not exist beforehand, and the Describe actions know no resources.
+                    allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"]),
+                    # Lambda makes the interfaces; the code of a function has no business with them.
+                    deny(
+                        "NotByCode",
+                        ELASTIC_NETWORK_INTERFACES,
+                        ["*"],  # as above
+                        condition={"ArnLike": {"lambda:SourceFunctionArn": layer.arn("lambda", "function:*")}},
+                    ),
+                ),
                 opts=here,
             )
         self.register_outputs({})

@@ -210,7 +210,12 @@ def test_the_consumer_gets_network_interfaces_and_no_other_right_here(
     run = run_layer("security", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == f"kinesis-role-{env}"
-    assert {action.split(":")[0] for action in statements(grant["policy"])["StandInVpc"]["Action"]} == {"ec2"}
+    by_sid = statements(grant["policy"])
+    assert {action.split(":")[0] for action in by_sid["StandInVpc"]["Action"]} == {"ec2"}
+    assert (by_sid["NotByCode"]["Effect"], by_sid["NotByCode"]["Action"]) == ("Deny", by_sid["StandInVpc"]["Action"])
+    assert by_sid["NotByCode"]["Condition"] == {
+        "ArnLike": {"lambda:SourceFunctionArn": f"arn:aws:lambda:ap-northeast-1:{ACCOUNT}:function:*"}
+    }
     attachment = run.one("aws:iam/rolePolicyAttachment:RolePolicyAttachment")
     assert attachment["role"] == f"rds-monitoring-role-{env}"
     assert attachment["policyArn"].endswith(":policy/service-role/AmazonRDSEnhancedMonitoringRole")
