@@ -1,6 +1,7 @@
 """The one door for a layer's configuration: typed, checked before anything is created, one sentence a fault."""
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Self
@@ -41,6 +42,17 @@ class OneOf(GroupedMetadata):
             raise ValueError(f"{value!r} must be one of {', '.join(str(each) for each in self.allowed)}")
         return value
 
+
+def _checked_principal(end: str) -> str:
+    if not re.fullmatch(r"\*|(role|user)/[\w+=,.@*?/-]+", end):
+        raise ValueError(
+            f"{end!r} must be role/<path/name>, user/<path/name> or *, the end of an IAM ARN of this account"
+        )
+    return end
+
+
+IamPrincipals = Annotated[str, AfterValidator(_checked_principal)]
+"""Roles or users of the account, as the end of an IAM ARN with `*`. A policy takes any text, and matches nobody."""
 
 LogRetentionDays = Annotated[
     int,

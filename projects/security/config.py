@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from shared.config import LayerConfig, Structured
+from shared.config import IamPrincipals, LayerConfig, Structured
 
 RESERVED_USERS = frozenset({"admin", "postgres", "rdsadmin", "rds_superuser", "rdsrepladmin", "root"})
 """Names that RDS for PostgreSQL refuses for the master user, or that say nothing (Security Hub RDS.25)."""
@@ -58,7 +58,7 @@ class SecurityConfig(LayerConfig):
     redis_credentials_version: Annotated[int, Field(ge=1)] = 1
     """Raise it to rotate Redis's AUTH token."""
 
-    secret_readers: Annotated[tuple[str, ...], Structured] = (
+    secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = (
         "role/txmon-deploy-*",
         "role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*",
         "role/OrganizationAccountAccessRole",

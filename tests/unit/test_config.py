@@ -157,6 +157,16 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"db_password": "x"},
         "there is no setting 'db_password'; ",
     ),
+    "a reader that is no role and no user": (
+        SecurityConfig,
+        {"secretReaders": '["admins"]'},
+        "secretReaders.0: 'admins' must be role/<path/name>, user/<path/name> or *, the end of an IAM ARN of this",
+    ),
+    "a reader as a whole ARN": (
+        SecurityConfig,
+        {"secretReaders": '["role/ops", "arn:aws:iam::123456789012:role/ops"]'},
+        "secretReaders.1: 'arn:aws:iam::123456789012:role/ops' must be role/<path/name>",
+    ),
     "a service that may not be a consumer": (
         SecurityConfig,
         {"consumerServices": '["kinesis.amazonaws.com"]'},
