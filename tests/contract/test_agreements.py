@@ -6,8 +6,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
+import yaml
 
-from shared.layers import deploy_order
+from shared.deploy.documentation import config_class
+from shared.environments import known_environments, stack_file
+from shared.layers import deploy_order, project
 
 RunLayer = Callable[..., Any]
 Statements = Callable[[str], dict[str, dict[str, Any]]]
@@ -63,6 +66,17 @@ def test_databases_use_the_ports_that_the_access_matrix_opens(run_layer: RunLaye
     }
     exports = run_layer("data", env).exports
     assert {("rds", exports["rds_port"]), ("redis", exports["redis_port"])} <= opened
+
+
+@pytest.mark.parametrize("env", known_environments())
+def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
+    def load(layer: str) -> tuple[int, int]:
+        config = yaml.safe_load(stack_file(layer, env).read_text())["config"]
+        own = {k.removeprefix(f"{project(layer)}:"): v for k, v in config.items() if k.startswith("txmon-")}
+        parsed = config_class(layer).parse({"environmentSuffix": env, **own}, layer).model_dump()
+        return parsed["transactions_per_minute"], parsed["bytes_per_transaction"]
+
+    assert load("streaming") == load("data")
 
 
 @every_environment
