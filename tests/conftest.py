@@ -101,6 +101,9 @@ class Run(Mocks):
                     "id": "1",
                     "userId": "u",
                 }
+            case "aws:index/getAvailabilityZones:getAvailabilityZones":
+                region = pulumi.Config("aws").require("region")
+                return {"names": [f"{region}{letter}" for letter in ("a", "b", "c", "d", "-tpe-1a")]}
             case "aws:secretsmanager/getRandomPassword:getRandomPassword":
                 return {"randomPassword": "a-random-password-of-32-letters!"}
             case "aws:secretsmanager/getSecretVersion:getSecretVersion":

@@ -3,14 +3,14 @@
 from projects.network.config import NetworkConfig
 from projects.network.endpoints import Endpoints
 from projects.network.groups import SecurityGroups
-from projects.network.vpc import Vpc
+from projects.network.vpc import Vpc, offered_zones
 from shared.contracts import NetworkContract
 from shared.layer import Layer
 
 config = NetworkConfig.load()
 layer = Layer.current(config)
 
-vpc = Vpc(layer, config.vpc_cidr, config.plan_in(layer.region))
+vpc = Vpc(layer, config.vpc_cidr, config.plan_among(offered_zones(layer)))
 groups = SecurityGroups(layer, vpc.id)
 endpoints = Endpoints(
     layer,

@@ -1,5 +1,6 @@
 """What the network layer can be told."""
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 from typing import Annotated, Literal, Self
 
@@ -51,17 +52,17 @@ class NetworkConfig(LayerConfig):
         """The subnet of each zone."""
         return subnets.plan(self.vpc_cidr, self.subnet_prefix, self.availability_zones)
 
-    def plan_in(self, region: str) -> dict[str, IPv4Network]:
-        """As `plan`, once the zones are known to be of the region.
+    def plan_among(self, offered: Sequence[str]) -> dict[str, IPv4Network]:
+        """As `plan`, once the zones are known to be among those that AWS offers.
 
         Raises:
-            pulumi.RunError: a zone belongs to another region.
+            pulumi.RunError: AWS does not offer one of them.
         """
-        elsewhere = subnets.zones_elsewhere(self.availability_zones, region)
-        if elsewhere:
+        refused = [zone for zone in self.availability_zones if zone not in offered]
+        if refused:
             raise refusal(
                 "availabilityZones",
-                f"{', '.join(elsewhere)} is not in {region}; name three of {region}a, {region}b, …,"
+                f"AWS does not offer {', '.join(refused)} here; name three of {', '.join(offered)},"
                 " or change aws:region",
             )
         return self.plan()

@@ -35,8 +35,3 @@ def plan(vpc_cidr: IPv4Network, prefix: int, zones: Sequence[str]) -> dict[str, 
         raise ValueError(f"three subnets of /{prefix} do not fit in vpcCidr {vpc_cidr}: {wider}")
     first = 1 if blocks > ZONES else 0
     return dict(zip(zones, islice(vpc_cidr.subnets(new_prefix=prefix), first, first + ZONES), strict=True))
-
-
-def zones_elsewhere(zones: Sequence[str], region: str) -> list[str]:
-    """The zones that are none of `region`: an availability zone is its region's name and one letter."""
-    return [zone for zone in zones if zone[:-1] != region or not zone[-1:].islower()]

@@ -9,6 +9,12 @@ import pulumi_aws as aws
 from shared.layer import Layer
 
 
+def offered_zones(layer: Layer) -> list[str]:
+    """The zones of the region that this account can use, asked of AWS. Local Zones take no standby databases."""
+    found = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(provider=layer.provider))
+    return [zone for zone in found.names if zone[:-1] == layer.region]  # a Local Zone: ap-northeast-1-tpe-1a
+
+
 class Vpc(pulumi.ComponentResource):
     """A VPC with one private subnet a zone.
 

@@ -174,10 +174,12 @@ def test_the_plan_follows_the_configuration(run_layer: RunLayer) -> None:
     assert run.exports["region"] == "eu-west-1"
 
 
-def test_zones_of_another_region_are_refused(run_layer: RunLayer) -> None:
-    zones = ["us-east-1a", "ap-northeast-1c", "ap-northeast-1d"]
-    with pytest.raises(
-        pulumi.RunError,
-        match=r"^projects/network/Pulumi\.dev\.yaml: availabilityZones: us-east-1a is not in ap-northeast-1; name",
-    ):
+@pytest.mark.parametrize("zone", ["us-east-1a", "ap-northeast-1z", "ap-northeast-1-tpe-1a"])
+def test_a_zone_that_aws_does_not_offer_is_refused_before_anything_is_made(run_layer: RunLayer, zone: str) -> None:
+    zones = [zone, "ap-northeast-1c", "ap-northeast-1d"]
+    with pytest.raises(pulumi.RunError) as refused:
         run_layer("network", "dev", config={"availabilityZones": zones})
+    assert str(refused.value) == (
+        f"projects/network/Pulumi.dev.yaml: availabilityZones: AWS does not offer {zone} here; name three of"
+        " ap-northeast-1a, ap-northeast-1b, ap-northeast-1c, ap-northeast-1d, or change aws:region"
+    )
