@@ -236,6 +236,13 @@ def _create_rule(op: Operation, direction: str) -> str:
     return rule
 
 
+def _read_rule(op: Operation) -> dict[str, Any] | None:
+    rule = op.first("describe_security_group_rules", "SecurityGroupRules", SecurityGroupRuleIds=[op.id])
+    if rule and op.want("prefixListId"):  # the emulator drops it, and the description with it
+        return rule | {"Description": op.want("description")}
+    return rule
+
+
 def _change_rule(op: Operation) -> None:
     rule = {
         "IpProtocol": op.want("ipProtocol"),
@@ -280,7 +287,7 @@ def _rule(direction: str) -> Spec:
         ),
         lost={"prefixListId": "the emulator drops a rule's prefix list"},
         create=lambda op: _create_rule(op, direction),
-        read=lambda op: op.first("describe_security_group_rules", "SecurityGroupRules", SecurityGroupRuleIds=[op.id]),
+        read=_read_rule,
         delete=lambda op: op.call(
             f"revoke_security_group_{direction}", GroupId=op.want("securityGroupId"), SecurityGroupRuleIds=[op.id]
         ),
@@ -320,6 +327,10 @@ def _read_endpoint(op: Operation) -> dict[str, Any] | None:
 def _create_endpoint(op: Operation) -> str:
     made = op.make("create_vpc_endpoint", "VpcEndpoint.VpcEndpointId")
     op.state |= {"dnsEntries": [], "networkInterfaceIds": [], "cidrBlocks": [], "requesterManaged": False}
+    if op.want("vpcEndpointType") == "Gateway":
+        named = [{"Name": "prefix-list-name", "Values": [op.want("serviceName")]}]
+        prefixes = op.first("describe_prefix_lists", "PrefixLists", Filters=named) or {}
+        op.state["prefixListId"] = prefixes.get("PrefixListId")
     return made
 
 
