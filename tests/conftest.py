@@ -28,6 +28,7 @@ from shared.layers import project
 
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
+    "aws:ec2/vpcEndpoint:VpcEndpoint": lambda _: {"prefixListId": "pl-s3"},
     "aws:sqs/queue:Queue": lambda args: {"url": f"https://sqs.ap-northeast-1.amazonaws.com/123456789012/{args.name}"},
     "aws:rds/instance:Instance": lambda args: {
         "address": f"{args.inputs['identifier']}.abc123.ap-northeast-1.rds.amazonaws.com",

@@ -19,6 +19,8 @@ endpoints = Endpoints(
     zones=config.endpoint_zones,
     security_group_id=groups.ids["endpoints"],
 )
+if endpoints.images_from is not None:
+    groups.open_to_images(layer, endpoints.images_from)
 
 NetworkContract(
     vpc_id=vpc.id,

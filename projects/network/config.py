@@ -10,7 +10,20 @@ from projects.network import subnets
 from shared.config import LayerConfig, Structured, refusal
 
 EndpointService = Literal[
-    "kinesis-streams", "secretsmanager", "kms", "logs", "monitoring", "sts", "sqs", "sns", "lambda"
+    "kinesis-streams",
+    "secretsmanager",
+    "kms",
+    "logs",
+    "monitoring",
+    "sts",
+    "sqs",
+    "sns",
+    "lambda",
+    "ecr.api",
+    "ecr.dkr",
+    "ssm",
+    "ssmmessages",
+    "ec2messages",
 ]
 
 

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from projects.network.vpc import Vpc
 from shared.layer import Layer
-from shared.policy import allow, document
+from shared.policy import Statement, allow, document
 
 
 class Endpoints(pulumi.ComponentResource):
@@ -24,22 +24,24 @@ class Endpoints(pulumi.ComponentResource):
     ) -> None:
         super().__init__("txmon:network:Endpoints", layer.names.logical("endpoints"), opts=layer.opts)
         here = pulumi.ResourceOptions(parent=self)
-        policy = _own_account_only(layer)
-        # Free of charge, and S3 never takes another way. No security group opens it yet: that is a row with S3's
-        # prefix list, for the application that will need it.
+        own_account_only = _own_account_only(layer)
+        policy = document(own_account_only)
+        pulls_images = "ecr.dkr" in services
+        # Free of charge, and S3 never takes another way. Security groups open it for images alone.
         s3 = aws.ec2.VpcEndpoint(
             layer.names.logical("s3-endpoint"),
             vpc_id=vpc.id,
             service_name=f"com.amazonaws.{layer.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=vpc.route_table_ids,
-            policy=policy,
+            policy=document(own_account_only, _image_layers(layer)) if pulls_images else policy,
             tags=layer.name_tag("s3-endpoint"),
             opts=here,
         )
+        kinds = {service: f"{service.replace('.', '-')}-endpoint" for service in services}
         interfaces = {
             service: aws.ec2.VpcEndpoint(
-                layer.names.logical(f"{service}-endpoint"),
+                layer.names.logical(kind),
                 vpc_id=vpc.id,
                 service_name=f"com.amazonaws.{layer.region}.{service}",
                 vpc_endpoint_type="Interface",
@@ -47,29 +49,39 @@ class Endpoints(pulumi.ComponentResource):
                 security_group_ids=[security_group_id],
                 private_dns_enabled=True,
                 policy=policy,
-                tags=layer.name_tag(f"{service}-endpoint"),
+                tags=layer.name_tag(kind),
                 opts=here,
             )
-            for service in services
+            for service, kind in kinds.items()
         }
+        self.images_from = s3.prefix_list_id if pulls_images else None
+        """S3's prefix list, where images can be pulled."""
         self.ids = pulumi.Output.all(s3=s3.id, **{service: endpoint.id for service, endpoint in interfaces.items()})
         self.register_outputs({"ids": self.ids})
 
 
-def _own_account_only(layer: Layer) -> pulumi.Output[str]:
+def _own_account_only(layer: Layer) -> Statement:
     """No credentials and no data of others (AWS whitepaper "Building a data perimeter on AWS")."""
     # Principals, actions and resources are those of the account: what each may do is said by its own policies.
-    return document(
-        allow(
-            "OwnAccountOnly",
-            ["*"],
-            ["*"],
-            principal="*",
-            condition={
-                "StringEquals": {
-                    "aws:PrincipalAccount": layer.account_id,
-                    "aws:ResourceAccount": layer.account_id,
-                }
-            },
-        )
+    return allow(
+        "OwnAccountOnly",
+        ["*"],
+        ["*"],
+        principal="*",
+        condition={
+            "StringEquals": {
+                "aws:PrincipalAccount": layer.account_id,
+                "aws:ResourceAccount": layer.account_id,
+            }
+        },
+    )
+
+
+def _image_layers(layer: Layer) -> Statement:
+    """ECR hands out the layers of images from a bucket of AWS's (Amazon ECR User Guide, "VPC endpoints")."""
+    return allow(
+        "ImageLayers",
+        ["s3:GetObject"],
+        [f"arn:aws:s3:::prod-{layer.region}-starport-layer-bucket/*"],
+        principal="*",  # the links that ECR gives are signed by AWS, not by this account
     )

@@ -39,6 +39,10 @@ Amazon's DNS resolver is not subject to security groups (Amazon VPC User Guide) 
 """
 
 
+PULL_IMAGES = ("producer", "consumer")
+"""What reaches S3, too, where the VPC has ECR's endpoints: the layers of an image come from there."""
+
+
 class SecurityGroups(pulumi.ComponentResource):
     """The groups of `GROUPS`, opened to each other as `MATRIX` says: each row a rule on both sides, by group."""
 
@@ -50,6 +54,8 @@ class SecurityGroups(pulumi.ComponentResource):
                 layer.names.logical(f"{group}-sg"),
                 vpc_id=vpc_id,
                 description=joined_by,
+                # Else groups that name each other in rules made by hand could not be deleted.
+                revoke_rules_on_delete=True,
                 tags=layer.name_tag(f"{group}-sg"),
                 opts=here,
             ).id
@@ -80,3 +86,19 @@ class SecurityGroups(pulumi.ComponentResource):
                 opts=here,
             )
         self.register_outputs({"ids": self.ids})
+
+    def open_to_images(self, layer: Layer, prefix_list_id: pulumi.Input[str]) -> None:
+        """Let `PULL_IMAGES` reach S3's gateway endpoint, by its prefix list."""
+        for source in PULL_IMAGES:
+            between = f"{source}-to-s3"
+            aws.vpc.SecurityGroupEgressRule(
+                layer.names.logical(between),
+                security_group_id=self.ids[source],
+                prefix_list_id=prefix_list_id,
+                ip_protocol="tcp",
+                from_port=443,
+                to_port=443,
+                description="Layers of images over TLS, to S3",
+                tags=layer.name_tag(between),
+                opts=pulumi.ResourceOptions(parent=self),
+            )

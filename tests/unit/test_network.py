@@ -28,6 +28,7 @@ def test_the_vpc_is_the_original_programs(run_layer: RunLayer, env: str) -> None
     assert vpc["cidrBlock"] == "10.0.0.0/16"
     assert vpc["enableDnsHostnames"] is True
     assert vpc["enableDnsSupport"] is True
+    assert vpc["enableNetworkAddressUsageMetrics"] is True
 
 
 @every_environment
@@ -106,6 +107,7 @@ def test_security_groups_have_no_rules_of_their_own_that_would_fight_the_matrix(
     groups = run_layer("network", env).all(GROUP)
     assert {group.name for group in groups} == {f"{name}-sg-{env}" for name in GROUPS}
     assert not any({"ingress", "egress"} & group.inputs.keys() for group in groups)
+    assert all(group.inputs["revokeRulesOnDelete"] for group in groups)
 
 
 def test_the_matrix_names_only_groups_that_exist() -> None:
@@ -151,6 +153,31 @@ def test_endpoints_serve_this_accounts_principals_and_resources_only(
         assert policy["OwnAccountOnly"]["Condition"] == {
             "StringEquals": {"aws:PrincipalAccount": "123456789012", "aws:ResourceAccount": "123456789012"}
         }
+
+
+PULLING = {"interfaceEndpoints": ["ecr.api", "ecr.dkr", "logs"]}
+
+
+def test_images_are_pulled_through_ecr_s_endpoints_and_aws_s_bucket_of_layers(
+    run_layer: RunLayer, statements: Callable[[str], Any]
+) -> None:
+    run = run_layer("network", "prod", config=PULLING)
+    policy = statements(run.one(ENDPOINT, "s3-endpoint-prod")["policy"])
+    assert policy.keys() == {"OwnAccountOnly", "ImageLayers"}
+    assert policy["ImageLayers"]["Action"] == ["s3:GetObject"]
+    assert policy["ImageLayers"]["Resource"] == ["arn:aws:s3:::prod-ap-northeast-1-starport-layer-bucket/*"]
+    assert run.one(ENDPOINT, "ecr-dkr-endpoint-prod")["serviceName"] == "com.amazonaws.ap-northeast-1.ecr.dkr"
+    others = [endpoint.inputs["policy"] for endpoint in run.all(ENDPOINT) if endpoint.name != "s3-endpoint-prod"]
+    assert all(statements(each).keys() == {"OwnAccountOnly"} for each in others)
+    opened = [rule.inputs for rule in run.all(EGRESS) if "prefixListId" in rule.inputs]
+    assert {rule["securityGroupId"] for rule in opened} == {"producer-sg-prod-id", "consumer-sg-prod-id"}
+    assert {(rule["prefixListId"], rule["fromPort"], rule["toPort"]) for rule in opened} == {("pl-s3", 443, 443)}
+
+
+def test_systems_manager_can_be_reached_where_it_is_asked_for(run_layer: RunLayer) -> None:
+    services = ["ssm", "ssmmessages", "ec2messages"]
+    run = run_layer("network", "dev", config={"interfaceEndpoints": services})
+    assert run.exports["endpoint_ids"].keys() == {*services, "s3"}
 
 
 def test_only_production_protects_the_vpc_and_its_subnets(run_layer: RunLayer) -> None:
