@@ -88,13 +88,6 @@ def test_postgresql_keeps_what_the_original_promised(run_layer: RunLayer, env: s
     assert instance["autoMinorVersionUpgrade"] is instance["allowMajorVersionUpgrade"] is True
 
 
-def test_development_has_the_original_sizes(run_layer: RunLayer) -> None:
-    run = run_layer("data", "dev")
-    assert run.one(INSTANCE)["instanceClass"] == "db.t3.micro"
-    assert run.one(INSTANCE)["allocatedStorage"] == 20
-    assert run.one(GROUP)["nodeType"] == "cache.t3.micro"
-
-
 def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer: RunLayer) -> None:
     run = run_layer("data", "prod")
     assert run.one(INSTANCE)["engineVersion"] == "17"
@@ -112,6 +105,22 @@ def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer: RunLayer, env: s
     assert run.one(INSTANCE)["parameterGroupName"] == f"db-parameters-{env}"
     assert run.one(INSTANCE)["iamDatabaseAuthenticationEnabled"] is True
     assert run.one(INSTANCE)["caCertIdentifier"] == "rds-ca-rsa2048-g1"
+
+
+@every_environment
+def test_postgresql_has_exactly_these_parameters(run_layer: RunLayer, env: str) -> None:
+    parameters = run_layer("data", env).one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
+    assert {each["name"]: each["value"] for each in parameters} == {
+        "rds.force_ssl": "1",
+        "log_connections": "1",
+        "log_disconnections": "1",
+        "log_lock_waits": "1",
+        "log_min_duration_statement": "1000",
+        "log_statement": "ddl",
+        "idle_in_transaction_session_timeout": "60000",
+        "track_io_timing": "1",
+        "shared_preload_libraries": "pg_stat_statements,pgaudit",
+    }
 
 
 def test_a_static_parameter_waits_for_a_restart_and_a_dynamic_one_does_not(run_layer: RunLayer) -> None:
@@ -298,6 +307,63 @@ def test_redis_s_logs_go_to_groups_of_ours_as_json(run_layer: RunLayer, env: str
 
 
 # Profiles
+
+DEV, PROD = range(2)
+PROFILES: dict[str, dict[str, tuple[Any, Any]]] = {
+    INSTANCE: {
+        "instanceClass": ("db.t3.micro", "db.m7g.large"),
+        "storageType": ("gp3", "gp3"),
+        "allocatedStorage": (20, 200),
+        "maxAllocatedStorage": (50, 2000),
+        "multiAz": (True, True),
+        "backupRetentionPeriod": (0, 35),
+        "backupWindow": (None, "17:00-17:30"),
+        "maintenanceWindow": ("sun:18:00-sun:19:00", "sun:18:00-sun:19:00"),
+        "skipFinalSnapshot": (True, False),
+        "finalSnapshotIdentifier": (None, "txdb-prod-final-1"),
+        "deleteAutomatedBackups": (True, False),
+        "deletionProtection": (False, True),
+        "copyTagsToSnapshot": (True, True),
+        "monitoringInterval": (0, 15),
+        "databaseInsightsMode": ("standard", "advanced"),
+        "performanceInsightsRetentionPeriod": (7, 465),
+        "applyImmediately": (True, False),
+        "blueGreenUpdate": (None, None),
+    },
+    GROUP: {
+        "nodeType": ("cache.t3.micro", "cache.m7g.large"),
+        "numCacheClusters": (2, 2),
+        "multiAzEnabled": (True, True),
+        "snapshotRetentionLimit": (0, 7),
+        "snapshotWindow": (None, "15:30-16:30"),
+        "finalSnapshotIdentifier": (None, "redis-prod-final-1"),
+        "maintenanceWindow": ("sun:19:30-sun:20:30", "sun:19:30-sun:20:30"),
+        "autoMinorVersionUpgrade": (True, True),
+        "applyImmediately": (True, False),
+    },
+}
+"""By type: what each input is in development and in production."""
+
+
+@pytest.mark.parametrize(("env", "profile"), [("local", DEV), ("dev", DEV), ("prod", PROD)])
+@pytest.mark.parametrize("token", PROFILES)
+def test_the_databases_are_as_the_profile_says(run_layer: RunLayer, token: str, env: str, profile: int) -> None:
+    inputs = run_layer("data", env).one(token)
+    assert {key: inputs.get(key) for key in PROFILES[token]} == {
+        key: values[profile] for key, values in PROFILES[token].items()
+    }
+
+
+def test_development_says_how_many_hours_its_cache_holds_and_how_long_its_disk_lasts(
+    run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warnings: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+    run_layer("data", "dev", config={"environmentSuffix": "dev"})
+    assert [warning.partition(" at ")[0] for warning in warnings] == [
+        "redisNodeType: cache.t3.micro holds 5.7 of 24 hours",
+        "postgresMaxStorageGib: 50 GiB are full after 36 days",
+    ]
 
 
 @pytest.mark.parametrize("env", ["local", "dev"])
