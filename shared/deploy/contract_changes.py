@@ -16,14 +16,19 @@ from rich.table import Table
 
 from shared.deploy import git
 from shared.deploy.contract_code import FOLDERS, Kind, Shape, readers, shapes, work_tree
-from shared.deploy.views import outputs as deployed_outputs
+from shared.deploy.state import deployed_states
 from shared.deploy.workspace import Workspace
+from shared.errors import TxmonError
 from shared.layers import APPLICATION_OUTPUTS
 
 Readers = Mapping[tuple[str, str], Iterable[str]]
 """(layer, output) -> who reads it."""
 
 VERSION = "contract_version"
+"""The output that every layer has and no other stack."""
+
+NOTHING = Shape(0, {})
+"""What a layer that is not there promises."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,35 @@ def against_commit(ref: str) -> list[Change]:
         TxmonError: git does not know `ref`, or a contract cannot be read.
     """
     before, now = git.programs_at(git.branch_point(ref), *FOLDERS), work_tree()
-    return compare(shapes(before), shapes(now), _together(readers(before), readers(now), _applications()))
+    return compare(shapes(before), shapes(now), _together(readers(before, now), _applications()))
 
 
 def against_environment(workspace: Workspace) -> list[Change]:
     """The changes of this work tree's contracts against the outputs of the layers that are deployed.
 
+    Of a layer that is deployed and no more in the work tree every output goes; its readers are the stacks that have
+    read it.
+
     Raises:
         TxmonError: nothing is deployed.
     """
+    states = deployed_states(workspace)
+    if not states:
+        raise TxmonError(f"nothing is deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}")
     now = work_tree()
     new = shapes(now)
-    old = {layer: _deployed(outputs, new[layer]) for layer, outputs in deployed_outputs(workspace).items()}
-    return compare(old, {layer: new[layer] for layer in old}, _together(readers(now), _applications()))
+    old = {
+        layer: _deployed(state.outputs, new.get(layer, NOTHING))
+        for layer, state in states.items()
+        if VERSION in state.outputs  # else it is the stack of another repository
+    }
+    gone = {
+        (layer, output): [reader for reader, state in sorted(states.items()) if layer in state.reads]
+        for layer in old.keys() - new.keys()
+        for output in old[layer].outputs
+    }
+    kept = {layer: new[layer] for layer in old if layer in new}
+    return compare(old, kept, _together(readers(now), _applications(), gone))
 
 
 def _applications() -> Readers:
@@ -91,11 +112,10 @@ def _type(value: Any) -> str:
 def compare(old: Mapping[str, Shape], new: Mapping[str, Shape], read_by: Readers) -> list[Change]:
     """What changed from the old contracts to the new ones; a layer that is no more keeps no promise."""
     layers = [*new, *(layer for layer in old if layer not in new)]
-    nothing = Shape(0, {})
     return [
         change
         for layer in layers
-        for change in _Comparison(layer, old.get(layer, nothing), new.get(layer, nothing), read_by).changes()
+        for change in _Comparison(layer, old.get(layer, NOTHING), new.get(layer, NOTHING), read_by).changes()
     ]
 
 

@@ -4,15 +4,16 @@ Parsed, never run: a commit's programs may need other packages than those that a
 """
 
 import ast
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from shared.deploy.workspace import ROOT
 from shared.errors import TxmonError
-from shared.layers import deploy_order
+from shared.layers import LAYERS, deploy_order
 
 FOLDERS = ("shared/contracts", "projects")
 """Where contracts are written and read."""
@@ -60,34 +61,54 @@ def shapes(programs: Programs) -> dict[str, Shape]:
             found |= {_constant(contract, "layer", ""): _shape(contract) for contract in _contracts(tree)}
         except ValueError:
             raise TxmonError(f"{path} holds a contract that cannot be read: see shared/contracts/base.py") from None
-    order = [layer for layer in deploy_order() if layer in found]
-    return {
-        layer: Shape(found[layer].version, found[layer].outputs | common)
-        for layer in (*order, *sorted(found.keys() - set(order)))
-    }
+    return {layer: Shape(found[layer].version, found[layer].outputs | common) for layer in _in_order(found)}
 
 
-def readers(programs: Programs) -> dict[tuple[str, str], list[str]]:
-    """(layer, output) -> the layers whose programs use that output, also one that the contract has not, or no more.
+def readers(*commits: Programs) -> dict[tuple[str, str], list[str]]:
+    """(layer, word) -> the layers whose programs read that layer and hold that word, in any of these commits.
 
-    A use is `name.output`, where the name stands for the contract in that file: as an annotated argument or
-    attribute, or by `Contract.read`. Annotations are everywhere, mypy sees to that; a name that stands for two things
-    in one file may make a reader of one who is none, never the other way round.
+    A layer reads a contract if `shared.layers` says so or one of its files names the contract. How it holds what it
+    read is not followed: each word of its files that could name an output counts as a use of it, an attribute of
+    something else too. So a layer may count that is no reader, never the other way round (unless it puts a name
+    together from parts). The outputs of every layer are no fields of a contract, so nobody reads them from one.
     """
-    layer_of = {
-        contract.name: _constant(contract, "layer", "")
-        for _, tree in _parsed(programs, "shared/contracts")
-        for contract in _contracts(tree)
-    }
+    trees = [tree for programs in commits for _, tree in _parsed(programs, "shared/contracts")]
+    layer_of = {contract.name: _constant(contract, "layer", "") for tree in trees for contract in _contracts(tree)}
+    common = {output for tree in trees for output in _common(tree)}
+    found = defaultdict(set)
+    for programs in commits:
+        for reader, words in _words_by_layer(programs).items():
+            declared = LAYERS[reader].reads if reader in LAYERS else ()
+            for contract, layer in layer_of.items():
+                if layer != reader and (contract in words or layer in declared):
+                    for word in words - common:
+                        found[layer, word].add(reader)
+    return {use: _in_order(reading) for use, reading in found.items()}
+
+
+def _words_by_layer(programs: Programs) -> dict[str, set[str]]:
     found = defaultdict(set)
     for path, tree in _parsed(programs, "projects"):
-        bound = _bound(tree, layer_of)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute):
-                for layer in bound[_name(node.value)]:
-                    found[layer, node.attr].add(PurePath(path).parts[1])
-    order = deploy_order()
-    return {use: sorted(reading, key=order.index) for use, reading in found.items()}
+        found[PurePath(path).parts[1]] |= set(_words(tree))
+    return found
+
+
+def _words(tree: ast.Module) -> Iterator[str]:
+    """The words that can name a contract or an output: names, attributes, imports, patterns, and all in strings."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.alias(name=name):
+                yield name
+            case ast.MatchClass(kwd_attrs=names):
+                yield from names
+            case ast.Constant(value=str(text)):
+                yield from re.findall(r"\w+", text)
+
+
+def _in_order(layers: Iterable[str]) -> list[str]:
+    """The layers in the order they deploy in; those that are no more come last."""
+    order, given = deploy_order(), set(layers)
+    return [layer for layer in order if layer in given] + sorted(given.difference(order))
 
 
 def _parsed(programs: Programs, folder: str) -> Iterator[tuple[str, ast.Module]]:
@@ -153,35 +174,6 @@ def _common(tree: ast.Module) -> dict[str, Kind]:
                         case ast.Constant(value=str(output)), ast.Call(args=[plain, *_]):
                             found[output] = Kind(ast.unparse(plain))
     return found
-
-
-def _bound(tree: ast.Module, layer_of: Mapping[str, str]) -> defaultdict[str, set[str]]:
-    """Name -> the layers whose contract it stands for in a file."""
-    bound: defaultdict[str, set[str]] = defaultdict(set)
-    for node in ast.walk(tree):
-        match node:
-            case ast.arg(arg=name, annotation=ast.expr() as annotation):
-                bound[name] |= _layers_in(annotation, layer_of)
-            case ast.AnnAssign(target=target, annotation=annotation):
-                bound[_name(target)] |= _layers_in(annotation, layer_of)
-            case ast.Assign(targets=[ast.Tuple(elts=targets)], value=ast.Tuple(elts=values)):
-                for target, value in zip(targets, values, strict=False):
-                    bound[_name(target)] |= _read(value, layer_of)
-            case ast.Assign(targets=[target], value=value):
-                bound[_name(target)] |= _read(value, layer_of)
-    return bound
-
-
-def _layers_in(annotation: ast.expr, layer_of: Mapping[str, str]) -> set[str]:
-    return {layer_of[name] for node in ast.walk(annotation) if (name := _name(node)) in layer_of}
-
-
-def _read(value: ast.expr, layer_of: Mapping[str, str]) -> set[str]:
-    """The layer of `NetworkContract.read(…)`."""
-    match value:
-        case ast.Call(func=ast.Attribute(value=contract, attr="read")) if _name(contract) in layer_of:
-            return {layer_of[_name(contract)]}
-    return set()
 
 
 def _name(node: ast.AST) -> str:

@@ -127,3 +127,9 @@ def test_a_layer_imports_no_other_layer(layer: str) -> None:
 def test_what_layers_share_imports_no_layer() -> None:
     for path in (PROJECTS.parent / "shared").glob("**/*.py"):
         assert not {name for name in imports(path) if name.split(".")[0] == "projects"}, path
+
+
+def test_no_code_that_layers_share_reads_a_contract() -> None:
+    """Who reads what is looked for in the layers only (`shared.deploy.contract_code`)."""
+    for path in (PROJECTS.parent / "shared").glob("*.py"):
+        assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path
