@@ -1,6 +1,7 @@
 """What git knows of the repository: which files a change touches, and how they were before it."""
 
 import io
+import os
 import subprocess
 import tarfile
 from pathlib import PurePosixPath
@@ -36,9 +37,9 @@ def branch_point(ref: str) -> str:
         TxmonError: git does not know `ref`, or no common commit.
     """
     found = _run("merge-base", commit(ref), "HEAD")
-    if found.returncode:
+    if found.returncode == 1:
         raise TxmonError(f"git knows no commit that HEAD and {ref} have in common: {FETCH}")
-    return found.stdout.decode().strip()
+    return _printed(found).decode().strip()
 
 
 def commit(ref: str) -> str:
@@ -50,9 +51,9 @@ def commit(ref: str) -> str:
     found = _run("rev-parse", "--verify", f"{ref}^{{commit}}")
     if b"not a git repository" in found.stderr:
         raise TxmonError("this folder is no git repository, so nothing tells what has changed: run this in a clone")
-    if found.returncode:
+    if b"Needed a single revision" in found.stderr:
         raise TxmonError(f"git knows no commit {ref!r}: {FETCH}")
-    return found.stdout.decode().strip()
+    return _printed(found).decode().strip()
 
 
 def programs_at(ref: str, *folders: str) -> dict[str, str]:
@@ -68,14 +69,19 @@ def programs_at(ref: str, *folders: str) -> dict[str, str]:
 
 
 def _git(*arguments: str) -> bytes:
-    done = _run(*arguments)
+    return _printed(_run(*arguments))
+
+
+def _printed(done: subprocess.CompletedProcess[bytes]) -> bytes:
     if done.returncode:
-        raise TxmonError(f"git {arguments[0]}: {done.stderr.decode().strip().removeprefix('fatal: ')}")
+        said = " ".join(done.stderr.decode().split()).removeprefix("fatal: ")
+        raise TxmonError(f"git {done.args[1]}: {said}")
     return done.stdout
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    english = {**os.environ, "LC_ALL": "C"}  # what it says is looked into
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+        return subprocess.run(["git", *arguments], cwd=ROOT, env=english, capture_output=True, check=False)
     except FileNotFoundError:
         raise TxmonError("git is not on PATH: install it and run this again") from None
