@@ -8,6 +8,7 @@ from pathlib import PurePath
 from shared.deploy import git
 from shared.deploy.sources import deploys
 from shared.deploy.workspace import ROOT
+from shared.environments import find_environment
 from shared.layers import LAYERS, dependents, deploy_order
 
 SHOWN = 3
@@ -34,25 +35,30 @@ def affected(base: str, env: str | None = None) -> Affected:
     With `env`, the settings of other environments do not count.
 
     Raises:
-        TxmonError: git does not know `base`.
+        TxmonError: git does not know `base`, or there is no environment `env`.
     """
+    if env is not None:
+        find_environment(env)
     return of_files(git.changed_files(git.branch_point(base)), env)
 
 
 def of_files(files: Iterable[PurePath], env: str | None = None) -> Affected:
     """The layers affected by a change of these files."""
     changed = list(files)
+    deleted = _deleted(changed)
     touched = {layer: [str(path) for path in changed if deploys(path, layer, env)] for layer in deploy_order()}
     because = {
         layer: paths or [f"depends on {below}" for below in touched if touched[below] and layer in dependents(below)]
         for layer, paths in touched.items()
     }
-    return Affected({layer: reasons for layer, reasons in because.items() if reasons}, _deleted(changed))
+    kept = {layer: reasons for layer, reasons in because.items() if reasons and layer not in deleted}
+    return Affected(kept, deleted)
 
 
 def _deleted(changed: Iterable[PurePath]) -> list[str]:
-    gone = {path.parts[1] for path in changed if path.match("projects/*/Pulumi.yaml") and not (ROOT / path).exists()}
-    return sorted(gone - LAYERS.keys())
+    """Also a layer that `shared.layers` still names: without its project nothing can deploy it."""
+    projects = [path for path in changed if path.match("projects/*/Pulumi.yaml")]
+    return sorted(path.parts[1] for path in projects if not (ROOT / path).exists())
 
 
 def as_text(found: Affected) -> str:

@@ -15,21 +15,23 @@ from shared.layers import LAYERS
 def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
     """Whether a file (relative to the repository, existing or not) deploys the layer in an environment, or in any.
 
-    That is: its folder, without what only people read and the other environments' settings; the contracts it exports
-    and reads; what stands directly in `shared/`; the pins. Not `shared/deploy`, `shared/localcloud` or
-    `shared/policies`: they run, host and judge the programs, which stay the same. Tests and documents deploy nothing.
+    That is: its folder, without the other environments' settings; the contracts it exports and reads; the pins; and
+    all else in `shared/`, the policies too, as they decide whether a deploy goes on. Not `shared/deploy` and
+    `shared/localcloud`: they run and host the programs, and whatever they are, the programs ask for the same
+    resources. Tests, and what only people read, deploy nothing.
     """
+    if path.suffix in {".md", ".pyc"} or any(part.startswith(".") for part in path.parts):
+        return False
     match path.parts:
-        case ("requirements.txt",):
+        case ("shared", "contracts", name) if (exporter := name.removesuffix(".py")) in LAYERS:
+            return exporter in {layer, *LAYERS[layer].reads}
+        case ("shared", "deploy" | "localcloud", *_):
+            return False
+        case ("shared", *_) | ("requirements.txt",) | ("projects", "__init__.py"):
             return True
-        case ("shared", name):
-            return name.endswith(".py")
-        case ("shared", "contracts", name):
-            return name.removesuffix(".py") in {"__init__", "base", layer, *LAYERS[layer].reads}
-        case ("projects", folder, *inner) if folder == layer:
+        case ("projects", folder, *_) if folder == layer:
             stack_file = re.fullmatch(r"Pulumi\.(.+)\.yaml", path.name)
-            other = stack_file and env not in (None, stack_file[1])
-            return not (other or path.suffix in {".md", ".pyc"} or any(part.startswith(".") for part in inner))
+            return not stack_file or env in (None, stack_file[1])
     return False
 
 
@@ -42,7 +44,7 @@ def sources_digest(layer: str, env: str) -> str:
 
 
 def _sources(layer: str, env: str) -> Iterator[PurePath]:
-    for pattern in ("requirements.txt", "shared/**/*", f"projects/{layer}/**/*"):
+    for pattern in ("requirements.txt", "shared/**/*", "projects/__init__.py", f"projects/{layer}/**/*"):
         for found in sorted(ROOT.glob(pattern)):
             path = found.relative_to(ROOT)
             if found.is_file() and deploys(path, layer, env):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
@@ -29,13 +30,22 @@ ALL = deploy_order()
         ("shared/contracts/monitoring.py", ["monitoring"]),
         ("shared/contracts/base.py", ALL),
         ("shared/contracts/__init__.py", ALL),
+        ("shared/contracts/processing.py", ALL),
+        ("shared/contracts/parts/arn.py", ALL),
         ("shared/layers.py", ALL),
+        ("shared/aws/tags.py", ALL),
+        ("shared/sizes.json", ALL),
+        ("shared/policies/rules.py", ALL),
+        ("shared/policies/pack/PulumiPolicy.yaml", ALL),
+        ("projects/__init__.py", ALL),
         ("requirements.txt", ALL),
         ("projects/network/README.md", []),
         ("projects/network/.vpc.py.swp", []),
         ("shared/deploy/runner.py", []),
         ("shared/localcloud/cloud.py", []),
-        ("shared/policies/rules.py", []),
+        ("shared/policies/README.md", []),
+        ("shared/aws/__pycache__/tags.pyc", []),
+        ("shared/.tags.py.swp", []),
         ("tests/unit/test_network.py", []),
         ("README.md", []),
         ("tasks.py", []),
@@ -144,6 +154,23 @@ def test_a_deleted_layer_is_named(repository) -> None:
     assert affected("main").deleted == []
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_deleted_layer_that_the_graph_still_names_is_not_to_be_deployed(repository, renamed: bool) -> None:
+    repository.write("projects/data/Pulumi.yaml", "name: txmon-data")
+    repository.commit()
+    repository.run("branch", "--force", "main")
+    data = repository.path / "projects/data"
+    data.rename(data.with_name("storage")) if renamed else shutil.rmtree(data)
+    found = affected("main")
+    assert (found.layers, found.deleted) == (["monitoring"], ["data"])
+
+
+@pytest.mark.usefixtures("repository")
+def test_an_unknown_environment_names_the_nearest() -> None:
+    with pytest.raises(TxmonError, match="there is no environment 'pord'; did you mean 'prod'"):
+        affected("main", "pord")
+
+
 @pytest.mark.usefixtures("repository")
 def test_an_unknown_base_says_what_to_fetch() -> None:
     with pytest.raises(TxmonError, match=r"git knows no commit 'origin/mian': fetch it first, .*--unshallow"):
@@ -161,6 +188,13 @@ def test_a_base_without_a_common_commit_says_so(repository) -> None:
     repository.write("README.md", "another first")
     repository.commit()
     with pytest.raises(TxmonError, match="no commit that HEAD and main have in common"):
+        affected("main")
+
+
+@pytest.mark.usefixtures("repository")
+def test_what_else_git_says_is_passed_on_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # as in a container that runs as another user
+    with pytest.raises(TxmonError, match=r"git rev-parse: detected dubious ownership .* call: git config --global"):
         affected("main")
 
 

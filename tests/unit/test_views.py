@@ -29,6 +29,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "shared/layer.py",
         "shared/contracts/network.py",
         "shared/deploy/runner.py",
+        "shared/policies/access.py",
         "requirements.txt",
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +44,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("projects/network/Pulumi.dev.yaml", True),
         ("shared/layer.py", True),
         ("shared/contracts/network.py", True),
+        ("shared/policies/access.py", True),
         ("requirements.txt", True),
         ("projects/data/__main__.py", False),
         ("shared/deploy/runner.py", False),
