@@ -1,10 +1,28 @@
 """What the monitoring layer can be told."""
 
-from typing import Annotated, Literal, Self
+import hashlib
+import re
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, model_validator
+import pulumi
+from pulumi.runtime.config import is_config_secret
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from shared.config import LayerConfig, LogRetentionDays, Structured
+from shared.config import LayerConfig, LogRetentionDays, Structured, refusal
+from shared.environments import suggestion
+
+SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
+"""The command that says who is told."""
+
+ENDPOINTS = {
+    "email": (r"[^@]+@[^@]+", "name@example.com"),
+    "email-json": (r"[^@]+@[^@]+", "name@example.com"),
+    "https": (r"https://.+", "https://..."),
+    "sms": (r"\+\d+", "+819012345678"),
+    "sqs": (r"arn:aws:sqs:.+", "arn:aws:sqs:..."),
+    "lambda": (r"arn:aws:lambda:.+", "arn:aws:lambda:..."),
+}
+"""By protocol: the form of an endpoint, and an example of it (SNS API reference, Subscribe)."""
 
 
 class Subscription(BaseModel):
@@ -12,22 +30,26 @@ class Subscription(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    protocol: Literal["email", "email-json", "https", "sms", "sqs", "lambda"]
-    endpoint: Annotated[str, StringConstraints(min_length=3)]
+    protocol: str
+    endpoint: str
     paging: bool = False
     """Only the composite alarm: for what rings at night."""
 
-    @model_validator(mode="after")
-    def _endpoint_of_the_protocol(self) -> Self:
-        if self.protocol in {"sqs", "lambda"}:
-            begins = f"arn:aws:{self.protocol}:"
-        else:
-            begins = {"https": "https://", "sms": "+"}.get(self.protocol, "")
-        if not self.endpoint.startswith(begins) or (self.protocol.startswith("email") and "@" not in self.endpoint):
-            raise ValueError(
-                f"an endpoint of {self.protocol} must {f'begin with {begins}' if begins else 'have an @'}"
-            )
-        return self
+    @property
+    def name(self) -> str:
+        """The same for the same endpoint, wherever it stands in the list, and silent about which it is."""
+        digest = hashlib.sha256(f"{self.protocol}:{self.endpoint}".encode()).hexdigest()
+        return f"{self.protocol}-{digest[:8]}"
+
+    @property
+    def fault(self) -> str | None:
+        """What SNS would refuse, without the endpoint; None if nothing."""
+        if self.protocol not in ENDPOINTS:
+            return f"there is no protocol {self.protocol!r}; {suggestion(self.protocol, list(ENDPOINTS))}"
+        pattern, example = ENDPOINTS[self.protocol]
+        if not re.fullmatch(pattern, self.endpoint):
+            return f"an endpoint of {self.protocol} must be as {example}"
+        return None
 
 
 class MonitoringConfig(LayerConfig):
@@ -37,7 +59,7 @@ class MonitoringConfig(LayerConfig):
     """Days that application logs and flow logs are kept."""
 
     subscriptions: Annotated[tuple[Subscription, ...], Structured] = ()
-    """Who is told: a list of protocol, endpoint and paging. Set it with `pulumi config set --secret`."""
+    """Who is told: a list of protocol, endpoint and paging. A secret: set it with `pulumi config set --secret`."""
 
     iterator_age_seconds: PositiveInt = 60
     """How far the consumer may fall behind the stream before the alarm."""
@@ -56,3 +78,27 @@ class MonitoringConfig(LayerConfig):
 
     monthly_budget_usd: NonNegativeInt = 1200
     """What the system may cost a month before mail goes to the e-mail subscriptions; 0 for no budget."""
+
+    @classmethod
+    def load(cls) -> Self:
+        """As every layer's.
+
+        Raises:
+            pulumi.RunError: also if who is told stands in the stack file in plain text.
+        """
+        config = super().load()
+        if config.subscriptions and not is_config_secret(f"{pulumi.get_project()}:subscriptions"):
+            raise refusal("subscriptions", f"addresses are secrets, and these are in plain text; use {SUBSCRIBE}")
+        return config
+
+    @model_validator(mode="after")
+    def _subscriptions_that_sns_takes(self) -> Self:
+        """Here and not in `Subscription`, since what is wrong inside of a secret setting is not told."""
+        seen: dict[str, int] = {}
+        for number, each in enumerate(self.subscriptions):
+            if each.fault:
+                raise ValueError(f"subscriptions.{number}: {each.fault}")
+            if each.name in seen:
+                raise ValueError(f"subscriptions.{number} has the endpoint of subscriptions.{seen[each.name]}")
+            seen[each.name] = number
+        return self

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
-from pulumi import Input, Output, ResourceOptions
+from pulumi import Input, Output
 
-from projects.monitoring.config import Subscription
+from projects.monitoring.config import SUBSCRIBE, Subscription
 from shared.contracts import SecurityContract
 from shared.layer import Layer
 from shared.policy import allow, deny_without_tls, document
@@ -64,18 +64,17 @@ def subscribe(
 ) -> None:
     """Tell every subscriber; those who are paged only of `paging_alarm`."""
     if layer.protect and not subscriptions:
-        pulumi.log.warn(
-            "nobody is told of alarms: pulumi config set --secret subscriptions"
-            """ '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
-        )
-    for index, subscription in enumerate(subscriptions):
+        pulumi.log.warn(f"nobody is told of alarms: {SUBSCRIBE}")
+    for subscription in subscriptions:
         aws.sns.TopicSubscription(
-            layer.names.logical(f"alerts-subscription-{index}"),
+            # Not by position: SNS gives a subscription that exists for one that is asked for again, so that two
+            # resources would be one, and the removal of either would be its end.
+            layer.names.logical(f"alerts-subscription-{subscription.name}"),
             topic=topic.arn,
             protocol=subscription.protocol,
             endpoint=Output.secret(subscription.endpoint),
             # Amazon SNS Developer Guide, "Message filtering": CloudWatch names the alarm in the message's body.
             filter_policy=Output.json_dumps({"AlarmName": [paging_alarm]}) if subscription.paging else None,
             filter_policy_scope="MessageBody" if subscription.paging else None,
-            opts=ResourceOptions.merge(layer.opts, ResourceOptions(delete_before_replace=True)),
+            opts=layer.opts,
         )

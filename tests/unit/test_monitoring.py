@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pulumi
 import pytest
 import yaml
+from pulumi.runtime import set_all_config
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 
 from projects.monitoring.config import MonitoringConfig
@@ -43,9 +44,10 @@ def alarms(run: Any) -> dict[str, dict[str, Any]]:
     return {each.inputs["name"].removeprefix(prefix): dict(each.inputs) for each in run.all(ALARM)}
 
 
-def sentence(**values: Any) -> str:
+def sentence(*, secret: Collection[str] = (), **values: Any) -> str:
+    stack_file = "projects/monitoring/Pulumi.test.yaml"
     with pytest.raises(pulumi.RunError) as error:
-        MonitoringConfig.parse({"environmentSuffix": "test", **values}, "projects/monitoring/Pulumi.test.yaml")
+        MonitoringConfig.parse({"environmentSuffix": "test", **values}, stack_file, secret=secret)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -316,9 +318,19 @@ def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(
     assert len(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == len(run.all(RULE)) == 3
 
 
+@pytest.fixture
+def secret_subscriptions() -> Iterator[None]:
+    """`subscriptions` as `pulumi config set --secret` leaves it."""
+    set_all_config({}, ["txmon-monitoring:subscriptions"])
+    yield
+    set_all_config({}, [])
+
+
+@pytest.mark.usefixtures("secret_subscriptions")
 def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(run_layer: RunLayer) -> None:
     run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
-    mail, pager = (each.inputs for each in run.all(SUBSCRIPTION))
+    told = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
+    mail, pager = told["email"], told["https"]
     assert all(is_rpc_secret(each["endpoint"]) for each in (mail, pager))
     assert unwrap_rpc_secret(mail["endpoint"]) == "team@example.com"
     assert "filterPolicy" not in mail
@@ -326,10 +338,37 @@ def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(r
     assert pager["filterPolicyScope"] == "MessageBody"
 
 
+@pytest.mark.usefixtures("secret_subscriptions")
+def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_layer: RunLayer) -> None:
+    def told(*subscriptions: dict[str, Any]) -> dict[str, str]:
+        run = run_layer("monitoring", "dev", config={"subscriptions": subscriptions})
+        return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in run.all(SUBSCRIPTION)}
+
+    mail, pager = SUBSCRIPTIONS
+    both = told(mail, pager)
+    assert len(set(both.values())) == 2
+    assert told(pager, mail) == told(mail, pager | {"paging": False}) == both
+    assert told(pager).items() < both.items()
+    assert told(mail | {"protocol": "email-json"}).items().isdisjoint(both.items())
+    for name in both.values():
+        assert re.fullmatch(r"alerts-subscription-(email|https)-[0-9a-f]{8}-dev", name)
+
+
+@every_environment
+def test_addresses_in_plain_text_are_refused(run_layer: RunLayer, env: str) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        run_layer("monitoring", env, config={"subscriptions": SUBSCRIPTIONS})
+    assert str(refused.value).startswith(
+        f"projects/monitoring/Pulumi.{env}.yaml: subscriptions: addresses are secrets, and these are in plain text;"
+        " use pulumi config set --secret subscriptions "
+    )
+
+
 def test_nobody_is_subscribed_by_a_committed_file(run_layer: RunLayer) -> None:
     assert not any(run_layer("monitoring", env).all(SUBSCRIPTION) for env in ENVIRONMENTS)
 
 
+@pytest.mark.usefixtures("secret_subscriptions")
 def test_production_without_subscribers_is_warned_of(run_layer: RunLayer, caplog: pytest.LogCaptureFixture) -> None:
     run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS})
     assert "nobody is told" not in caplog.text
@@ -449,6 +488,7 @@ def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, e
         assert set(each.inputs["logGroupNames"]) <= existing
 
 
+@pytest.mark.usefixtures("secret_subscriptions")
 def test_production_has_a_budget_that_tells_the_mail_subscribers(run_layer: RunLayer) -> None:
     assert not run_layer("monitoring", "dev").all("aws:budgets/budget:Budget")
     budget = run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS}).one("aws:budgets/budget:Budget")
@@ -485,18 +525,6 @@ def test_local_has_exactly_development_s_settings() -> None:
         ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
         ({"freeStoragePercent": 60}, "freeStoragePercent: input should be less than or equal to 50, not 60"),
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
-        (
-            {"subscriptions": [{"protocol": "email", "endpoint": "team"}]},
-            "subscriptions.0: an endpoint of email must have an @",
-        ),
-        (
-            {"subscriptions": [{"protocol": "https", "endpoint": "http://pager.example.com"}]},
-            "subscriptions.0: an endpoint of https must begin with https://",
-        ),
-        (
-            {"subscriptions": [{"protocol": "pigeon", "endpoint": "coop"}]},
-            "subscriptions.0.protocol: input should be 'email', 'email-json', 'https', 'sms', 'sqs' or 'lambda'",
-        ),
     ],
 )
 def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> None:
@@ -504,7 +532,30 @@ def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> Non
     assert sentence(**values).startswith("projects/monitoring/Pulumi.test.yaml: ")
 
 
-def test_a_bad_subscription_does_not_show_its_endpoint() -> None:
-    assert "pager.example.com" not in sentence(
-        subscriptions=[{"protocol": "https", "endpoint": "http://pager.example.com"}]
-    )
+@pytest.mark.parametrize(
+    ("protocol", "endpoint", "says"),
+    [
+        ("email", "team", "an endpoint of email must be as name@example.com"),
+        ("email-json", "@", "an endpoint of email-json must be as name@example.com"),
+        ("https", "http://pager.example.com", "an endpoint of https must be as https://..."),
+        ("https", "https://", "an endpoint of https must be as https://..."),
+        ("sms", "0190-1234", "an endpoint of sms must be as +819012345678"),
+        ("sqs", "my-queue", "an endpoint of sqs must be as arn:aws:sqs:..."),
+        ("lambda", "arn:aws:sqs:eu-west-1:1:q", "an endpoint of lambda must be as arn:aws:lambda:..."),
+        ("http", "http://pager.example.com", "there is no protocol 'http'; did you mean 'https'?"),
+        ("pigeon", "coop", "there is no protocol 'pigeon'; there are: email, email-json, https, sms, sqs, lambda"),
+    ],
+)
+@pytest.mark.parametrize("secret", [(), ("subscriptions",)], ids=["plain", "secret"])
+def test_a_bad_subscription_is_one_sentence_that_does_not_show_its_endpoint(
+    protocol: str, endpoint: str, says: str, secret: tuple[str, ...]
+) -> None:
+    bad = {"protocol": protocol, "endpoint": endpoint}
+    said = sentence(subscriptions=json.dumps([SUBSCRIPTIONS[0], bad]), secret=secret)
+    assert said == f"projects/monitoring/Pulumi.test.yaml: subscriptions.1: {says}"
+    assert endpoint not in said.partition("must be as")[0]
+
+
+def test_a_subscriber_is_named_once() -> None:
+    said = sentence(subscriptions=[*SUBSCRIPTIONS, SUBSCRIPTIONS[0] | {"paging": True}], secret=("subscriptions",))
+    assert said.endswith("subscriptions.2 has the endpoint of subscriptions.0")
