@@ -1,6 +1,6 @@
 """Monitoring: where everything logs, what is watched, and who is told."""
 
-from pulumi import Output
+from pulumi import Output, ResourceOptions
 
 from projects.monitoring import dashboard, events, queries, topic, watched
 from projects.monitoring.alarms import page, watch
@@ -19,9 +19,13 @@ logs = ApplicationLogs(layer, config, security)
 flows = FlowLogs(layer, config, network, security)
 alerts = topic.alerts_topic(layer, security)
 
-rule_arns = events.tell_of_calls(layer, alerts, events.rules(layer, config, security, data))
-events.tell_of_database(layer, alerts, data)
-topic.admit_publishers(layer, alerts, rule_arns)
+rules = events.rules(layer, config, security, data)
+watching = events.watch_calls(layer, rules)
+admitted = topic.admit_publishers(layer, alerts, [rule.arn for rule in watching.values()])
+# RDS may try the topic when it is subscribed.
+once_admitted = ResourceOptions.merge(layer.opts, ResourceOptions(depends_on=admitted))
+events.tell_of_calls(layer, alerts, rules, watching, once_admitted)
+events.tell_of_database(layer, alerts, data, once_admitted)
 
 watched.count_errors(layer, logs.group.name)
 table = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi_aws as aws
-from pulumi import Input, Output
+from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, SecurityContract
@@ -40,7 +40,9 @@ class Rule:
 
 def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, data: DataContract) -> list[Rule]:
     keys = [security.kms_key_arn, security.stream_key_arn, security.secrets_key_arn, security.telemetry_key_arn]
-    secrets: list[Input[str]] = [data.rds_secret_arn, security.redis_secret_arn]
+    secrets = Output.all(data.rds_secret_arn, security.redis_secret_arn).apply(
+        lambda arns: [identifier for arn in arns for identifier in secret_identifiers(arn)]
+    )
     usual = [
         security.kinesis_role_arn,
         *(layer.arn("iam", reader, region="") for reader in config.routine_secret_readers),
@@ -53,7 +55,7 @@ def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, da
             source="aws.kms",
             detail={
                 "eventName": ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant"],
-                "resources": {"ARN": keys},
+                "resources": {"ARN": keys},  # of the key, however the caller named it
             },
         ),
         Rule(
@@ -89,27 +91,49 @@ def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, da
     ]
 
 
-def tell_of_calls(layer: Layer, topic: aws.sns.Topic, wanted: Sequence[Rule]) -> list[Output[str]]:
-    """Send each rule's events to the topic, with what they mean; the rules' ARNs."""
-    arns = []
+def secret_identifiers(arn: str) -> list[str]:
+    """What a caller may name a secret, and CloudTrail records as it came: ARN, ARN without its ending, name.
+
+    Secrets Manager ends every ARN with a hyphen and six random characters (API reference, GetSecretValue).
+    """
+    partial_arn = arn.rpartition("-")[0]
+    return [arn, partial_arn, partial_arn.rpartition(":")[2]]
+
+
+def watch_calls(layer: Layer, wanted: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
+    """The rules that find the events, by name; they tell nobody yet."""
+    return {each.name: _made(layer, each) for each in wanted}
+
+
+def _made(layer: Layer, wanted: Rule) -> aws.cloudwatch.EventRule:
+    return aws.cloudwatch.EventRule(
+        layer.names.logical(f"rule-{wanted.name}"),
+        description=wanted.means,
+        event_pattern=Output.json_dumps(
+            {
+                "source": [wanted.source],
+                "detail-type": ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"],
+                "detail": wanted.detail,
+            }
+        ),
+        state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if wanted.reads else "ENABLED",
+        tags=layer.name_tag(f"rule-{wanted.name}"),
+        opts=layer.opts,
+    )
+
+
+def tell_of_calls(
+    layer: Layer,
+    topic: aws.sns.Topic,
+    wanted: Sequence[Rule],
+    watching: Mapping[str, aws.cloudwatch.EventRule],
+    opts: ResourceOptions,
+) -> None:
+    """Send each rule's events to the topic, with what they mean."""
     for each in wanted:
-        rule = aws.cloudwatch.EventRule(
-            layer.names.logical(f"rule-{each.name}"),
-            description=each.means,
-            event_pattern=Output.json_dumps(
-                {
-                    "source": [each.source],
-                    "detail-type": ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"],
-                    "detail": each.detail,
-                }
-            ),
-            state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if each.reads else "ENABLED",
-            tags=layer.name_tag(f"rule-{each.name}"),
-            opts=layer.opts,
-        )
         aws.cloudwatch.EventTarget(
             layer.names.logical(f"target-{each.name}"),
-            rule=rule.name,
+            rule=watching[each.name].name,
             target_id="alerts-topic",
             arn=topic.arn,
             input_transformer={
@@ -128,19 +152,17 @@ def tell_of_calls(layer: Layer, topic: aws.sns.Topic, wanted: Sequence[Rule]) ->
                     }
                 ),
             },
-            opts=layer.opts,
+            opts=opts,
         )
-        arns.append(rule.arn)
-    return arns
 
 
-def tell_of_database(layer: Layer, topic: aws.sns.Topic, data: DataContract) -> aws.rds.EventSubscription:
-    return aws.rds.EventSubscription(
+def tell_of_database(layer: Layer, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions) -> None:
+    aws.rds.EventSubscription(
         layer.names.logical("rds-events"),
         sns_topic=topic.arn,
         source_type="db-instance",
         source_ids=[data.rds_identifier],
         event_categories=list(RDS_CATEGORIES),
         tags=layer.name_tag("rds-events"),
-        opts=layer.opts,
+        opts=opts,
     )

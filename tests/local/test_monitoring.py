@@ -48,3 +48,65 @@ def test_addresses_in_plain_text_are_refused_before_anything_is_created(deployed
     assert "Pulumi.local.yaml: subscriptions: addresses are secrets" in done.said
     assert "pulumi config set --secret subscriptions" in done.said
     assert TEAM["endpoint"] not in done.said
+
+
+def heard(clone, rule: str, call: str, **detail: object) -> bool:
+    """Whether EventBridge finds that a deployed rule matches a call that CloudTrail recorded."""
+    events = clone.client("events")
+    [found] = events.list_rules(NamePrefix=f"rule-{rule}-local")["Rules"]
+    event = {
+        "id": "1",
+        "account": "000000000000",
+        "source": f"aws.{'kms' if 'Key' in call else 'secretsmanager'}",
+        "time": "2026-01-01T00:00:00Z",
+        "region": "ap-northeast-1",
+        "resources": [],
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {"eventName": call, **detail},
+    }
+    result: bool = events.test_event_pattern(EventPattern=found["EventPattern"], Event=json.dumps(event))["Result"]
+    return result
+
+
+def session(role: str) -> dict:
+    """The caller, as CloudTrail shows a session of a role."""
+    issuer = {"arn": f"arn:aws:iam::000000000000:role/{role}"}
+    return {"type": "AssumedRole", "sessionContext": {"sessionIssuer": issuer}}
+
+
+@pytest.mark.parametrize("secret", ["rds-credentials-local", "redis-auth-local"])
+@pytest.mark.parametrize("form", ["name", "partial ARN", "ARN"])
+def test_a_call_on_a_secret_is_heard_however_the_caller_names_it(deployed, secret: str, form: str) -> None:
+    arn = deployed.client("secretsmanager").describe_secret(SecretId=secret)["ARN"]
+    typed = {"name": secret, "partial ARN": arn[: -len("-a1B2c3")], "ARN": arn}[form]
+    named = {"requestParameters": {"secretId": typed}}
+    assert heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session("somebody"))
+    assert heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity={"type": "Root"})
+    assert heard(deployed, "secret-endangered", "DeleteSecret", **named)
+    for usual in ("kinesis-role-local", "txmon-deploy-data"):
+        assert not heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session(usual))
+
+
+@pytest.mark.parametrize("other", ["redis-auth", "redis-auth-local-2", "another-redis-auth-local"])
+def test_a_call_on_another_secret_is_not_heard(deployed, other: str) -> None:
+    named = {"requestParameters": {"secretId": other}}
+    assert not heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session("somebody"))
+    assert not heard(deployed, "secret-endangered", "DeleteSecret", **named)
+
+
+def test_a_rotation_that_fails_is_heard_though_nobody_requested_it(deployed) -> None:
+    arn = deployed.client("secretsmanager").describe_secret(SecretId="rds-credentials-local")["ARN"]
+    assert heard(deployed, "secret-endangered", "RotationFailed", additionalEventData={"SecretId": arn})
+
+
+@pytest.mark.parametrize("typed", ["the id", "the ARN", "the alias"])
+def test_a_call_on_a_key_is_heard_however_the_caller_names_it(deployed, typed: str) -> None:
+    alias = "alias/transaction-monitoring-local/stream"
+    arn = deployed.client("kms").describe_key(KeyId=alias)["KeyMetadata"]["Arn"]
+    resources = [{"ARN": arn, "accountId": "000000000000", "type": "AWS::KMS::Key"}]
+    asked = {"the id": arn.rpartition("/")[2], "the ARN": arn, "the alias": alias}
+    named = {"requestParameters": {"keyId": asked[typed]}, "resources": resources}
+    assert heard(deployed, "key-endangered", "ScheduleKeyDeletion", **named)
+    assert not heard(deployed, "key-endangered", "DescribeKey", **named)
+    other = [{"ARN": arn.rpartition("/")[0] + "/another", "accountId": "000000000000", "type": "AWS::KMS::Key"}]
+    assert not heard(deployed, "key-endangered", "ScheduleKeyDeletion", resources=other)

@@ -379,24 +379,76 @@ def test_production_without_subscribers_is_warned_of(run_layer: RunLayer, caplog
 # Events
 
 
+SECRETS = [
+    # By ARN, partial ARN and name: CloudTrail records what the caller typed.
+    "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds-credentials-dev-a1B2c3",
+    "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds-credentials-dev",
+    "rds-credentials-dev",
+    "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:redis-auth-dev-a1B2c3",
+    "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:redis-auth-dev",
+    "redis-auth-dev",
+]
+
+CALLS: dict[str, dict[str, Any]] = {
+    "key-endangered": {
+        "eventName": ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant"],
+        "resources": {
+            "ARN": [
+                SECURITY[key] for key in ("kms_key_arn", "stream_key_arn", "secrets_key_arn", "telemetry_key_arn")
+            ]
+        },
+    },
+    "secret-endangered": {
+        "eventName": ["DeleteSecret", "RotationFailed"],
+        "$or": [{"requestParameters": {"secretId": SECRETS}}, {"additionalEventData": {"SecretId": SECRETS}}],
+    },
+    "secret-read": {
+        "eventName": ["GetSecretValue"],
+        "requestParameters": {"secretId": SECRETS},
+        "userIdentity": {
+            "sessionContext": {
+                "sessionIssuer": {
+                    "arn": [
+                        {
+                            "anything-but": {
+                                "wildcard": [
+                                    SECURITY["kinesis_role_arn"],
+                                    "arn:aws:iam::123456789012:role/txmon-deploy-*",
+                                ]
+                            }
+                        },
+                        {"exists": False},
+                    ]
+                }
+            }
+        },
+    },
+}
+
+
 @every_environment
 def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer: RunLayer, env: str) -> None:
-    run = run_layer("monitoring", env)
-    patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in run.all(RULE)}
-    keys = patterns[f"rule-key-endangered-{env}"]["detail"]
-    assert set(keys["resources"]["ARN"]) == {value for name, value in SECURITY.items() if name.endswith("key_arn")}
-    assert {"DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy"} <= set(keys["eventName"])
-    secrets = [DATA["rds_secret_arn"], SECURITY["redis_secret_arn"]]
-    endangered = patterns[f"rule-secret-endangered-{env}"]["detail"]
-    assert endangered["$or"][0]["requestParameters"]["secretId"] == secrets
-    read = patterns[f"rule-secret-read-{env}"]["detail"]
-    assert read["requestParameters"]["secretId"] == secrets
-    others, no_session = read["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"]
-    assert others["anything-but"]["wildcard"] == [
-        SECURITY["kinesis_role_arn"],
-        "arn:aws:iam::123456789012:role/txmon-deploy-*",
-    ]
-    assert no_session == {"exists": False}
+    rules = run_layer("monitoring", env).all(RULE)
+    patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in rules}
+    assert {name: pattern["detail"] for name, pattern in patterns.items()} == {
+        f"rule-{name}-{env}": detail for name, detail in CALLS.items()
+    }
+    assert {pattern["source"][0] for pattern in patterns.values()} == {"aws.kms", "aws.secretsmanager"}
+    assert all("AWS API Call via CloudTrail" in pattern["detail-type"] for pattern in patterns.values())
+    # EventBridge's quota. The secrets that RDS makes have the longest names.
+    managed = (
+        "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds!db-12345678-1234-1234-1234-123456789012-a1B2c3"
+    )
+    data = {"data": DATA | {"environment_suffix": env, "rds_secret_arn": managed}}
+    for each in run_layer("monitoring", env, upstream=data).all(RULE):
+        assert len(each.inputs["eventPattern"]) <= 2048
+
+
+@every_environment
+def test_the_topic_admits_its_publishers_before_they_are_told_of_it(run_layer: RunLayer, env: str) -> None:
+    waits_for = run_layer("monitoring", env).waits_for
+    for publisher in ("rds-events", *(f"target-{name}" for name in CALLS)):
+        assert f"alerts-topic-policy-{env}" in waits_for[f"{publisher}-{env}"]
 
 
 @every_environment
@@ -425,7 +477,15 @@ def test_rds_tells_of_failovers_and_failures(run_layer: RunLayer, env: str) -> N
     events = run.one("aws:rds/eventSubscription:EventSubscription")
     assert events["snsTopic"] == run.exports["alerts_topic_arn"]
     assert (events["sourceType"], events["sourceIds"]) == ("db-instance", [DATA["rds_identifier"]])
-    assert {"failover", "failure", "low storage", "maintenance"} <= set(events["eventCategories"])
+    assert events["eventCategories"] == [
+        "availability",
+        "configuration change",
+        "deletion",
+        "failover",
+        "failure",
+        "low storage",
+        "maintenance",
+    ]
 
 
 # The dashboard and what is kept
