@@ -79,6 +79,12 @@ EXCUSED = (
         "kinesis-vpc-policy",
         "Lambda's network interfaces do not exist beforehand (AWSLambdaVPCAccessExecutionRole)",
     ),
+    Excused(
+        "UNKNOWN_CONDITION_FOR_ACTION",
+        "kinesis-vpc-policy",
+        "Lambda adds the key to every call that a function's code makes (Lambda Developer Guide)",
+        "*lambda:SourceFunctionArn for action ec2:*",
+    ),
     *(
         Excused(issue, policy, "logging in with IAM in place of a password is what it is for", "*rds-db:connect*")
         for issue in ("CREDENTIALS_EXPOSURE", "PERMISSIONS_MANAGEMENT_ACTIONS")
