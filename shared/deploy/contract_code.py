@@ -87,7 +87,7 @@ def readers(*commits: Programs) -> dict[tuple[str, str], list[str]]:
 
 
 def _words_by_layer(programs: Programs) -> dict[str, set[str]]:
-    found = defaultdict(set)
+    found: dict[str, set[str]] = defaultdict(set)
     for path, tree in _parsed(programs, "projects"):
         found[PurePath(path).parts[1]] |= set(_words(tree))
     return found
