@@ -17,6 +17,7 @@ from typing import Any, TextIO
 
 from shared.deploy import faults, policies, programs
 from shared.deploy.workspace import Workspace
+from shared.stateful import STATEFUL
 
 STACK = "pulumi:pulumi:Stack"
 STACK_REFERENCE = "pulumi:pulumi:StackReference"
@@ -31,8 +32,6 @@ PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
 """Steps that the engine tells beside the `replace` that they carry out."""
 CHANGES = ("create", "update", "replace", "delete", "import")
 """The steps that change something; `same`, `read` and `refresh` do not."""
-
-
 HELD = ("same", "create", "update", "replace", "import", "read")
 """The steps after which the resource is there; `delete` and what is discarded are not."""
 
@@ -87,6 +86,15 @@ class Step:
     keys: tuple[str, ...] = ()
     """The inputs that differ, or that force the replacement."""
     protected: bool = False
+
+    @property
+    def loses(self) -> bool:
+        """Whether what the resource holds is lost; shown first, and never done unless the approved plan has it."""
+        return self.op in {"replace", "delete"}
+
+    @property
+    def loses_state(self) -> bool:
+        return self.loses and self.type in STATEFUL
 
     @property
     def label(self) -> str:

@@ -14,34 +14,12 @@ from rich.table import Table
 from shared.deploy.operation import Operation, Step, is_unknown
 from shared.errors import TxmonError
 from shared.layers import LAYERS
-from shared.stateful import STATEFUL
-
-DANGER = frozenset({"replace", "delete"})
-"""Steps that lose what a resource holds; shown first, and never done unless the approved plan has them."""
-
-
-class PlannedStep(BaseModel):
-    """One step of a plan."""
-
-    op: str
-    type: str
-    name: str
-    keys: tuple[str, ...] = ()
-    protected: bool = False
-
-    @property
-    def loses(self) -> bool:
-        return self.op in DANGER
-
-    @property
-    def loses_state(self) -> bool:
-        return self.loses and self.type in STATEFUL
 
 
 class PlannedLayer(BaseModel):
     """What a layer would do."""
 
-    steps: list[PlannedStep]
+    steps: list[Step]
     outputs: dict[str, str]
     """Outputs that would change: name -> `old -> new`, `unknown` for what only the deploy will tell."""
 
@@ -96,7 +74,7 @@ class Plan(BaseModel):
     def surprise(self, now: Operation) -> str | None:
         """What a layer would lose by its preview `now` and not by the plan, as a sentence; None if nothing."""
         approved = {(step.op, step.type, step.name) for step in self.layers[now.layer].steps}
-        new = [step for step in now.steps if step.op in DANGER and (step.op, step.type, step.name) not in approved]
+        new = [step for step in now.steps if step.loses and (step.op, step.type, step.name) not in approved]
         if not new:
             return None
         named = ", ".join(sorted({f"{step.op} {step.label}" for step in new}))
@@ -109,16 +87,10 @@ class Plan(BaseModel):
 def plan_of(env: str, operations: Iterable[Operation]) -> Plan:
     """The plan that a run of previews has made."""
     layers = {
-        operation.layer: PlannedLayer(
-            steps=[_planned(step) for step in operation.steps], outputs=output_changes(operation)
-        )
+        operation.layer: PlannedLayer(steps=operation.steps, outputs=output_changes(operation))
         for operation in operations
     }
     return Plan(env=env, layers=layers)
-
-
-def _planned(step: Step) -> PlannedStep:
-    return PlannedStep(op=step.op, type=step.type, name=step.name, keys=step.keys, protected=step.protected)
 
 
 def output_changes(operation: Operation) -> dict[str, str]:
@@ -154,18 +126,18 @@ def show(plan: Plan, console: Console) -> None:
             console.print(f"{layer} output {name}: {change}", soft_wrap=True)
 
 
-def _rows(plan: Plan) -> Iterator[tuple[str, PlannedStep]]:
+def _rows(plan: Plan) -> Iterator[tuple[str, Step]]:
     for layer, planned in plan.layers.items():
         for step in planned.steps:
             yield layer, step
 
 
-def _steps_table(rows: list[tuple[str, PlannedStep]]) -> Table:
+def _steps_table(rows: list[tuple[str, Step]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "step", "resource", "because of"):
         table.add_column(heading, no_wrap=heading != "because of", overflow="ellipsis")
     for layer, step in rows:
         protected = " (protected)" if step.protected and step.loses else ""
         style = "bold red" if step.loses_state else "red" if step.loses else ""
-        table.add_row(layer, step.op, f"{step.type} {step.name}{protected}", ", ".join(step.keys), style=style)
+        table.add_row(layer, step.op, f"{step.label}{protected}", ", ".join(step.keys), style=style)
     return table

@@ -17,7 +17,6 @@ from shared.deploy import graph, palette
 from shared.deploy.drift import SECRET
 from shared.deploy.journal import RunRecord, work_tree
 from shared.deploy.operation import Action, Operation, Status, Step, is_unknown
-from shared.deploy.plan import DANGER
 from shared.deploy.runner import Run
 
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
@@ -66,7 +65,7 @@ class Section:
     @property
     def losses(self) -> list[Step]:
         """Steps that lose what a resource holds."""
-        return [step for step in self.operation.steps if step.op in DANGER]
+        return [step for step in self.operation.steps if step.loses]
 
     @property
     def is_destroy(self) -> bool:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from shared.deploy import plan as plans
 from shared.deploy.operation import UNKNOWN, Action, Operation, Status, Step, is_unknown
-from shared.deploy.plan import Plan, PlannedLayer, PlannedStep, plan_of
+from shared.deploy.plan import Plan, PlannedLayer, plan_of
 from shared.errors import TxmonError
 
 
@@ -91,8 +91,7 @@ def test_a_plan_with_a_layer_that_is_gone_is_not_done_by_half() -> None:
 
 
 def planned(*steps: Step) -> PlannedLayer:
-    made = [PlannedStep(op=step.op, type=step.type, name=step.name) for step in steps]
-    return PlannedLayer(steps=made, outputs={})
+    return PlannedLayer(steps=list(steps), outputs={})
 
 
 def test_a_loss_that_the_plan_does_not_have_is_a_surprise() -> None:
