@@ -101,12 +101,11 @@ def preview_all(
 
 def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
     """Preview the layers, each with what those before it have planned, and show the whole."""
-    concerned = {*layers, *relied_on(layers)}
-    holding = workspace.stacks()
-    run = _previews(workspace, terminal, layers, parallel)
+    stacks = workspace.stacks()
+    run = _previews(workspace, terminal, layers, parallel, stacks)
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
-    empty = [layer for layer in LAYERS if layer in concerned and not holding.get(project(layer))]
+    empty = [layer for layer in _concerned(layers) if not stacks.get(project(layer))]
     if empty:
         terminal.console.print(f"not deployed yet: {', '.join(empty)}; what depends on their outputs is unknown")
     if not run.ok:
@@ -117,10 +116,17 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
     return made
 
 
-def _previews(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Run:
-    """Preview the layers; stacks that are missing, of them or of what they read, are there for as long as it runs."""
-    concerned = {*layers, *relied_on(layers)}
-    missing = [layer for layer in workspace.missing_stacks() if layer in concerned]
+def _concerned(layers: Collection[str]) -> list[str]:
+    """The layers and what they read beside."""
+    found = {*layers, *relied_on(layers)}
+    return [layer for layer in LAYERS if layer in found]
+
+
+def _previews(
+    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, stacks: Collection[str]
+) -> Run:
+    """Preview the layers; what is not among the `stacks`, by project, has one for as long as it runs."""
+    missing = [layer for layer in _concerned(layers) if project(layer) not in stacks]
     try:
         workspace.make_stacks(set(missing) - set(layers))
         with TemporaryDirectory() as folder:
@@ -137,7 +143,7 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dic
     Raises:
         Ended: a preview failed.
     """
-    run = _previews(workspace, terminal, LAYERS, parallel)
+    run = _previews(workspace, terminal, LAYERS, parallel, workspace.stacks())
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -161,7 +167,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    run = _previews(workspace, terminal, [layer], 1)
+    run = _previews(workspace, terminal, [layer], 1, workspace.stacks())
     plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 
