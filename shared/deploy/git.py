@@ -56,6 +56,15 @@ def commit(ref: str) -> str:
     return _printed(found).decode().strip()
 
 
+def head() -> tuple[str, bool]:
+    """The commit of the work tree, and whether the tree differs from it; empty without git or outside of it."""
+    try:
+        told = _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty").decode().strip()
+    except TxmonError:
+        return "", False
+    return told.removesuffix("-dirty"), told.endswith("-dirty")
+
+
 def programs_at(ref: str, *folders: str) -> dict[str, str]:
     """The Python files of some folders as they stand at `ref`: path -> text.
 

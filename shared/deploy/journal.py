@@ -6,7 +6,6 @@ The record is replaced whole and atomically at every change, so that it is true 
 import getpass
 import os
 import socket
-import subprocess
 import threading
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 import psutil
 from pydantic import BaseModel, Field
 
+from shared.deploy import git
 from shared.deploy.operation import Operation, Status
 from shared.deploy.workspace import ROOT, Workspace
 from shared.layers import dependents
@@ -33,10 +33,6 @@ class LayerRecord(BaseModel):
     resources: int | None = None
     """How many it holds, once the engine has said so."""
     contract_version: int | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        return self.status is Status.SUCCEEDED
 
 
 class RunRecord(BaseModel):
@@ -64,7 +60,8 @@ class RunRecord(BaseModel):
     @property
     def left(self) -> list[str]:
         """The layers that are not as it wanted them, or that it did not see end."""
-        return [name for name in self.wanted if not (name in self.layers and self.layers[name].succeeded)]
+        done = {name for name, record in self.layers.items() if record.status is Status.SUCCEEDED}
+        return [name for name in self.wanted if name not in done]
 
     @property
     def outcome(self) -> str:
@@ -81,7 +78,7 @@ class Journal:
     """The record of the run under way."""
 
     def __init__(self, workspace: Workspace, verb: str, wanted: Collection[str]) -> None:
-        commit, dirty = work_tree()
+        commit, dirty = git.head()
         self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty, wanted=list(wanted))
         self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
         self.folder.mkdir(parents=True, mode=0o700)
@@ -150,13 +147,3 @@ def _records(env: str) -> Iterator[RunRecord]:
         record = RunRecord.model_validate_json(path.read_text())
         if record.env == env:
             yield record
-
-
-def work_tree() -> tuple[str, bool]:
-    """The commit of the work tree, and whether the tree differs from it; empty without git."""
-    describe = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
-    try:
-        told = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    except FileNotFoundError:
-        return "", False
-    return told.removesuffix("-dirty"), told.endswith("-dirty")

@@ -6,16 +6,16 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from shared.deploy import graph, palette
+from shared.deploy import git, graph, palette
 from shared.deploy.drift import SECRET
-from shared.deploy.journal import RunRecord, work_tree
+from shared.deploy.journal import RunRecord
 from shared.deploy.operation import Action, Operation, Status, Step, is_unknown
 from shared.deploy.runner import Run
 
@@ -138,7 +138,7 @@ class Report:
 
 def record_of(run: Run) -> RunRecord:
     """The record of a preview, which no journal keeps."""
-    commit, dirty = work_tree()
+    commit, dirty = git.head()
     return RunRecord(verb=f"{run.action}-all", env=run.workspace.env, commit=commit, dirty=dirty, result=run.result)
 
 
@@ -146,7 +146,7 @@ def report_of(record: RunRecord, operations: Iterable[Operation]) -> Report:
     """The report of operations, which share one clock."""
     made = list(operations)
     first = min((operation.began for operation in made if operation.began), default=time.monotonic())
-    began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - first)
+    began = min((each.began_at for each in made if each.began_at), default=datetime.now(UTC))
     return Report(record, [Section(each, each.began - first if each.began else 0.0) for each in made], began)
 
 
