@@ -16,9 +16,8 @@ from rich.table import Table
 
 from shared.deploy import git
 from shared.deploy.contract_code import FOLDERS, Kind, Shape, readers, shapes, work_tree
-from shared.deploy.state import deployed_states
+from shared.deploy.state import deployed_states, nothing_deployed
 from shared.deploy.workspace import Workspace
-from shared.errors import TxmonError
 from shared.layers import APPLICATION_OUTPUTS
 
 Readers = Mapping[tuple[str, str], Iterable[str]]
@@ -64,7 +63,7 @@ def against_environment(workspace: Workspace) -> list[Change]:
     """
     states = deployed_states(workspace)
     if not states:
-        raise TxmonError(f"nothing is deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}")
+        raise nothing_deployed(workspace)
     now = work_tree()
     new = shapes(now)
     old = {

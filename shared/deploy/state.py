@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.deploy.operation import STACK, STACK_REFERENCE
 from shared.deploy.workspace import Workspace, layer_of
+from shared.errors import TxmonError
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,8 @@ def deployed_states(workspace: Workspace) -> dict[str, LayerState]:
         layer_of(owner): LayerState(layer_of(owner), deployment, None)
         for owner, deployment in workspace.export_all().items()
     }
+
+
+def nothing_deployed(workspace: Workspace) -> TxmonError:
+    """What to raise where something must be deployed."""
+    return TxmonError(f"nothing is deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}")

@@ -15,9 +15,8 @@ from shared.deploy import palette
 from shared.deploy.engine import Engine
 from shared.deploy.locks import stack_lock
 from shared.deploy.sources import changed_since
-from shared.deploy.state import LayerState, read_states
+from shared.deploy.state import LayerState, nothing_deployed, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
-from shared.errors import TxmonError
 from shared.layers import LAYERS
 
 
@@ -30,7 +29,7 @@ def outputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
     states = read_states(workspace, LAYERS)
     found = {layer: state.outputs for layer, state in states.items() if state.is_deployed}
     if not found:
-        raise TxmonError(f"nothing is deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}")
+        raise nothing_deployed(workspace)
     return found
 
 
