@@ -48,7 +48,7 @@ class Port(Number):
 
 
 AT_A_TIME = Parallel(4)
-"""Layers; two processors are busy with as many."""
+"""Layers, unless told otherwise."""
 
 
 def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
