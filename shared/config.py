@@ -66,6 +66,20 @@ def _checked_suffix(suffix: str) -> str:
     return Names(suffix).suffix
 
 
+def region() -> str:
+    """The stack's `aws:region`.
+
+    Raises:
+        pulumi.RunError: it is not set, or no region's name.
+    """
+    given = pulumi.Config("aws").get("region")
+    if given is None:
+        raise refusal("aws:region", "it is not set; every stack needs it, as in ap-northeast-1")
+    if not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", given):
+        raise refusal("aws:region", f"{given!r} is no region, as ap-northeast-1 is")
+    return given
+
+
 def refusal(key: str, why: str) -> pulumi.RunError:
     """The sentence for a setting that only AWS, or another setting of the stack, shows to be wrong."""
     return pulumi.RunError(f"{_stack_file()}: {key}: {why}")

@@ -8,7 +8,7 @@ from typing import Self
 import pulumi
 import pulumi_aws as aws
 
-from shared.config import LayerConfig
+from shared.config import LayerConfig, region
 from shared.environments import Environment, environment
 from shared.layers import LAYERS, PRODUCT
 from shared.names import Names
@@ -20,6 +20,7 @@ class Layer:
 
     name: str
     environment: Environment
+    region: str
     names: Names
     protect: bool
     expires: date | None = None
@@ -29,6 +30,7 @@ class Layer:
         return cls(
             name=pulumi.get_project().removeprefix(f"{PRODUCT}-"),
             environment=environment(pulumi.get_stack()),
+            region=region(),
             names=Names(config.environment_suffix),
             protect=config.protect,
             expires=config.expires,
@@ -37,11 +39,6 @@ class Layer:
     @property
     def suffix(self) -> str:
         return self.names.suffix
-
-    @cached_property
-    def region(self) -> str:
-        """The stack's `aws:region`."""
-        return pulumi.Config("aws").require("region")
 
     @cached_property
     def provider(self) -> aws.Provider:

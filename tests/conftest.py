@@ -151,14 +151,15 @@ def run_program(
     config: dict[str, Any] | None = None,
     upstream: dict[str, dict[str, Any]] | None = None,
     answers: dict[str, dict[str, Any] | None] | None = None,
-    region: str | None = None,
+    settings: dict[str, Any] | None = None,
     preview: bool = False,
 ) -> Run:
-    """Run `projects/<layer>/__main__.py` for `env`, with settings, upstream outputs, functions' answers as said."""
+    """Run `projects/<layer>/__main__.py` for `env`, with upstream outputs and functions' answers as said.
+
+    `config` are settings of the layer's own, `settings` those by full keys; None takes one out of the stack file.
+    """
     own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
-    if region:
-        own["aws:region"] = region
-    settings = {k: v for k, v in {**stack_config(layer, env), **own}.items() if v is not None}
+    given = {**stack_config(layer, env), **own, **(settings or {})}
     examples = {
         name: contract.example() | {"environment_suffix": env} | DEPLOYED.get((name, env), {})
         for name, contract in CONTRACTS.items()
@@ -173,7 +174,8 @@ def run_program(
         preview=preview,
         monitor=Monitor(run),
     )
-    set_all_config({k: v if isinstance(v, str) else json.dumps(v) for k, v in settings.items()})
+    texts = {k: v if isinstance(v, str) else json.dumps(v) for k, v in given.items() if v is not None}
+    set_all_config(texts)
 
     @pulumi.runtime.test
     def program() -> Output[Any]:

@@ -13,6 +13,7 @@ from pulumi import Output
 from pulumi.runtime.rpc import UNKNOWN
 from pydantic import TypeAdapter, ValidationError
 
+from shared.config import refusal
 from shared.layer import Layer
 from shared.layers import PLANNED_OUTPUTS, project
 
@@ -114,7 +115,7 @@ class Contract:
 
         Raises:
             pulumi.RunError: (when the value arrives) an output is missing, secret or not what the contract says,
-                or belongs to another suffix or another version of the contract.
+                or belongs to another region, another suffix or another version of the contract.
         """
         upstream = _Upstream(cls, layer)
         return cls(**{field.name: upstream.output(field.name) for field in fields(cls)})
@@ -178,6 +179,14 @@ class _Upstream:
         }.items():
             if outputs.get(name, expected) != expected:
                 raise self._fault(f"output {name!r} as {expected!r}, but it is {outputs[name]!r}")
+        region = outputs.get("region", self._reader.region)
+        if region != self._reader.region:
+            raise refusal(
+                "aws:region",
+                f"{self._reader.region!r}, but {self._contract.layer}, which {self._reader.name} reads, is in {region}; "
+                "an environment has one region: write it into the stack file of every layer, then "
+                f"./inv deploy-all --env {self._reader.environment.name}",
+            )
         return outputs
 
     def _fault(self, what: str) -> pulumi.RunError:

@@ -217,3 +217,17 @@ def test_the_suffix_is_the_stacks_name_unless_set(run_layer: Callable[..., Any])
 def test_the_fault_names_the_stack_file_of_the_running_layer(run_layer: Callable[..., Any]) -> None:
     with pytest.raises(pulumi.RunError, match=r"^projects/network/Pulumi\.prod\.yaml: endpointZones: "):
         run_layer("network", "prod", config={"endpointZones": 0})
+
+
+@pytest.mark.parametrize("given", ["tokyo", "ap-northeast-1a", "AP-Northeast-1", "ap-northeast", ""])
+def test_a_region_that_is_none_is_refused(run_layer: Callable[..., Any], given: str) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        run_layer("network", "dev", settings={"aws:region": given})
+    assert str(refused.value) == (
+        f"projects/network/Pulumi.dev.yaml: aws:region: {given!r} is no region, as ap-northeast-1 is"
+    )
+
+
+def test_a_region_that_is_not_set_is_asked_for(run_layer: Callable[..., Any]) -> None:
+    with pytest.raises(pulumi.RunError, match=r"^projects/network/Pulumi\.dev\.yaml: aws:region: it is not set; "):
+        run_layer("network", "dev", settings={"aws:region": None})

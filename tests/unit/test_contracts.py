@@ -32,7 +32,8 @@ class Upstream(Mocks):
 
 
 def reader(suffix: str = "dev") -> Layer:
-    return Layer(name="data", environment=environment("dev"), names=Names(suffix), protect=False)
+    names = Names(suffix)
+    return Layer(name="data", environment=environment("dev"), region="ap-northeast-1", names=names, protect=False)
 
 
 def read(
@@ -140,6 +141,15 @@ def test_another_version_of_the_contract_is_refused() -> None:
 def test_another_suffix_is_refused() -> None:
     assert "output 'environment_suffix' as 'dev', but it is 'prod'" in refusal(
         NetworkContract, {"environment_suffix": "prod"}
+    )
+
+
+@pytest.mark.parametrize("preview", [False, True])
+def test_a_layer_of_another_region_is_refused_and_both_regions_are_told(preview: bool) -> None:
+    assert refusal(NetworkContract, {"region": "ap-northeast-3"}, preview=preview) == (
+        "projects/data/Pulumi.dev.yaml: aws:region: 'ap-northeast-1', but network, which data reads, is in"
+        " ap-northeast-3; an environment has one region: write it into the stack file of every layer, then"
+        " ./inv deploy-all --env dev"
     )
 
 

@@ -192,7 +192,7 @@ def test_the_plan_follows_the_configuration(run_layer: RunLayer) -> None:
         "network",
         "dev",
         config={"vpcCidr": "172.20.0.0/20", "subnetPrefix": 22, "availabilityZones": zones},
-        region="eu-west-1",
+        settings={"aws:region": "eu-west-1"},
     )
     subnets = [run.one(SUBNET, f"private-subnet-{index}-dev") for index in range(3)]
     assert [subnet["availabilityZone"] for subnet in subnets] == zones
