@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
+from importlib.util import find_spec
 from typing import Annotated, Any, Self
 
 import pulumi
@@ -89,6 +90,27 @@ def _stack_file() -> str:
     return f"projects/{pulumi.get_project().removeprefix('txmon-')}/Pulumi.{pulumi.get_stack()}.yaml"
 
 
+def require_known_keys(keys: Iterable[str], project: str, stack_file: str) -> None:
+    """No key of a stack file is one that nobody reads.
+
+    Raises:
+        pulumi.RunError: one has a namespace that is neither the project's nor a provider's, or sets what the layers'
+            AWS provider does not take from a stack file; names them all.
+    """
+    faults = [fault for key in keys if (fault := _key_fault(key, project))]
+    if faults:
+        raise pulumi.RunError(f"{stack_file}: {'; '.join(faults)}")
+
+
+def _key_fault(key: str, project: str) -> str | None:
+    namespace, _, name = key.partition(":")
+    if namespace == "aws" and name != "region":  # the engine gives these to the default provider, which no layer uses
+        return f"{key} has no effect: layers take only aws:region from here, the rest from the environment (AWS_…)"
+    if namespace in {project, "pulumi", "aws"} or find_spec(re.sub(r"\W", "_", f"pulumi_{namespace}")):
+        return None
+    return f"nothing reads {key}; {suggestion(namespace, [project, 'aws', 'pulumi'])}"
+
+
 class LayerConfig(BaseModel):
     """What every layer can be told. Defaults are production's; a stack file states only where it differs."""
 
@@ -110,10 +132,11 @@ class LayerConfig(BaseModel):
         """The configuration of the running stack.
 
         Raises:
-            pulumi.RunError: a key that does not exist, a wrong type, a value out of range; names them all.
+            pulumi.RunError: a key that nobody reads, a wrong type, a value out of range; names them all.
         """
         namespace = f"{pulumi.get_project()}:"
         given = {**get_config_env(), **CONFIG.get()}
+        require_known_keys(given, pulumi.get_project(), _stack_file())
         own = {key.removeprefix(namespace): value for key, value in given.items() if key.startswith(namespace)}
         return cls.parse(own, _stack_file(), secret={key for key in own if is_config_secret(namespace + key)})
 

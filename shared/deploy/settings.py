@@ -23,7 +23,7 @@ def written(layer: str, env: str) -> dict[str, Any]:
     path = stack_file(layer, env)
     try:
         config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        return dict(config)
+        return {key if ":" in key else f"{project(layer)}:{key}": value for key, value in config.items()}
     except (yaml.YAMLError, AttributeError, TypeError, ValueError):
         raise TxmonError(f"{path.relative_to(PROJECTS.parent)} is not a stack file in YAML") from None
 
@@ -43,7 +43,8 @@ def effective(layer: str, env: str) -> dict[str, Any]:
     """
     import pulumi  # noqa: PLC0415 (half a second that views without settings save)
 
-    from shared.deploy.documentation import config_class  # noqa: PLC0415 (imports the SDK too)
+    from shared.config import require_known_keys  # noqa: PLC0415 (imports the SDK too)
+    from shared.deploy.documentation import config_class  # noqa: PLC0415 (as above)
 
     given = written(layer, env)
     secret = {key: SECRET for key, value in given.items() if is_secret(value)}
@@ -53,6 +54,7 @@ def effective(layer: str, env: str) -> dict[str, Any]:
     }
     file = str(stack_file(layer, env).relative_to(PROJECTS.parent))
     try:
+        require_known_keys(given, project(layer), file)
         parsed = config_class(layer).parse({"environmentSuffix": env} | own, file)
     except pulumi.RunError as error:
         raise TxmonError(str(error)) from None

@@ -231,3 +231,28 @@ def test_a_region_that_is_none_is_refused(run_layer: Callable[..., Any], given: 
 def test_a_region_that_is_not_set_is_asked_for(run_layer: Callable[..., Any]) -> None:
     with pytest.raises(pulumi.RunError, match=r"^projects/network/Pulumi\.dev\.yaml: aws:region: it is not set; "):
         run_layer("network", "dev", settings={"aws:region": None})
+
+
+@pytest.mark.parametrize(
+    ("key", "sentence"),
+    [
+        ("streamng:shardCount", "nothing reads streamng:shardCount; did you mean 'txmon-streaming'?"),
+        ("txmon-netwrk:vpcCidr", "nothing reads txmon-netwrk:vpcCidr; there are: txmon-streaming, aws, pulumi"),
+        ("awss:region", "nothing reads awss:region; did you mean 'aws'?"),
+        ("a.b:c", "nothing reads a.b:c; there are: txmon-streaming, aws, pulumi"),
+        ("aws:profile", "aws:profile has no effect: layers take only aws:region from here, the rest from the"),
+    ],
+)
+def test_a_key_that_nobody_reads_is_refused(run_layer: Callable[..., Any], key: str, sentence: str) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        run_layer("streaming", "dev", settings={key: "1"})
+    assert str(refused.value).startswith(f"projects/streaming/Pulumi.dev.yaml: {sentence}")
+
+
+def test_all_keys_that_nobody_reads_are_told_at_once(run_layer: Callable[..., Any]) -> None:
+    with pytest.raises(pulumi.RunError, match=r"nothing reads awss:region; .*; nothing reads streamng:x; "):
+        run_layer("streaming", "dev", settings={"awss:region": "1", "streamng:x": "1"})
+
+
+def test_settings_of_pulumi_and_of_installed_providers_are_let_through(run_layer: Callable[..., Any]) -> None:
+    run_layer("streaming", "dev", settings={"pulumi:tags": {"team": "a"}, "policy:anything": "1"})

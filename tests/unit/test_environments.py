@@ -224,3 +224,19 @@ def test_a_stack_file_that_is_none_is_one_sentence(projects: Path, text: str) ->
     (projects / "network/Pulumi.dev.yaml").write_text(text)
     with pytest.raises(TxmonError, match=r"projects/network/Pulumi.dev.yaml is not a stack file in YAML"):
         settings.differences("dev", "prod")
+
+
+def test_a_key_that_nobody_reads_is_refused_where_environments_are_compared(projects: Path) -> None:
+    path = projects / "network/Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("txmon-network:protect", "txmon-netwrk:protect"))
+    message = (
+        r"^projects/network/Pulumi\.dev\.yaml: nothing reads txmon-netwrk:protect; did you mean 'txmon-network'\?$"
+    )
+    with pytest.raises(TxmonError, match=message):
+        settings.differences("dev", "local")
+
+
+def test_a_key_without_a_namespace_is_the_layers_own_as_the_engine_takes_it(projects: Path) -> None:
+    path = projects / "network/Pulumi.dev.yaml"
+    path.write_text(path.read_text().replace("txmon-network:protect", "protect"))
+    assert settings.differences("dev", "local") == []
