@@ -55,6 +55,9 @@ def _checked_principal(end: str) -> str:
 IamPrincipals = Annotated[str, AfterValidator(_checked_principal)]
 """Roles or users of the account, as the end of an IAM ARN with `*`. A policy takes any text, and matches nobody."""
 
+Day = Annotated[date, BeforeValidator(lambda given: str(given).removesuffix(" 00:00:00 +0000 UTC"))]
+"""A day as in `2026-12-31`; the engine makes a point in time of one without quotes."""
+
 LogRetentionDays = Annotated[
     int,
     # CloudWatch Logs API reference, PutRetentionPolicy.
@@ -115,7 +118,12 @@ class LayerConfig(BaseModel):
     """What every layer can be told. Defaults are production's; a stack file states only where it differs."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True, validate_default=True
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        use_attribute_docstrings=True,
+        validate_default=True,
+        coerce_numbers_to_str=True,  # the version `17` without quotes is text to the engine, and a number in YAML
     )
 
     environment_suffix: Annotated[str, AfterValidator(_checked_suffix)] = Field(default_factory=pulumi.get_stack)
@@ -124,7 +132,7 @@ class LayerConfig(BaseModel):
     protect: bool = True
     """Pulumi's `protect` and AWS's deletion protection on what holds state."""
 
-    expires: date | None = None
+    expires: Day | None = None
     """The day, as in `2026-12-31`, on which an ephemeral environment may be destroyed; every tag list tells it."""
 
     @classmethod

@@ -183,8 +183,8 @@ class _Upstream:
         if region != self._reader.region:
             raise refusal(
                 "aws:region",
-                f"{self._reader.region!r}, but {self._contract.layer}, which {self._reader.name} reads, is in {region};"
-                " an environment has one region: write it into the stack file of every layer, then"
+                f"{self._reader.region!r}, but {self._contract.layer}, which {self._reader.name} reads, is in"
+                f" {region}; an environment has one region: write it into the stack file of every layer, then"
                 f" ./inv deploy-all --env {self._reader.environment.name}",
             )
         return outputs

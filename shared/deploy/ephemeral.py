@@ -11,6 +11,7 @@ import yaml
 from rich.table import Table
 
 from shared.deploy import settings
+from shared.deploy.stack_files import written
 from shared.environments import PROJECTS, environment, find_environment, known_environments, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
@@ -47,7 +48,7 @@ def make_environment(name: str, like: str, expires: date | None) -> Made:
     """
     find_environment(like)
     _require_free(name)
-    given = {layer: settings.written(layer, like) for layer in LAYERS}
+    given = {layer: written(layer, like) for layer in LAYERS}
     left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
     texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in LAYERS}
     for path, text in texts.items():
@@ -139,7 +140,7 @@ def _expires(name: str) -> date | None:
     """The first day that a layer's stack file names."""
     days = []
     for layer in LAYERS:
-        value = settings.written(layer, name).get(f"{project(layer)}:expires")
+        value = written(layer, name).get(f"{project(layer)}:expires")
         if value is not None:
             try:
                 days.append(date.fromisoformat(str(value)))

@@ -4,28 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from rich.table import Table
 
+from shared.deploy.stack_files import written
 from shared.environments import PROJECTS, find_environment, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
 SECRET = "[secret]"  # noqa: S105 (what is shown instead of one)
-
-
-def written(layer: str, env: str) -> dict[str, Any]:
-    """The settings in a stack file by their full keys, as in `txmon-network:vpcCidr`.
-
-    Raises:
-        TxmonError: the file is no YAML, or no stack file.
-    """
-    path = stack_file(layer, env)
-    try:
-        config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-        return {key if ":" in key else f"{project(layer)}:{key}": value for key, value in config.items()}
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
-        raise TxmonError(f"{path.relative_to(PROJECTS.parent)} is not a stack file in YAML") from None
 
 
 def is_secret(value: Any) -> bool:

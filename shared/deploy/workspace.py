@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 from shared import localcloud
 from shared.deploy import faults
 from shared.deploy.engine import Engine, find_engine
+from shared.deploy.stack_files import require_readable
 from shared.environments import PROJECTS, Environment, find_environment, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, PRODUCT, project
@@ -192,9 +193,10 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     """The environment `env`, its engine found and, if it is local, its cloud running (on `port` if it is given).
 
     Raises:
-        TxmonError: no such environment, no engine, or the local cloud does not start.
+        TxmonError: no such environment, a file of it that is broken, no engine, or the local cloud does not start.
     """
     environment = find_environment(env)
+    require_readable(env)
     engine = find_engine(say)
     variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path()}
     if environment.is_local:

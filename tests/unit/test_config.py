@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
+from projects.data.config import DataConfig
 from projects.network.config import NetworkConfig
 from projects.security.config import SecurityConfig
 from projects.streaming.config import StreamingConfig
@@ -51,6 +52,11 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         StreamingConfig,
         {"shardMetrics": '["Latency"]'},
         "shardMetrics.0: input should be 'IncomingBytes', 'IncomingRecords'",
+    ),
+    "a day that does not exist": (
+        StreamingConfig,
+        {"expires": "2026-13-01"},
+        "expires: input should be a valid date or datetime, month value is outside expected range of 1-12, not",
     ),
     "a list that is no list": (NetworkConfig, {"interfaceEndpoints": "kms"}, "interfaceEndpoints: input should be a"),
     "a list that is broken": (NetworkConfig, {"interfaceEndpoints": '["kms"'}, "interfaceEndpoints: expecting"),
@@ -201,10 +207,22 @@ def test_a_secret_setting_is_refused_without_showing_it(values: dict[str, Any]) 
     assert "postgres" not in str(refused.value)
 
 
-def test_the_engines_text_and_yamls_values_mean_the_same() -> None:
-    text = {"environmentSuffix": "dev", "shardCount": "3", "protect": "false", "shardMetrics": "[]"}
-    yaml = {"environmentSuffix": "dev", "shardCount": 3, "protect": False, "shardMetrics": []}
-    assert StreamingConfig.parse(text, FILE) == StreamingConfig.parse(yaml, FILE)
+@pytest.mark.parametrize(
+    ("layer", "key", "text", "value"),
+    [
+        (StreamingConfig, "shardCount", "3", 3),
+        (StreamingConfig, "protect", "false", False),
+        (StreamingConfig, "shardMetrics", "[]", []),
+        (StreamingConfig, "expires", "2026-12-31 00:00:00 +0000 UTC", "2026-12-31"),
+        (DataConfig, "postgresVersion", "17", 17),
+        (DataConfig, "redisVersion", "7.1", 7.1),
+    ],
+)
+def test_the_engines_text_and_yamls_values_mean_the_same(
+    layer: type[LayerConfig], key: str, text: str, value: Any
+) -> None:
+    same = {"environmentSuffix": "dev"}
+    assert layer.parse(same | {key: text}, FILE) == layer.parse(same | {key: value}, FILE)
 
 
 def test_the_suffix_is_the_stacks_name_unless_set(run_layer: Callable[..., Any]) -> None:

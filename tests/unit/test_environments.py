@@ -12,7 +12,7 @@ import yaml
 from rich.console import Console
 
 from shared import environments
-from shared.deploy import ephemeral, settings
+from shared.deploy import ephemeral, settings, stack_files
 from shared.deploy.documentation import config_class
 from shared.deploy.ephemeral import lifetimes, make_environment, parse_expiry
 from shared.errors import TxmonError
@@ -30,7 +30,7 @@ def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (copied / layer).mkdir(parents=True)
         for name in ("local", "dev", "prod"):
             shutil.copy(environments.stack_file(layer, name), copied / layer)
-    for module in (environments, settings, ephemeral):
+    for module in (environments, settings, stack_files, ephemeral):
         monkeypatch.setattr(module, "PROJECTS", copied)
     monkeypatch.setattr(ephemeral, "today", lambda: TODAY)
     return copied
@@ -73,7 +73,7 @@ def test_a_new_local_environment_has_the_salt_of_the_local_passphrase(projects: 
 def test_names_of_the_other_environment_are_not_taken_over(projects: Path) -> None:
     change(projects, "data", "dev", environmentSuffix="development", expires="2026-11-30")
     make_environment("pr-12", "dev", None)
-    written = settings.written("data", "pr-12")
+    written = stack_files.written("data", "pr-12")
     assert "txmon-data:environmentSuffix" not in written
     assert "txmon-data:expires" not in written
 
@@ -91,7 +91,7 @@ def test_an_environment_that_expires_says_so_and_can_be_destroyed(projects: Path
     make_environment("pr-12", like, LATER)
     for layer in LAYERS:
         own = f"{project(layer)}:"
-        given = settings.written(layer, "pr-12")
+        given = stack_files.written(layer, "pr-12")
         config = config_class(layer).parse(
             {"environmentSuffix": "pr-12"}
             | {key.removeprefix(own): value for key, value in given.items() if key.startswith(own)},
@@ -219,11 +219,19 @@ def test_a_setting_that_is_not_accepted_is_one_sentence(projects: Path) -> None:
         settings.differences("dev", "prod")
 
 
-@pytest.mark.parametrize("text", ["config: [", "- a list", "config: text", "config: [a, b]"])
-def test_a_stack_file_that_is_none_is_one_sentence(projects: Path, text: str) -> None:
-    (projects / "network/Pulumi.dev.yaml").write_text(text)
-    with pytest.raises(TxmonError, match=r"projects/network/Pulumi.dev.yaml is not a stack file in YAML"):
+def test_a_stack_file_that_is_broken_is_one_sentence(projects: Path) -> None:
+    (projects / "network/Pulumi.dev.yaml").write_text("config: [")
+    with pytest.raises(TxmonError, match=r"^projects/network/Pulumi\.dev\.yaml, line 2, is not YAML"):
         settings.differences("dev", "prod")
+
+
+@pytest.mark.parametrize("day", ["2026-12-31", '"2026-12-31"'])
+def test_an_expiry_is_the_same_day_with_and_without_quotes(projects: Path, day: str) -> None:
+    with (projects / "network/Pulumi.dev.yaml").open("a") as file:
+        file.write(f"  txmon-network:expires: {day}\n")
+    assert [each.expires for each in lifetimes() if each.env == "dev"] == [date(2026, 12, 31)]
+    [expiry] = settings.differences("dev", "local")
+    assert expiry.values == {"dev": "2026-12-31", "local": None}
 
 
 def test_a_key_that_nobody_reads_is_refused_where_environments_are_compared(projects: Path) -> None:
