@@ -1,11 +1,11 @@
-"""What a person sees while layers run: a live table on a terminal, prefixed lines anywhere else."""
+"""What a person sees while layers run: prefixed lines, and under them, on a terminal, a live table."""
 
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -14,20 +14,10 @@ from shared.deploy import palette
 from shared.deploy.operation import Operation, Status
 from shared.deploy.runner import Run, Tell
 
-KEPT_LINES = 8
-"""How many of the newest lines stand under the live table."""
-
 
 @contextmanager
 def following(run: Run, console: Console) -> Iterator[Tell]:
-    """Show `run` while it is executed; gives what the runner tells."""
-    live = console.is_terminal and "CI" not in os.environ
-    with _live(run, console) if live else _lines(run, console) as tell:
-        yield tell
-
-
-@contextmanager
-def _lines(run: Run, console: Console) -> Iterator[Tell]:
+    """Show `run` while it is executed; gives what the runner tells. The lines remain, the live table does not."""
     width = max(len(layer) for layer in run.operations)
     lock = threading.Lock()
 
@@ -36,27 +26,14 @@ def _lines(run: Run, console: Console) -> Iterator[Tell]:
         with lock:
             console.print(f"[{operation.layer:{width}}] {text}", soft_wrap=True)
 
-    yield tell
+    def table() -> Table:
+        return progress_table(run.operations.values(), current=True)
 
-
-@contextmanager
-def _live(run: Run, console: Console) -> Iterator[Tell]:
-    newest: list[str] = []
-
-    def render() -> RenderableType:
-        return Group(
-            progress_table(run.operations.values(), current=True),
-            *(Text(line, "dim", overflow="ellipsis") for line in newest),
-        )
-
-    with Live(get_renderable=render, console=console, refresh_per_second=8, transient=True) as live:
-
-        def tell(operation: Operation, line: str) -> None:
-            if line:
-                newest[:] = [*newest[1 - KEPT_LINES :], f"{operation.layer}: {line}"]
-
+    is_live = console.is_terminal and "CI" not in os.environ
+    # Given a first table too, it is drawn before anything else is printed, and so never drawn beside itself.
+    live = Live(table(), get_renderable=table, console=console, refresh_per_second=8, transient=True)
+    with live if is_live else nullcontext():
         yield tell
-        live.refresh()
 
 
 def progress_table(operations: Iterable[Operation], *, current: bool = False) -> Table:

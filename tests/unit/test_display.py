@@ -1,0 +1,79 @@
+"""What stands on a terminal once the layers have run."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from shared.deploy import display
+from shared.deploy.operation import Action, Status
+from shared.deploy.runner import Run
+from shared.deploy.workspace import Workspace
+
+WARNING = "warning: " + "half of what a day brings fits; " * 5
+"""Longer than a line of the terminal."""
+
+
+class Screen:
+    """A terminal's lines, as many as are printed: knows what rich moves the cursor and erases with."""
+
+    def __init__(self) -> None:
+        self.lines = [""]
+        self.row = 0
+
+    def take(self, printed: str) -> None:
+        for piece in re.findall(r"\x1b\[[?\d;]*[a-zA-Z]|[\r\n]|[^\x1b\r\n]+", printed):
+            if piece == "\n":
+                self.row += 1
+                self.lines += [""] * (self.row + 1 - len(self.lines))
+            elif up := re.fullmatch(r"\x1b\[(\d+)A", piece):
+                self.row -= int(up[1])
+            elif piece == "\x1b[2K":
+                self.lines[self.row] = ""
+            elif not piece.startswith(("\x1b", "\r")):
+                self.lines[self.row] += piece
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Run:
+    monkeypatch.delenv("CI", raising=False)
+    return Run(Workspace(None, None, {}), Action.UP, {"network": (), "data": ()}, tmp_path)
+
+
+def work(run: Run, console: Console) -> None:
+    """Both layers run and the first one is done."""
+    with display.following(run, console) as tell:
+        for operation in run.operations.values():
+            operation.status = Status.RUNNING
+            tell(operation, f"pulumi up --cwd projects/{operation.layer}")
+        tell(run.operations["data"], WARNING)
+        for resource in range(30):
+            tell(run.operations["network"], f"created {resource}")
+        run.operations["network"].end(Status.SUCCEEDED, "")
+        tell(run.operations["network"], "")
+
+
+def test_a_terminal_keeps_every_line_and_no_live_table(run: Run) -> None:
+    screen, printed = Screen(), io.StringIO()
+    work(run, Console(file=printed, force_terminal=True, width=120, markup=False, highlight=False))
+    assert "running" in printed.getvalue()
+    screen.take(printed.getvalue())
+    shown = [line for line in screen.lines if line]
+    assert shown == [
+        "[network] pulumi up --cwd projects/network",
+        "[data   ] pulumi up --cwd projects/data",
+        f"[data   ] {WARNING}",
+        *(f"[network] created {resource}" for resource in range(30)),
+        "[network] succeeded in 0.0 s: no changes",
+    ]
+
+
+@pytest.mark.parametrize("ci", [False, True])
+def test_anywhere_else_there_are_only_the_lines(run: Run, ci: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if ci:
+        monkeypatch.setenv("CI", "true")
+    printed = io.StringIO()
+    work(run, Console(file=printed, force_terminal=ci, width=120, markup=False, highlight=False))
+    assert printed.getvalue().count("\n") == 34
+    assert "\x1b" not in printed.getvalue()
