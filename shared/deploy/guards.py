@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from shared.deploy.selection import relied_on
-from shared.deploy.state import LayerState, read_states
+from shared.deploy.state import LayerState, deployed_states, read_states
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
 from shared.layers import LAYERS, deploy_order
@@ -41,17 +41,19 @@ def _upstream_fault(state: LayerState) -> str | None:
 
 
 def require_settled(workspace: Workspace) -> None:
-    """No layer was left in the middle of an operation.
+    """No layer was left in the middle of an operation, by a run of this clone, of another one or of plain pulumi.
 
     Raises:
-        TxmonError: names the layer, the operation and what settles it.
+        TxmonError: names the layers, their operations and what settles them.
     """
-    for layer, state in read_states(workspace, LAYERS).items():
-        if state.pending:
-            raise TxmonError(
-                f"{layer} was stopped while {', '.join(state.pending)}, and what AWS did of it is unknown: "
-                f"./inv unlock {layer} --env {workspace.env} settles it"
-            )
+    deployed = deployed_states(workspace)
+    pending = {layer: deployed[layer].pending for layer in LAYERS if layer in deployed and deployed[layer].pending}
+    if pending:
+        stopped = "; ".join(f"{layer} was stopped while {', '.join(names)}" for layer, names in pending.items())
+        which = "all" if len(pending) > 1 else next(iter(pending))
+        raise TxmonError(
+            f"{stopped}; what AWS did of it is unknown: ./inv unlock {which} --env {workspace.env} settles it"
+        )
 
 
 def require_no_other_readers(

@@ -8,9 +8,6 @@ from shared.deploy.journal import Journal, last_run
 from shared.deploy.locks import environment_lock, require_unlocked
 from shared.deploy.workspace import Workspace
 
-CLEAN = {"succeeded", "interrupted"}
-"""Results after which no stack can have been left in the middle of something."""
-
 
 @contextmanager
 def changing(
@@ -26,8 +23,7 @@ def changing(
         say(f"the last run ({before.verb} at {before.began:%Y-%m-%d %H:%M:%S} UTC, process {before.pid}) was killed")
     with environment_lock(workspace, verb):
         require_unlocked(workspace)
-        if before is None or before.result not in CLEAN:
-            require_settled(workspace)
+        require_settled(workspace)
         journal = Journal(workspace, verb, layers)
         try:
             yield journal

@@ -109,12 +109,35 @@ def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
     assert "protect: false" in str(told.value)
 
 
-def test_an_operation_that_was_left_in_the_middle_is_named(states) -> None:
-    pending = [{"type": "creating", "resource": {"urn": "a::b::vpc-dev"}}]
-    states["network"] = LayerState("network", {"pending_operations": pending}, None)
-    with pytest.raises(TxmonError, match="network was stopped while creating vpc-dev") as told:
+def stopped(layer: str, *operations: str) -> LayerState:
+    pending = [{"type": operation, "resource": {"urn": f"a::b::{layer}-dev"}} for operation in operations]
+    return LayerState(layer, {"resources": [{}], "pending_operations": pending}, None)
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        (
+            [stopped("data", "creating"), stopped("network")],
+            "data was stopped while creating data-dev; .*unlock data",
+        ),
+        (
+            [stopped("network", "deleting"), stopped("data", "creating")],
+            "network was stopped while deleting network-dev; data was stopped while creating data-dev; .*unlock all",
+        ),
+    ],
+)
+def test_operations_that_were_left_in_the_middle_are_named_at_once(
+    monkeypatch: pytest.MonkeyPatch, left: list[LayerState], said: str
+) -> None:
+    monkeypatch.setattr(guards, "deployed_states", lambda _: {state.layer: state for state in left})
+    with pytest.raises(TxmonError, match=rf"^{said} --env dev settles it$"):
         guards.require_settled(AnyWorkspace())
-    assert "./inv unlock network --env dev" in str(told.value)
+
+
+def test_a_stack_of_another_repository_is_not_for_us_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guards, "deployed_states", lambda _: {"fraud": stopped("fraud", "creating")})
+    guards.require_settled(AnyWorkspace())
 
 
 @pytest.mark.parametrize(
