@@ -1,6 +1,6 @@
-"""An environment's lock in the S3 bucket that holds its state, which is reached as the engine reaches it."""
+"""The S3 bucket that holds the state, reached as the engine reaches it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,65 +10,102 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.deploy.places import Found
 from shared.errors import TxmonError
 
-TAKEN = {"PreconditionFailed", "ConditionalRequestConflict"}
-"""What S3 answers to a conditional write when there is an object, or one is just being written or deleted."""
+OTHERWISE = {"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"}
+"""What S3 answers to a conditional request where an object is (or is not), or is just being written or deleted."""
 PATH_STYLE = ("use_path_style", "s3ForcePathStyle")
 TRUE = {"1", "t", "true"}
 
 
 @dataclass(frozen=True)
 class ObjectPlace:
-    """An object in an S3 bucket, made by a conditional write (S3 user guide, conditional writes: If-None-Match)."""
+    """An object in an S3 bucket, written conditionally (S3 user guide, "Conditional requests")."""
 
     client: Any
     bucket: str
     key: str
 
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
     def create(self, text: str) -> bool:
-        with self._explained():
+        return self._held_good(self.client.put_object, Body=text.encode(), IfNoneMatch="*")
+
+    def read(self) -> Found | None:
+        with explained(self):
             try:
-                self.client.put_object(Bucket=self.bucket, Key=self.key, Body=text.encode(), IfNoneMatch="*")
+                answer = self.client.get_object(Bucket=self.bucket, Key=self.key)
+            except self.client.exceptions.NoSuchKey:
+                return None
+            return Found(answer["Body"].read().decode(errors="replace"), answer["ETag"])
+
+    def replace(self, found: Found, text: str) -> bool:
+        return self._held_good(self.client.put_object, Body=text.encode(), IfMatch=found.version)
+
+    def delete(self, found: Found) -> bool:
+        return self._held_good(self.client.delete_object, IfMatch=found.version)
+
+    def _held_good(self, request: Callable[..., Any], **condition: Any) -> bool:
+        """Whether the condition of a request held, and so it was done."""
+        with explained(self):
+            try:
+                request(Bucket=self.bucket, Key=self.key, **condition)
             except ClientError as error:
-                if error.response["Error"]["Code"] in TAKEN:
+                if error.response["Error"]["Code"] in OTHERWISE:
                     return False
                 raise
         return True
 
-    def read(self) -> str | None:
-        with self._explained():
-            try:
-                body: bytes = self.client.get_object(Bucket=self.bucket, Key=self.key)["Body"].read()
-            except self.client.exceptions.NoSuchKey:
-                return None
-        return body.decode()
 
-    def delete(self) -> None:
-        with self._explained():
-            self.client.delete_object(Bucket=self.bucket, Key=self.key)
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, or a folder in one."""
 
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Tell in a sentence what S3 refuses, or that it does not answer."""
-        try:
-            yield
-        except (BotoCoreError, ClientError) as error:
-            raise TxmonError(f"the lock s3://{self.bucket}/{self.key} is out of reach: {error}") from None
+    client: Any
+    bucket: str
+    folder: str
+
+    def __str__(self) -> str:
+        return f"s3://{self.bucket}/{self.folder}"
+
+    def at(self, name: str) -> ObjectPlace:
+        return ObjectPlace(self.client, self.bucket, self._key(name))
+
+    def below(self, folder: str) -> dict[str, ObjectPlace]:
+        prefix = f"{self._key(folder)}/"
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        with explained(self):
+            keys = [found["Key"] for page in pages for found in page.get("Contents", ())]
+        return {key.removeprefix(prefix): ObjectPlace(self.client, self.bucket, key) for key in keys}
+
+    def _key(self, name: str) -> str:
+        return f"{self.folder}/{name}" if self.folder else name
 
 
-def object_place(backend: SplitResult, name: str) -> ObjectPlace:
-    """The object `name` beside the state in `backend`, as in `s3://bucket/folder?region=…`.
+@contextmanager
+def explained(what: object) -> Iterator[None]:
+    """Tell in a sentence what S3 refuses, or that it does not answer."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise TxmonError(
+            f"{what} is out of reach: {error}; check PULUMI_BACKEND_URL and the AWS credentials"
+        ) from None
+
+
+def bucket_of(backend: SplitResult) -> Bucket:
+    """Where the state lies in `backend`, as in `s3://bucket/folder?region=…`.
 
     Raises:
         TxmonError: the URL names a profile that does not exist, or an endpoint that cannot be.
     """
-    folder = backend.path.strip("/")
     try:
         client = _client({key: values[0] for key, values in parse_qs(backend.query).items()})
     except (BotoCoreError, ValueError) as error:
         raise TxmonError(f"the state backend {backend.geturl()} cannot be used: {error}") from None
-    return ObjectPlace(client, backend.netloc, f"{folder}/{name}" if folder else name)
+    return Bucket(client, backend.netloc, backend.path.strip("/"))
 
 
 def _client(query: dict[str, str]) -> Any:

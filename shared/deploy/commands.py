@@ -178,7 +178,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
     Raises:
         TxmonError: one of them is no layer any more.
     """
-    found = unfinished(workspace.env)
+    found = unfinished(workspace.env, terminal.say)
     if found is None:
         terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
@@ -271,12 +271,16 @@ def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
     if workspace.environment.is_local or yes:
         return
     require_somebody(workspace, yes=yes)
-    try:
-        said = Console(stderr=True).input(f"{what} {workspace.env}? type its name to go on: ")
-    except EOFError:  # Ctrl-D
-        said = ""
-    if said.strip() != workspace.env:
+    if answer(f"{what} {workspace.env}? type its name to go on: ") != workspace.env:
         raise TxmonError("not confirmed; nothing was done")
+
+
+def answer(question: str) -> str:
+    """What somebody at the terminal says; nothing on Ctrl-D."""
+    try:
+        return Console(stderr=True, markup=False).input(question, markup=False).strip()
+    except EOFError:
+        return ""
 
 
 def _tell_what_an_application_needs(workspace: Workspace, run: Run, console: Console) -> None:

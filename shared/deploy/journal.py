@@ -7,16 +7,18 @@ import getpass
 import os
 import socket
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 
-import psutil
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from shared.deploy import git
+from shared.deploy.locks import is_gone
 from shared.deploy.operation import Operation, Status
 from shared.deploy.workspace import ROOT, Workspace
 from shared.layers import dependents
+
+Say = Callable[[str], None]
 
 RUNS = ROOT / ".txmon" / "runs"
 
@@ -71,7 +73,7 @@ class RunRecord(BaseModel):
     @property
     def was_killed(self) -> bool:
         """Whether it never ended and its process is gone."""
-        return self.result == "running" and self.host == socket.gethostname() and not psutil.pid_exists(self.pid)
+        return self.result == "running" and is_gone(self.host, self.pid, self.began)
 
 
 class Journal:
@@ -119,19 +121,19 @@ class Journal:
         partial.replace(self.folder / "run.json")
 
 
-def last_run(env: str) -> RunRecord | None:
+def last_run(env: str, say: Say) -> RunRecord | None:
     """The newest run in an environment that changed something; None if there was none."""
-    return next(_records(env), None)
+    return next(_records(env, say), None)
 
 
-def unfinished(env: str) -> tuple[RunRecord, list[str]] | None:
+def unfinished(env: str, say: Say) -> tuple[RunRecord, list[str]] | None:
     """The newest run in an environment that left something to do, and the layers that no later run has settled.
 
     A run settles the layers that it brought to a good end; one that destroys, what reads them as well, which must
     have been gone before.
     """
     settled: set[str] = set()
-    for record in _records(env):
+    for record in _records(env, say):
         left = [layer for layer in record.left if layer not in settled]
         if left:
             return record, left
@@ -141,9 +143,13 @@ def unfinished(env: str) -> tuple[RunRecord, list[str]] | None:
     return None
 
 
-def _records(env: str) -> Iterator[RunRecord]:
-    """The runs in an environment that changed something, newest first."""
+def _records(env: str, say: Say) -> Iterator[RunRecord]:
+    """The runs in an environment that changed something, newest first; says which cannot be read."""
     for path in sorted(RUNS.glob(f"*-{env}/run.json"), reverse=True):
-        record = RunRecord.model_validate_json(path.read_text())
+        try:
+            record = RunRecord.model_validate_json(path.read_bytes())
+        except ValidationError:
+            say(f"{path} cannot be read and does not count: ./inv status --env {env} tells what is deployed")
+            continue
         if record.env == env:
             yield record

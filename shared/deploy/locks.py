@@ -5,147 +5,170 @@ backend, an object in an S3 bucket. A backend of another kind cannot hold it; th
 """
 
 import getpass
-import json
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
-from urllib.parse import urlsplit
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
 import psutil
-from pydantic import BaseModel, Field
+from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationError
 
-from shared.deploy.workspace import ROOT, Workspace, folder_of
+from shared.deploy.places import Folder, Found, Place
+from shared.deploy.workspace import ROOT, Workspace, layer_of
 from shared.errors import TxmonError
-from shared.layers import LAYERS, project
+from shared.layers import project
+
+ENGINES = ".pulumi/locks/organization"
+"""Where the engine keeps its locks in a backend of its own: a folder a project, in it one a stack."""
+SKEW = timedelta(minutes=1)
+"""How far the clock may have been set since a process began or a lock was made."""
+
+
+def is_gone(host: str, pid: int, since: datetime) -> bool:
+    """Whether the process of `host` that was there at `since` provably is no more.
+
+    That is known of this host only. Another process may have got its number, after a restart of the host above all;
+    it began later.
+    """
+    if host != socket.gethostname():
+        return False
+    try:
+        began = datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
+    except psutil.NoSuchProcess:
+        return True
+    return began > since + SKEW
+
+
+def in_words(age: timedelta) -> str:
+    """An age for a person, as in `3 h 20 min`."""
+    minutes, seconds = divmod(int(age.total_seconds()), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
+    told = [f"{number} {unit}" for number, unit in parts if number]
+    return " ".join(told[:2]) or "0 s"
 
 
 class Lock(BaseModel):
-    """Who holds a stack or an environment, since when."""
+    """Who holds a stack or an environment, since when. The engine's locks have other names for the same."""
 
-    user: str = Field(default_factory=getpass.getuser)
-    host: str = Field(default_factory=socket.gethostname)
-    pid: int = Field(default_factory=os.getpid)
-    since: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    user: str = Field(validation_alias=AliasChoices("user", "username"))
+    host: str = Field(validation_alias=AliasChoices("host", "hostname"))
+    pid: int
+    since: AwareDatetime = Field(validation_alias=AliasChoices("since", "timestamp"))
     verb: str = ""
+
+    @classmethod
+    def own(cls, verb: str) -> Self:
+        """This process's."""
+        return cls(
+            user=getpass.getuser(), host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC), verb=verb
+        )
 
     @property
     def abandoned(self) -> bool:
-        """Whether the owner is provably gone: a process of this host that does not run any more."""
-        return self.host == socket.gethostname() and not psutil.pid_exists(self.pid)
+        """Whether the owner is provably gone."""
+        return is_gone(self.host, self.pid, self.since)
 
     def __str__(self) -> str:
-        age = datetime.now(UTC) - self.since
         gone = ", which is gone" if self.abandoned else ""
         verb = f" ({self.verb})" if self.verb else ""
-        return f"{self.user}@{self.host} process {self.pid}{verb}{gone}, since {int(age.total_seconds())} s"
+        age = in_words(datetime.now(UTC) - self.since)
+        return f"{self.user}@{self.host} process {self.pid}{verb}{gone}, since {age}"
 
 
-def stack_lock(workspace: Workspace, layer: str) -> Lock | None:
-    """The engine's lock on the layer's stack; None also where the backend keeps it out of sight (all but folders)."""
-    state = folder_of(workspace.backend)
-    if state is None:
-        return None
-    folder = state / ".pulumi" / "locks" / "organization" / project(layer) / workspace.env
-    for path in folder.glob("*.json"):
-        with suppress(FileNotFoundError):  # its owner may end at any moment
-            held = json.loads(path.read_text())
-            since = datetime.fromisoformat(held["timestamp"])
-            return Lock(user=held["username"], host=held["hostname"], pid=held["pid"], since=since)
-    return None
+@dataclass(frozen=True)
+class UnreadableLock:
+    """A lock that does not say whose it is: empty or damaged, as a full disk or a power cut leaves a file."""
+
+    place: str
+    pid: int = 0
+    abandoned: bool = False
+
+    def __str__(self) -> str:
+        return f"an unknown owner ({self.place} cannot be read)"
+
+
+AnyLock = Lock | UnreadableLock
+
+MayBreak = Callable[[str], bool]
+"""Whether a lock may be freed whose owner may still be at work; is told so in a sentence."""
+
+
+def _lock(place: Place, found: Found) -> AnyLock:
+    try:
+        return Lock.model_validate_json(found.text)
+    except ValidationError:
+        return UnreadableLock(str(place))
+
+
+def stack_locks(workspace: Workspace) -> dict[str, AnyLock]:
+    """The engine's locks on stacks of the environment, by layer; none where the backend keeps them out of sight."""
+    places = workspace.store.below(ENGINES) if workspace.store else {}
+    locks: dict[str, AnyLock] = {}
+    for name, place in places.items():
+        match name.split("/"):
+            case [owner, workspace.env, file] if owner.startswith(project("")) and file.endswith(".json"):
+                found = place.read()
+                if found:  # else its owner has just ended
+                    locks[layer_of(owner)] = _lock(place, found)
+    return locks
 
 
 def require_unlocked(workspace: Workspace) -> None:
     """No stack of the environment is being changed by someone else, or was left locked.
 
     Raises:
-        TxmonError: names the layer, the owner and what frees it.
+        TxmonError: names the layers, the owners and what frees them.
     """
-    for layer in LAYERS:
-        lock = stack_lock(workspace, layer)
-        if lock:
-            wait = "" if lock.abandoned else "wait for it to end, or if it hangs: "
-            raise TxmonError(f"{layer} is locked by {lock}; {wait}./inv unlock {layer} --env {workspace.env}")
+    locks = stack_locks(workspace)
+    if locks:
+        held = "; ".join(f"{layer} is locked by {lock}" for layer, lock in locks.items())
+        gone = all(lock.abandoned for lock in locks.values())
+        wait = "to free it: " if gone else "wait for the end, or if it hangs: "
+        which = "all" if len(locks) > 1 else next(iter(locks))
+        raise TxmonError(f"{held}; {wait}./inv unlock {which} --env {workspace.env}")
 
 
 def free_own(workspace: Workspace, layer: str, pid: int) -> None:
     """Free the lock of an engine that an interruption has ended before it did anything."""
-    lock = stack_lock(workspace, layer)
+    lock = stack_locks(workspace).get(layer)
     if lock and lock.pid == pid and lock.abandoned:
         workspace.call(layer, "cancel", "--yes")
 
 
-def free_stack(workspace: Workspace, layer: str, *, force: bool) -> Lock | None:
+def free_stack(workspace: Workspace, layer: str, may_break: MayBreak) -> AnyLock | None:
     """Free the layer's stack; gives the lock that was freed.
 
     Raises:
-        TxmonError: the owner may still be at work and `force` is not given.
+        TxmonError: the owner may still be at work, and the lock may not be broken.
     """
-    lock = stack_lock(workspace, layer)
-    if lock is None:
-        return None
-    _require_free_to_break(lock, layer, f"./inv unlock {layer} --env {workspace.env} --force", force=force)
-    workspace.call(layer, "cancel", "--yes")
+    lock = stack_locks(workspace).get(layer)
+    if lock:
+        _require_free_to_break(lock, layer, f"./inv unlock {layer} --env {workspace.env} --force", may_break)
+        workspace.call(layer, "cancel", "--yes")
     return lock
 
 
-def _require_free_to_break(lock: Lock, what: str, command: str, *, force: bool) -> None:
-    if not lock.abandoned and not force:
-        raise TxmonError(f"{what} is locked by {lock}: it may still be at work; wait, or free it with {command}")
-
-
-class Place(Protocol):
-    """Where an environment's lock lies."""
-
-    def create(self, text: str) -> bool:
-        """Write the lock if there is none; whether it was written."""
-
-    def read(self) -> str | None: ...
-
-    def delete(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class FilePlace:
-    """A file, made exclusively and at once with all that is in it."""
-
-    path: Path
-
-    def create(self, text: str) -> bool:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        fresh.write_text(text)
-        try:
-            self.path.hardlink_to(fresh)
-        except FileExistsError:
-            return False
-        finally:
-            fresh.unlink()
-        return True
-
-    def read(self) -> str | None:
-        try:
-            return self.path.read_text()
-        except FileNotFoundError:
-            return None
-
-    def delete(self) -> None:
-        self.path.unlink(missing_ok=True)
+def _require_free_to_break(lock: AnyLock, what: str, command: str, may_break: MayBreak) -> None:
+    held = f"{what} is locked by {lock}: it may still be at work"
+    if not lock.abandoned and not may_break(held):
+        raise TxmonError(f"{held}; wait, or free it with {command}")
 
 
 def place_of(workspace: Workspace) -> Place:
     """Where the lock of the workspace's environment lies."""
-    backend = urlsplit(workspace.backend)
-    name = f".txmon/locks/{workspace.env}.json"
-    if backend.scheme == "s3":
-        from shared.deploy.buckets import object_place  # noqa: PLC0415 (only S3 backends need the AWS SDK)
+    return (workspace.store or Folder(ROOT)).at(f".txmon/locks/{workspace.env}.json")
 
-        return object_place(backend, name)
-    return FilePlace((folder_of(workspace.backend) or ROOT) / name)
+
+def holder(workspace: Workspace) -> AnyLock | None:
+    """Who holds the environment."""
+    place = place_of(workspace)
+    found = place.read()
+    return _lock(place, found) if found else None
 
 
 @contextmanager
@@ -156,37 +179,36 @@ def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
         TxmonError: another run holds it; names the owner.
     """
     place = place_of(workspace)
-    text = Lock(verb=verb).model_dump_json()
+    text = Lock.own(verb).model_dump_json()
     while not place.create(text):
-        held = _held(place)
-        if held and not held.abandoned:
+        found = place.read()
+        lock = _lock(place, found) if found else None
+        if lock and not lock.abandoned:
             raise TxmonError(
-                f"{workspace.env} is being changed by {held}; wait for it to end, or if it hangs: "
+                f"{workspace.env} is being changed by {lock}; wait for it to end, or if it hangs: "
                 f"./inv unlock all --env {workspace.env} --force"
             )
-        if held:  # else it was freed just now, and what is there next may be another run's
-            place.delete()
+        if found and place.replace(found, text):  # else it was freed or taken over just now
+            break
     try:
         yield
     finally:
-        if place.read() == text:  # else it was freed by force, and what is there may be another run's
-            place.delete()
+        held = place.read()
+        if held and held.text == text:  # else it was freed by force, and what is there may be another run's
+            place.delete(held)
 
 
-def free_environment(workspace: Workspace, *, force: bool) -> Lock | None:
+def free_environment(workspace: Workspace, may_break: MayBreak) -> AnyLock | None:
     """Free the environment's lock; gives the lock that was freed.
 
     Raises:
-        TxmonError: the owner may still be at work and `force` is not given.
+        TxmonError: the owner may still be at work, and the lock may not be broken.
     """
     place = place_of(workspace)
-    lock = _held(place)
-    if lock:
-        _require_free_to_break(lock, workspace.env, f"./inv unlock all --env {workspace.env} --force", force=force)
-        place.delete()
+    found = place.read()
+    if found is None:
+        return None
+    lock = _lock(place, found)
+    _require_free_to_break(lock, workspace.env, f"./inv unlock all --env {workspace.env} --force", may_break)
+    place.delete(found)
     return lock
-
-
-def _held(place: Place) -> Lock | None:
-    text = place.read()
-    return Lock.model_validate_json(text) if text else None

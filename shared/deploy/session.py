@@ -18,7 +18,7 @@ def changing(
     Raises:
         TxmonError: another run is at work, or an earlier one left a lock or an operation behind.
     """
-    before = last_run(workspace.env)
+    before = last_run(workspace.env, say)
     if before and before.was_killed:
         say(f"the last run ({before.verb} at {before.began:%Y-%m-%d %H:%M:%S} UTC, process {before.pid}) was killed")
     with environment_lock(workspace, verb):

@@ -1,6 +1,7 @@
 """Mends what a killed run leaves behind: a lock, and operations of which nobody knows whether AWS did them."""
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,6 +9,7 @@ from typing import Any
 
 from shared import localcloud
 from shared.deploy import locks
+from shared.deploy.commands import answer
 from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.errors import TxmonError
@@ -20,7 +22,7 @@ def unlock_all(workspace: Workspace, say: Callable[[str], None], *, force: bool)
     Raises:
         TxmonError: as `unlock`.
     """
-    freed = locks.free_environment(workspace, force=force)
+    freed = locks.free_environment(workspace, _may_break(force=force))
     say(f"freed the lock of {freed}" if freed else f"{workspace.env} itself is not locked")
     missing = workspace.missing_stacks()
     for layer in LAYERS:
@@ -29,13 +31,13 @@ def unlock_all(workspace: Workspace, say: Callable[[str], None], *, force: bool)
 
 
 def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, force: bool) -> None:
-    """Free the lock of a layer and settle its pending operations.
+    """Free the lock of a layer and settle its pending operations; asks where the owner may still be at work.
 
     Raises:
-        TxmonError: the owner of the lock may still be at work and `force` is not given, or an operation that AWS may
-            have done has to be settled by hand.
+        TxmonError: the owner of the lock may still be at work and neither `force` nor somebody at the terminal says
+            that it is not, or an operation that AWS may have done has to be settled by hand.
     """
-    freed = locks.free_stack(workspace, layer, force=force)
+    freed = locks.free_stack(workspace, layer, _may_break(force=force))
     state = read_states(workspace, [layer])[layer]
     if freed:
         say(f"freed the lock of {freed}")
@@ -43,6 +45,15 @@ def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, forc
         _settle(workspace, state, say)
     elif not freed:
         say(f"{layer} is not locked and nothing in it is unsettled")
+
+
+def _may_break(*, force: bool) -> locks.MayBreak:
+    """Somebody says so: with `force`, or when asked at the terminal."""
+
+    def may_break(held: str) -> bool:
+        return force or (sys.stdin.isatty() and answer(f"{held}; free it all the same? type yes: ") == "yes")
+
+    return may_break
 
 
 def _settle(workspace: Workspace, state: LayerState, say: Callable[[str], None]) -> None:

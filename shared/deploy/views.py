@@ -13,7 +13,7 @@ from rich.text import Text
 from shared import localcloud
 from shared.deploy import palette
 from shared.deploy.engine import Engine
-from shared.deploy.locks import stack_lock
+from shared.deploy.locks import stack_locks
 from shared.deploy.sources import changed_since
 from shared.deploy.state import LayerState, nothing_deployed, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
@@ -56,15 +56,15 @@ def status_table(workspace: Workspace) -> Table:
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "status", "last update", "resources", "lock"):
         table.add_column(heading)
+    locks = stack_locks(workspace)
     for layer, state in read_states(workspace, LAYERS).items():
         condition = condition_of(state, workspace.env)
-        lock = stack_lock(workspace, layer)
         table.add_row(
             layer,
             Text(condition, palette.terminal_style(condition)),
             f"{state.last.kind} {state.last.ended}" if state.last else "",
             str(len(state.resources)),
-            str(lock or ""),
+            str(locks.get(layer, "")),
         )
     return table
 

@@ -6,13 +6,14 @@ import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from shared import localcloud
 from shared.deploy import faults
 from shared.deploy.engine import Engine, find_engine
+from shared.deploy.places import Folder, Store, store_of
 from shared.deploy.stack_files import require_readable
 from shared.environments import PROJECTS, Environment, find_environment, stack_file
 from shared.errors import TxmonError
@@ -114,14 +115,20 @@ class Workspace:
             return {owner: len(deployment.get("resources") or ()) for owner, deployment in checkpoints.items()}
         return {owner: stack.get("resourceCount") or 0 for owner, stack in self._listed().items()}
 
+    @cached_property
+    def store(self) -> Store | None:
+        """Where the state lies, if that is a folder or a bucket."""
+        return store_of(self.backend)
+
     def _checkpoints(self) -> dict[str, dict[str, Any]] | None:
         """The deployment of every stack of this environment in a folder backend, by project; None for other backends.
 
         A folder's checkpoints are files that are replaced whole. The engine takes a tenth of a second for each.
         """
-        folder = folder_of(self.backend)
-        files = list((folder / ".pulumi" / "stacks").glob(f"*/{self.env}.json*")) if folder else []
-        if folder is None or {path.suffix for path in files} & COMPRESSED:
+        if not isinstance(self.store, Folder):
+            return None
+        files = list((self.store.path / ".pulumi" / "stacks").glob(f"*/{self.env}.json*"))
+        if {path.suffix for path in files} & COMPRESSED:
             return None
         return {
             path.parent.name: json.loads(path.read_text())["checkpoint"].get("latest") or {}
@@ -221,12 +228,6 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
             f"{_relative(started.set_aside)} and everything local begins anew"
         )
     return variables
-
-
-def folder_of(backend: str) -> Path | None:
-    """The folder that a `file:///…` backend keeps its state in; None for every other backend."""
-    url = urlsplit(backend)
-    return Path(unquote(url.path)) if url.scheme == "file" and not url.netloc else None
 
 
 def _relative(path: Path) -> str:

@@ -1,13 +1,17 @@
-"""The lock of an environment whose state lies in an S3 bucket, on the emulator's S3, which honours If-None-Match."""
+"""The locks of an environment whose state lies in an S3 bucket, on the emulator's S3, which honours conditions."""
 
+import json
 import os
 import re
+import shlex
+import socket
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 
 from shared.deploy import locks
+from shared.deploy.places import store_of
 
 pytestmark = pytest.mark.local
 
@@ -42,8 +46,14 @@ def url(clone, bucket: str) -> str:
 
 @pytest.fixture
 def workspace(clone, bucket, credentials) -> Iterator[SimpleNamespace]:
-    yield SimpleNamespace(env="dev", backend=url(clone, bucket))
+    backend = url(clone, bucket)
+    yield SimpleNamespace(env="dev", backend=backend, store=store_of(backend))
     clone.client("s3").delete_object(Bucket=bucket, Key=KEY)
+
+
+def lock(**changes: object) -> str:
+    """This process's lock, with changes."""
+    return locks.Lock.own("up").model_copy(update=changes).model_dump_json()
 
 
 def test_the_lock_is_made_once_and_lies_beside_the_state(clone, bucket, workspace) -> None:
@@ -51,11 +61,17 @@ def test_the_lock_is_made_once_and_lies_beside_the_state(clone, bucket, workspac
     assert place.read() is None
     assert place.create("first")
     assert not place.create("second")
-    assert place.read() == "first"
+    first = place.read()
+    assert first.text == "first"
     assert clone.client("s3").get_object(Bucket=bucket, Key=KEY)["Body"].read() == b"first"
-    place.delete()
+    assert place.replace(first, "third")
+    assert not place.replace(first, "fourth")
+    third = place.read()
+    assert third.text == "third"
+    assert place.delete(third)
     assert place.read() is None
-    assert place.create("third")
+    assert not place.replace(third, "fifth")
+    assert place.create("sixth")
 
 
 def test_a_bucket_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, refuses_a_second_run) -> None:
@@ -65,15 +81,15 @@ def test_a_bucket_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, re
 
 def test_the_lock_of_a_run_that_is_provably_gone_is_taken_over(workspace) -> None:
     place = locks.place_of(workspace)
-    place.create(locks.Lock(pid=NOBODY).model_dump_json())
+    place.create(lock(pid=NOBODY))
     with locks.environment_lock(workspace, "up"):
-        assert locks.Lock.model_validate_json(place.read()).pid == os.getpid()
+        assert locks.Lock.model_validate_json(place.read().text).pid == os.getpid()
 
 
 def test_verbs_name_the_holder_of_a_bucket_and_unlock_frees_it_by_force(clone, workspace, credentials) -> None:
     """The verbs find the bucket themselves, with the engine, from PULUMI_BACKEND_URL and the credentials."""
     backend = credentials | {"PULUMI_BACKEND_URL": workspace.backend, "PULUMI_CONFIG_PASSPHRASE": "dev"}
-    locks.place_of(workspace).create(locks.Lock(user="aiko", host="elsewhere", pid=7, verb="up").model_dump_json())
+    locks.place_of(workspace).create(lock(user="aiko", host="elsewhere", pid=7, verb="up"))
     refused = clone.inv("up", "network", "--env", "dev", "--yes", **backend)
     assert refused.code == 1
     assert "dev is being changed by aiko@elsewhere process 7 (up), since" in refused.err
@@ -83,6 +99,24 @@ def test_verbs_name_the_holder_of_a_bucket_and_unlock_frees_it_by_force(clone, w
     freed = clone.inv("unlock", "all", "--env", "dev", "--force", **backend)
     assert freed.code == 0, freed.said
     assert locks.place_of(workspace).read() is None
+
+
+def test_the_engines_own_locks_in_a_bucket_are_shown_and_freed(clone, bucket, workspace, credentials) -> None:
+    backend = credentials | {"PULUMI_BACKEND_URL": workspace.backend, "PULUMI_CONFIG_PASSPHRASE": "dev"}
+    init = ["pulumi", "stack", "init", "--no-select", "dev", "--cwd", "projects/network"]
+    made = clone.shell("\n".join([*(f"export {n}={shlex.quote(v)}" for n, v in backend.items()), shlex.join(init)]))
+    assert made.code == 0, made.said
+    left = {"pid": NOBODY, "username": "aiko", "hostname": socket.gethostname(), "timestamp": "2026-01-01T00:00:00Z"}
+    key = "team/.pulumi/locks/organization/txmon-network/dev/1b2c.json"
+    clone.client("s3").put_object(Bucket=bucket, Key=key, Body=json.dumps(left))
+    shown = clone.inv("status", "--env", "dev", **backend)
+    assert shown.code == 0, shown.said
+    assert re.search(rf"^network .* aiko@\S+ process {NOBODY}, which is gone, since \d+ d", shown.out, re.MULTILINE)
+    freed = clone.inv("unlock", "network", "--env", "dev", **backend)
+    assert freed.code == 0, freed.said
+    assert "freed the lock of aiko@" in freed.err
+    assert "WARN" not in shown.said + freed.said
+    assert locks.stack_locks(workspace) == {}
 
 
 @pytest.mark.parametrize("verb", [("status",), ("up", "network", "--yes"), ("unlock", "all")])

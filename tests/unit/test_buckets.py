@@ -8,6 +8,7 @@ from botocore.stub import Stubber
 
 from shared.deploy import locks
 from shared.deploy.buckets import ObjectPlace
+from shared.deploy.places import Found, store_of
 from shared.errors import TxmonError
 
 PROFILES = "[profile team]\naws_access_key_id = TEAM\naws_secret_access_key = secret\n"
@@ -24,7 +25,7 @@ def credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def place(url: str) -> ObjectPlace:
-    found = locks.place_of(SimpleNamespace(env="dev", backend=url))
+    found = locks.place_of(SimpleNamespace(env="dev", store=store_of(url)))
     assert isinstance(found, ObjectPlace)
     return found
 
@@ -73,11 +74,27 @@ def test_a_lock_that_is_there_or_just_being_written_is_not_made_again(code: str,
         assert not found.create("mine")
 
 
-@pytest.mark.parametrize("method", ["put_object", "get_object", "delete_object"])
-def test_what_s3_refuses_is_told_in_a_sentence(method: str) -> None:
+def test_a_lock_that_has_become_another_runs_is_neither_replaced_nor_deleted() -> None:
     found = place("s3://states?region=eu-west-1")
-    call = {"put_object": lambda: found.create("mine"), "get_object": found.read, "delete_object": found.delete}
-    stub = Stubber(found.client)
+    was = {"Bucket": "states", "Key": ".txmon/locks/dev.json", "IfMatch": "v1"}
+    with Stubber(found.client) as stub:
+        stub.add_client_error("put_object", "PreconditionFailed", expected_params=was | {"Body": b"mine"})
+        stub.add_client_error("delete_object", "PreconditionFailed", expected_params=was)
+        assert not found.replace(Found("theirs", "v1"), "mine")
+        assert not found.delete(Found("theirs", "v1"))
+
+
+@pytest.mark.parametrize("method", ["put_object", "get_object", "delete_object", "list_objects_v2"])
+def test_what_s3_refuses_is_told_in_a_sentence(method: str) -> None:
+    url = "s3://states?region=eu-west-1"
+    found, bucket = place(url), store_of(url)
+    call = {
+        "put_object": lambda: found.create("mine"),
+        "get_object": found.read,
+        "delete_object": lambda: found.delete(Found("theirs")),
+        "list_objects_v2": lambda: bucket.below("states"),
+    }
+    stub = Stubber((bucket if method == "list_objects_v2" else found).client)
     stub.add_client_error(method, "AccessDenied", "Access Denied", 403)
-    with stub, pytest.raises(TxmonError, match=r"^the lock s3://states/\S+ is out of reach: .*Access Denied$"):
+    with stub, pytest.raises(TxmonError, match=r"^s3://states/\S* is out of reach: .*Access Denied; check PULUMI_B"):
         call[method]()

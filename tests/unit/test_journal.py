@@ -30,7 +30,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 def left() -> tuple[str, list[str]] | None:
-    found = unfinished("dev")
+    found = unfinished("dev", print)
     return found and (found[0].verb, found[1])
 
 
@@ -52,6 +52,18 @@ def test_what_a_later_run_has_settled_is_not_left(ran) -> None:
     assert left() == ("deploy-all", ["data", "monitoring"])
     ran("deploy-all", "data", "monitoring", data="succeeded", monitoring="succeeded")
     assert left() is None
+
+
+@pytest.mark.parametrize("text", ["", '{"verb": "up"', '{"verb": "up"}', "\x00\x00"])
+def test_a_damaged_record_is_said_so_and_does_not_count(ran, tmp_path: Path, text: str) -> None:
+    ran("deploy-all", "network", network="failed")
+    damaged = tmp_path / "9-up-dev/run.json"
+    damaged.parent.mkdir()
+    damaged.write_text(text)
+    said: list[str] = []
+    assert journal.last_run("dev", said.append).verb == "deploy-all"
+    assert unfinished("dev", said.append)[1] == ["network"]
+    assert said == [f"{damaged} cannot be read and does not count: ./inv status --env dev tells what is deployed"] * 2
 
 
 def test_the_newest_run_goes_first(ran) -> None:

@@ -1,24 +1,45 @@
+import json
 import os
 import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from shared.deploy import journal, locks, session
+from shared.deploy import commands, journal, locks, session, unlocking
 from shared.deploy.journal import Journal
 from shared.deploy.operation import Action, Operation, Status
+from shared.deploy.places import FilePlace, Folder
 from shared.errors import TxmonError
+from shared.layers import LAYERS, project
 
 NOBODY = 2**22 + 1
 """Above the highest process number that Linux gives."""
+DAMAGED = ["", "{", '{"user": "aiko"}', "null"]
+"""What a full disk, a power cut or a hand may leave of a lock."""
+
+
+def lock(**changes: object) -> str:
+    """This process's lock, with changes."""
+    return locks.Lock.own("up").model_copy(update=changes).model_dump_json()
+
+
+def allowed(_: str) -> bool:
+    return True
+
+
+def forbidden(_: str) -> bool:
+    return False
 
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(journal, "RUNS", tmp_path / "runs")
-    return SimpleNamespace(env="dev", backend=f"file://{tmp_path}")
+    return SimpleNamespace(env="dev", store=Folder(tmp_path))
 
 
 def test_an_environment_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, refuses_a_second_run) -> None:
@@ -36,37 +57,37 @@ def test_a_run_that_fails_frees_the_environment(workspace) -> None:
 
 def test_the_lock_of_a_run_that_is_provably_gone_is_taken_over(workspace) -> None:
     place = locks.place_of(workspace)
-    assert place.create(locks.Lock(pid=NOBODY).model_dump_json())
+    assert place.create(lock(pid=NOBODY))
     with locks.environment_lock(workspace, "up"):
-        assert locks.Lock.model_validate_json(place.read()).pid == os.getpid()
+        assert locks.Lock.model_validate_json(place.read().text).pid == os.getpid()
 
 
 def test_the_lock_of_another_host_is_never_taken_over(workspace) -> None:
-    locks.place_of(workspace).create(locks.Lock(pid=NOBODY, host="elsewhere").model_dump_json())
+    locks.place_of(workspace).create(lock(pid=NOBODY, host="elsewhere"))
     with (
         pytest.raises(TxmonError, match=r"\./inv unlock all --env dev --force"),
         locks.environment_lock(workspace, "up"),
     ):
         pytest.fail("the other run is still at work")
     with pytest.raises(TxmonError, match="it may still be at work"):
-        locks.free_environment(workspace, force=False)
-    assert locks.free_environment(workspace, force=True).host == "elsewhere"
+        locks.free_environment(workspace, forbidden)
+    assert locks.free_environment(workspace, allowed).host == "elsewhere"
 
 
 def test_a_lock_that_is_taken_while_another_is_freed_is_respected(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     place = locks.place_of(workspace)
-    place.create(locks.Lock(host="elsewhere").model_dump_json())
+    place.create(lock(host="elsewhere"))
     found = [None, place.read()]
-    monkeypatch.setattr(locks.FilePlace, "read", lambda _: found.pop(0))
+    monkeypatch.setattr(FilePlace, "read", lambda _: found.pop(0))
     with pytest.raises(TxmonError, match="@elsewhere"), locks.environment_lock(workspace, "up"):
         pytest.fail("the other run has begun")
 
 
 def test_a_run_whose_lock_was_freed_by_force_leaves_the_next_ones_alone(workspace) -> None:
     with locks.environment_lock(workspace, "up"):
-        assert locks.free_environment(workspace, force=True)
+        assert locks.free_environment(workspace, allowed)
         assert locks.place_of(workspace).create("the next one's")
-    assert locks.place_of(workspace).read() == "the next one's"
+    assert locks.place_of(workspace).read().text == "the next one's"
 
 
 def test_a_lock_is_not_there_before_it_says_whose_it_is(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,37 +101,153 @@ def test_a_lock_is_not_there_before_it_says_whose_it_is(workspace, monkeypatch: 
     monkeypatch.setattr(Path, "write_text", watched)
     assert place.create("whose")
     assert found == [None, None]
-    assert place.read() == "whose"
+    assert place.read().text == "whose"
+
+
+def test_of_runs_that_take_over_the_same_lock_at_once_one_gets_it(workspace) -> None:
+    def take_over(number: int) -> bool:
+        return place.replace(abandoned, f"run {number}")
+
+    place = locks.place_of(workspace)
+    for _ in range(20):
+        place.create(lock(pid=NOBODY))
+        abandoned = place.read()
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(take_over, range(8))) == 1
+        assert place.delete(place.read())
+
+
+def test_a_run_that_finds_an_abandoned_lock_taken_over_leaves_the_next_owner_alone(
+    workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = locks.place_of(workspace)
+    place.create(lock(host="elsewhere"))
+    abandoned = place.read().__class__(lock(pid=NOBODY))
+    found = [abandoned, place.read(), place.read(), place.read()]
+    monkeypatch.setattr(FilePlace, "read", lambda _: found.pop(0))
+    with pytest.raises(TxmonError, match="@elsewhere"), locks.environment_lock(workspace, "up"):
+        pytest.fail("the other run has taken it over")
+    assert not place.delete(abandoned)
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_lock_of_the_environment_is_an_unknown_owners_and_is_freed_by_force(workspace, text: str) -> None:
+    place = locks.place_of(workspace)
+    place.create(text)
+    with (
+        pytest.raises(TxmonError, match=rf"dev is being changed by an unknown owner \({place} cannot be read\)"),
+        locks.environment_lock(workspace, "up"),
+    ):
+        pytest.fail("somebody may be at work")
+    with pytest.raises(TxmonError, match=r"\./inv unlock all --env dev --force$"):
+        locks.free_environment(workspace, forbidden)
+    assert "unknown owner" in str(locks.free_environment(workspace, allowed))
+    assert place.read() is None
+
+
+def engines_lock(workspace, layer: str, text: str | None = None, **changes: object) -> None:
+    held = {"pid": NOBODY, "username": "aiko", "hostname": socket.gethostname(), "timestamp": datetime.now(UTC)}
+    said = json.dumps(held | changes, default=str) if text is None else text
+    assert workspace.store.at(f"{locks.ENGINES}/{project(layer)}/{workspace.env}/1b2c.json").create(said)
+
+
+def test_all_locks_of_the_engine_are_named_at_once(workspace) -> None:
+    locks.require_unlocked(workspace)
+    engines_lock(workspace, "network")
+    with pytest.raises(
+        TxmonError, match=rf"^network is locked by aiko@\S+ process {NOBODY}, which is gone, .*k netw"
+    ):
+        locks.require_unlocked(workspace)
+    engines_lock(workspace, "data", hostname="elsewhere")
+    with pytest.raises(TxmonError) as told:
+        locks.require_unlocked(workspace)
+    assert "; network is locked by aiko" in str(told.value)
+    assert "data is locked by aiko@elsewhere" in str(told.value)
+    assert str(told.value).endswith("wait for the end, or if it hangs: ./inv unlock all --env dev")
+
+
+def test_locks_of_other_environments_and_products_are_not_ours(workspace) -> None:
+    for stack in ("txmon-network/prod", "fraud/dev"):
+        assert workspace.store.at(f"{locks.ENGINES}/{stack}/1b2c.json").create(lock())
+    locks.require_unlocked(workspace)
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_lock_of_the_engine_is_an_unknown_owners(workspace, text: str) -> None:
+    engines_lock(workspace, "network", text)
+    with pytest.raises(TxmonError, match="network is locked by an unknown owner"):
+        locks.require_unlocked(workspace)
+    with pytest.raises(TxmonError, match=r"may still be at work; wait, or free it with .* --force"):
+        locks.free_stack(workspace, "network", forbidden)
 
 
 def test_a_lock_says_whose_it_is_since_when_and_whether_the_owner_is_gone() -> None:
-    held = locks.Lock(
-        user="aiko", host=socket.gethostname(), pid=NOBODY, since=datetime.now(UTC) - timedelta(minutes=2)
-    )
-    assert str(held).startswith(f"aiko@{socket.gethostname()} process {NOBODY}, which is gone, since 12")
+    since = datetime.now(UTC) - timedelta(hours=3, minutes=20)
+    held = locks.Lock.own("").model_copy(update={"user": "aiko", "pid": NOBODY, "since": since})
+    assert str(held) == f"aiko@{socket.gethostname()} process {NOBODY}, which is gone, since 3 h 20 min"
+
+
+@pytest.mark.parametrize(
+    ("age", "words"),
+    [
+        ({"milliseconds": 300}, "0 s"),
+        ({"seconds": 59}, "59 s"),
+        ({"seconds": 125}, "2 min 5 s"),
+        ({"hours": 3}, "3 h"),
+        ({"days": 2, "hours": 1, "minutes": 59}, "2 d 1 h"),
+    ],
+)
+def test_an_age_is_told_in_the_units_of_its_size(age: dict[str, int], words: str) -> None:
+    assert locks.in_words(timedelta(**age)) == words
+
+
+def test_a_process_that_began_after_the_lock_is_not_its_owner() -> None:
+    """The number of a process is given again, after a restart of the host above all."""
+    mine = locks.Lock.own("up")
+    assert not mine.abandoned
+    assert mine.model_copy(update={"since": mine.since - timedelta(days=1)}).abandoned
+    assert not mine.model_copy(update={"since": mine.since - timedelta(days=1), "host": "elsewhere"}).abandoned
+
+
+@pytest.mark.parametrize(
+    ("terminal", "said", "freed"), [(True, "yes", True), (True, "no", False), (False, "yes", False)]
+)
+def test_unlock_asks_at_a_terminal_where_the_owner_may_still_be_at_work(
+    workspace, monkeypatch: pytest.MonkeyPatch, *, terminal: bool, said: str, freed: bool
+) -> None:
+    locks.place_of(workspace).create(lock(host="elsewhere"))
+    workspace.missing_stacks = lambda: list(LAYERS)
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal)
+    monkeypatch.setattr(commands.Console, "input", lambda _, question, **__: asked.append(question) or said)
+    asked: list[str] = []
+    refused = nullcontext() if freed else pytest.raises(TxmonError, match=r"\./inv unlock all --env dev --force$")
+    with refused:
+        unlocking.unlock_all(workspace, print, force=False)
+    assert (locks.place_of(workspace).read() is None) is freed
+    assert len(asked) == terminal
 
 
 def test_a_run_is_written_down_from_its_first_moment(workspace) -> None:
     made = Journal(workspace, "deploy-all", ["network", "data"])
-    record = journal.last_run("dev")
+    record = journal.last_run("dev", print)
     assert (record.verb, record.result, record.wanted) == ("deploy-all", "running", ["network", "data"])
     operation = Operation("network", Action.UP, status=Status.FAILED, reason="no room")
     made.note(operation)
-    assert journal.last_run("dev").layers["network"].reason == "no room"
+    assert journal.last_run("dev", print).layers["network"].reason == "no room"
     made.end("interrupted")
     made.close()
-    assert journal.last_run("dev").result == "interrupted"
+    assert journal.last_run("dev", print).result == "interrupted"
 
 
 def test_a_run_that_raises_is_written_down_as_failed(workspace) -> None:
     made = Journal(workspace, "up", ["network"])
     made.close()
-    assert journal.last_run("dev").result == "failed"
+    assert journal.last_run("dev", print).result == "failed"
 
 
 def test_runs_of_other_environments_are_not_mixed_up(workspace) -> None:
     Journal(SimpleNamespace(env="pr-dev"), "up", []).close()
-    assert journal.last_run("dev") is None
+    assert journal.last_run("dev", print) is None
 
 
 def test_a_run_whose_process_is_gone_was_killed(workspace) -> None:
@@ -118,6 +255,8 @@ def test_a_run_whose_process_is_gone_was_killed(workspace) -> None:
     assert record.was_killed
     assert record.outcome == "killed"
     assert not journal.RunRecord(verb="up", env="dev").was_killed
+    began = datetime.now(UTC) - timedelta(days=1)
+    assert journal.RunRecord(verb="up", env="dev", began=began).was_killed  # its number is another process's now
 
 
 def test_a_session_always_looks_for_operations_that_whoever_left_in_the_middle(
