@@ -262,9 +262,8 @@ def preview(_: Context, layer: str, env: str = "local") -> int:
 def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
     """Destroy one layer, if no deployed layer reads it."""
     from shared.deploy import commands
-    from shared.environments import find_layer
 
-    return commands.destroy(workspace(env), terminal(), find_layer(layer), yes=yes)
+    return commands.destroy(workspace(env), terminal(), layer, yes=yes)
 
 
 @verb(

@@ -19,8 +19,9 @@ from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
-from shared.deploy.state import deployed_states, read_states
-from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
+from shared.deploy.state import deployed_states, read_states, removed_layers
+from shared.deploy.workspace import LOCAL_HOME, Workspace, layer_of, open_workspace
+from shared.environments import find_layer
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
 
@@ -185,7 +186,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
     run, left = found
     terminal.say(f"going on from {run.verb} of {run.began:%Y-%m-%d %H:%M:%S} UTC, which was {run.outcome}")
     gone = set(left) - LAYERS.keys()
-    if gone:
+    if gone and not run.destroys:
         raise TxmonError(
             f"{', '.join(sorted(gone))} of that run is no layer any more: check out commit {run.commit[:8]} to go on"
         )
@@ -194,7 +195,13 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
 
 
 def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
-    """Destroy one layer; refused while another deployed stack reads it."""
+    """Destroy one layer, deployed or known; refused while another deployed stack reads it.
+
+    Raises:
+        TxmonError: there is no such layer.
+    """
+    if layer not in removed_layers(map(layer_of, workspace.stacks())):
+        find_layer(layer)
     return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[layer], verb="destroy")
 
 
@@ -204,12 +211,16 @@ def destroy_all(
     *,
     yes: bool,
     parallel: int,
-    layers: Collection[str] = tuple(LAYERS),
+    layers: Collection[str] | None = None,
     verb: str = "destroy-all",
 ) -> int:
-    """Destroy layers, readers first, once nothing speaks against any of them and what goes and stays is told."""
+    """Destroy layers, readers first, once nothing speaks against any of them and what goes and stays is told.
+
+    All of them, if none are named, is what the backend holds, whether or not the repository still has it.
+    """
     programs.warm(layers=False)  # while it is found out what may be destroyed
-    states = deployed_states(workspace)
+    states = deployed_states(workspace, everywhere=True)
+    layers = [*LAYERS, *removed_layers(states)] if layers is None else layers
     readers = guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]
     if not deployed:

@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.table import Table
 
-from shared.deploy import git
+from shared.deploy import git, guards
 from shared.deploy.contract_code import FOLDERS, Kind, Shape, readers, shapes, work_tree
 from shared.deploy.state import deployed_states, nothing_deployed
 from shared.deploy.workspace import Workspace
@@ -61,21 +61,18 @@ def against_environment(workspace: Workspace) -> list[Change]:
     Raises:
         TxmonError: nothing is deployed.
     """
-    states = deployed_states(workspace)
-    if not states:
-        raise nothing_deployed(workspace)
+    states = deployed_states(workspace, everywhere=True)
     now = work_tree()
     new = shapes(now)
     old = {
         layer: _deployed(state.outputs, new.get(layer, NOTHING))
         for layer, state in states.items()
-        if VERSION in state.outputs  # else it is the stack of another repository
+        if "/" not in layer and VERSION in state.outputs  # else it is another environment's, or not of this product
     }
-    gone = {
-        (layer, output): [reader for reader, state in sorted(states.items()) if layer in state.reads]
-        for layer in old.keys() - new.keys()
-        for output in old[layer].outputs
-    }
+    if not old:
+        raise nothing_deployed(workspace)
+    read_by = guards.readers(workspace, states, old.keys() - new.keys())
+    gone = {(layer, output): sorted(names) for layer, names in read_by.items() for output in old[layer].outputs}
     kept = {layer: new[layer] for layer in old if layer in new}
     return compare(old, kept, _together(readers(now), _applications(), gone))
 

@@ -13,9 +13,9 @@ from rich.console import Console
 from shared.deploy import display
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.runner import Run
-from shared.deploy.workspace import Workspace, layer_of
+from shared.deploy.workspace import Workspace
 from shared.errors import Ended
-from shared.layers import LAYERS, readers
+from shared.layers import LAYERS, project, readers
 
 DRIFTED = 2
 """Exit code: drift was found."""
@@ -67,8 +67,8 @@ def find(workspace: Workspace, console: Console, parallel: int) -> Drift:
         TxmonError: the state backend does not answer.
         Ended: it was interrupted.
     """
-    holding = {layer_of(owner) for owner, resources in workspace.stacks().items() if resources}
-    deployed = [layer for layer in LAYERS if layer in holding]
+    stacks = workspace.stacks()
+    deployed = [layer for layer in LAYERS if stacks.get(project(layer))]
     if not deployed:
         return Drift(workspace.env, {}, [])
     with TemporaryDirectory() as folder:

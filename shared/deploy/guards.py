@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from shared.deploy.selection import relied_on
-from shared.deploy.state import LayerState, deployed_states, read_states
+from shared.deploy.state import LayerState, deployed_states, read_states, removed_layers
 from shared.deploy.workspace import Workspace
 from shared.errors import TxmonError
-from shared.layers import LAYERS, deploy_order
+from shared.layers import LAYERS, deploy_order, project
 
 
 def require_upstreams(workspace: Workspace, layers: Collection[str]) -> None:
@@ -61,20 +61,18 @@ def require_no_other_readers(
 ) -> dict[str, set[str]]:
     """No deployed stack outside of `layers` reads one of them; gives the readers of each layer.
 
-    Readers are found in `states`: those of all deployed stacks of the environment, from other repositories too.
+    Readers are found in `states`: those of all that is deployed in the backend, of other products too.
 
     Raises:
         TxmonError: names the readers.
     """
-    found = readers(states)
+    found = readers(workspace, states, layers)
     for layer in layers:
         others = found[layer] - set(layers)
         if others:
-            known = [name for name in reversed(deploy_order()) if name in others]
+            known = [name for name in [*removed_layers(others), *reversed(deploy_order())] if name in others]
             foreign = sorted(others - set(known))
-            mend = (
-                f"./inv destroy {known[0]} --env {workspace.env}" if known else f"destroy the stack of {foreign[0]}"
-            )
+            mend = f"./inv destroy {known[0]} --env {workspace.env}" if known else f"destroy the stack {foreign[0]}"
             named = known + foreign
             raise TxmonError(
                 f"{layer} is still read by {', '.join(named)}, which {'are' if len(named) > 1 else 'is'} deployed: "
@@ -83,9 +81,12 @@ def require_no_other_readers(
     return found
 
 
-def readers(states: Mapping[str, LayerState]) -> dict[str, set[str]]:
-    """Layer -> the stacks that read it, by layer or else by project."""
-    return {layer: {reader for reader, state in states.items() if layer in state.reads} for layer in LAYERS}
+def readers(workspace: Workspace, states: Mapping[str, LayerState], layers: Iterable[str]) -> dict[str, set[str]]:
+    """Layer -> what reads it in this environment, by layer or else by `project/stack`."""
+    return {
+        layer: {name for name, state in states.items() if f"{project(layer)}/{workspace.env}" in state.reads}
+        for layer in layers
+    }
 
 
 def require_unprotected(workspace: Workspace, states: Iterable[LayerState]) -> None:

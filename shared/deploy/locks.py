@@ -19,7 +19,6 @@ from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationEr
 from shared.deploy.places import Folder, Found, Place
 from shared.deploy.workspace import ROOT, Workspace, layer_of
 from shared.errors import TxmonError
-from shared.layers import project
 
 ENGINES = ".pulumi/locks/organization"
 """Where the engine keeps its locks in a backend of its own: a folder a project, in it one a stack."""
@@ -111,10 +110,10 @@ def stack_locks(workspace: Workspace) -> dict[str, AnyLock]:
     locks: dict[str, AnyLock] = {}
     for name, place in places.items():
         match name.split("/"):
-            case [owner, workspace.env, file] if owner.startswith(project("")) and file.endswith(".json"):
+            case [owner, workspace.env, file] if (layer := layer_of(owner)) and file.endswith(".json"):
                 found = place.read()
                 if found:  # else its owner has just ended
-                    locks[layer_of(owner)] = _lock(place, found)
+                    locks[layer] = _lock(place, found)
     return locks
 
 

@@ -174,5 +174,5 @@ class Run:
 
     def _message(self, layer: str) -> str:
         """What the stack's history says of this update; `./inv status` finds the sources in it."""
-        digest = sources_digest(layer, self.workspace.env)
-        return f"txmon {self.action} by {getpass.getuser()}@{socket.gethostname()}, sources {digest}"
+        done = f"txmon {self.action} by {getpass.getuser()}@{socket.gethostname()}"
+        return f"{done}, sources {sources_digest(layer, self.workspace.env)}" if self.action.is_judged else done

@@ -10,6 +10,7 @@ from typing import Any
 from shared.deploy.operation import STACK, STACK_REFERENCE
 from shared.deploy.workspace import Workspace, layer_of
 from shared.errors import TxmonError
+from shared.layers import LAYERS
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,8 @@ class LayerState:
 
     @property
     def reads(self) -> set[str]:
-        """The layers (or foreign projects) whose outputs this stack has read."""
-        return {
-            layer_of(r["id"].split("/")[-2])
-            for r in self.resources
-            if r["type"] == STACK_REFERENCE and r.get("id", "").count("/")
-        }
+        """The stacks whose outputs this one has read, as in `txmon-network/dev`, whatever the organization."""
+        return {"/".join(r.get("id", "").split("/")[-2:]) for r in self.resources if r["type"] == STACK_REFERENCE}
 
     @property
     def protected(self) -> list[str]:
@@ -111,15 +108,25 @@ def read_states(workspace: Workspace, layers: Iterable[str]) -> dict[str, LayerS
         return dict(zip(wanted, states, strict=True))
 
 
-def deployed_states(workspace: Workspace) -> dict[str, LayerState]:
-    """The state of every stack of the environment that holds something, by layer or else by project.
+def deployed_states(workspace: Workspace, *, everywhere: bool = False) -> dict[str, LayerState]:
+    """The state of every stack that holds something, in the environment or `everywhere` in the backend.
 
-    Stacks of other repositories are among them. How the last updates ended is not looked up.
+    By layer, also one that is no layer any more; stacks of other environments and products by `project/stack`.
+    How the last updates ended is not looked up.
     """
-    return {
-        layer_of(owner): LayerState(layer_of(owner), deployment, None)
-        for owner, deployment in workspace.export_all().items()
-    }
+    exported = workspace.export_all(everywhere=everywhere)
+    states = {_name(workspace, stack): deployment for stack, deployment in exported.items()}
+    return {name: LayerState(name, deployment, None) for name, deployment in states.items()}
+
+
+def _name(workspace: Workspace, stack: str) -> str:
+    owner, _, env = stack.partition("/")
+    return (env == workspace.env and layer_of(owner)) or stack
+
+
+def removed_layers(names: Iterable[str | None]) -> list[str]:
+    """Of what is deployed, by layer, what is no layer any more; its stack has outlived its program."""
+    return sorted(name for name in names if name and "/" not in name and name not in LAYERS)
 
 
 def nothing_deployed(workspace: Workspace) -> TxmonError:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,16 +14,19 @@ from typing import Any
 from shared import localcloud
 from shared.deploy import faults
 from shared.deploy.engine import Engine, find_engine
-from shared.deploy.places import Folder, Store, store_of
+from shared.deploy.places import Place, Store, store_of
 from shared.deploy.stack_files import require_readable
 from shared.environments import PROJECTS, Environment, find_environment, stack_file
 from shared.errors import TxmonError
-from shared.layers import LAYERS, PRODUCT, project
+from shared.layers import LAYERS, project
 
 ROOT = PROJECTS.parent
 LOCAL_HOME = ROOT / ".local"
-COMPRESSED = {".gz", ".zst"}
-"""How a folder's checkpoints end where the engine is told to compress them."""
+CHECKSUMS = "AWS_RESPONSE_CHECKSUM_VALIDATION"
+STACKS = ".pulumi/stacks"
+"""Where the engine keeps the checkpoints in a backend of its own."""
+CHECKPOINT = re.compile(r"(?P<stack>[^/]+/[^/]+)\.json(?P<compressed>\.gz|\.zst)?")
+"""A checkpoint's path from there; it is compressed where the engine is told to."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +51,27 @@ class Workspace:
             str(self.engine.binary),
             *arguments,
             "--stack",
-            self.env,
+            self._stack(layer),
             "--non-interactive",
             "--cwd",
             self.folder(layer),
         ]
 
     def folder(self, layer: str) -> str:
-        return str(PROJECTS / layer)
+        """Where the engine finds the layer's project. One that is no layer any more has none; to go it needs none."""
+        return str(PROJECTS / layer if layer in LAYERS else ROOT)
+
+    def _stack(self, layer: str) -> str:
+        """The layer's stack as the engine finds it from that folder."""
+        if layer in LAYERS:
+            return self.env
+        organization = "organization/" if self.store else ""
+        return f"{organization}{project(layer)}/{self.env}"
 
     def shown(self, layer: str, *arguments: str) -> str:
         """The command as a person would type it."""
-        return " ".join(["pulumi", *arguments, "--stack", self.env, "--cwd", f"projects/{layer}"])
+        cwd = ["--cwd", f"projects/{layer}"] if layer in LAYERS else []
+        return " ".join(["pulumi", *arguments, "--stack", self._stack(layer), *cwd])
 
     @property
     def backend(self) -> str:
@@ -110,48 +123,60 @@ class Workspace:
         Raises:
             TxmonError: the state backend does not answer.
         """
-        checkpoints = self._checkpoints()
+        checkpoints = self._checkpoints(self._is_here)
         if checkpoints is not None:
-            return {owner: len(deployment.get("resources") or ()) for owner, deployment in checkpoints.items()}
-        return {owner: stack.get("resourceCount") or 0 for owner, stack in self._listed().items()}
+            counts = {stack: len(deployment.get("resources") or ()) for stack, deployment in checkpoints.items()}
+        else:
+            listed = self._listed(self._is_here)
+            counts = {stack: entry.get("resourceCount") or 0 for stack, entry in listed.items()}
+        return {stack.partition("/")[0]: count for stack, count in counts.items()}
+
+    def _is_here(self, stack: str) -> bool:
+        """Whether a stack, as in `project/stack`, belongs to this environment."""
+        return stack.endswith(f"/{self.env}")
 
     @cached_property
     def store(self) -> Store | None:
         """Where the state lies, if that is a folder or a bucket."""
         return store_of(self.backend)
 
-    def _checkpoints(self) -> dict[str, dict[str, Any]] | None:
-        """The deployment of every stack of this environment in a folder backend, by project; None for other backends.
+    def _checkpoints(self, wanted: Callable[[str], bool]) -> dict[str, dict[str, Any]] | None:
+        """The deployments of the wanted stacks, by `project/stack`; None if only the engine can read them.
 
-        A folder's checkpoints are files that are replaced whole. The engine takes a tenth of a second for each.
+        Checkpoints are replaced whole, in a folder and in a bucket. The engine takes a tenth of a second for each.
         """
-        if not isinstance(self.store, Folder):
+        if self.store is None:
             return None
-        files = list((self.store.path / ".pulumi" / "stacks").glob(f"*/{self.env}.json*"))
-        if {path.suffix for path in files} & COMPRESSED:
-            return None
-        return {
-            path.parent.name: json.loads(path.read_text())["checkpoint"].get("latest") or {}
-            for path in files
-            if path.suffix == ".json"
+        files = {
+            found["stack"]: (place, found["compressed"])
+            for name, place in self.store.below(STACKS).items()
+            if (found := CHECKPOINT.fullmatch(name)) and wanted(found["stack"])
         }
+        if any(compressed for _, compressed in files.values()):
+            return None
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(files, pool.map(_deployment, (place for place, _ in files.values())), strict=True))
 
-    def _listed(self) -> dict[str, dict[str, Any]]:
-        """What the engine lists of each stack of this environment, by project."""
+    def _listed(self, wanted: Callable[[str], bool]) -> dict[str, dict[str, Any]]:
+        """What the engine lists of the wanted stacks, by `project/stack`."""
         listing = self._run("stack", "ls", "--all", "--json", "--non-interactive", "--cwd", str(ROOT))
-        stacks = [(stack["name"].split("/"), stack) for stack in json.loads(self._printed(listing, "network"))]
-        return {parts[-2]: stack for parts, stack in stacks if parts[-1] == self.env}
+        stacks = json.loads(self._printed(listing, "network"))
+        named = {"/".join(stack["name"].split("/")[-2:]): stack for stack in stacks}
+        return {stack: entry for stack, entry in named.items() if wanted(stack)}
 
-    def export_all(self) -> dict[str, dict[str, Any]]:
-        """The deployment of every stack of this environment that holds something, by project; secrets encrypted.
+    def export_all(self, *, everywhere: bool = False) -> dict[str, dict[str, Any]]:
+        """The deployment of every stack of this environment, or of the whole backend, that holds something.
+
+        By `project/stack`; what is secret in it is encrypted.
 
         Raises:
             TxmonError: the state backend does not answer.
         """
-        checkpoints = self._checkpoints()
+        wanted = (lambda _: True) if everywhere else self._is_here
+        checkpoints = self._checkpoints(wanted)
         if checkpoints is not None:
-            return {owner: deployment for owner, deployment in checkpoints.items() if deployment.get("resources")}
-        names = {owner: stack["name"] for owner, stack in self._listed().items() if stack.get("resourceCount")}
+            return {stack: deployment for stack, deployment in checkpoints.items() if deployment.get("resources")}
+        names = {stack: entry["name"] for stack, entry in self._listed(wanted).items() if entry.get("resourceCount")}
         with ThreadPoolExecutor() as pool:
             return dict(zip(names, pool.map(self._export, names.values()), strict=True))
 
@@ -208,7 +233,10 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path()}
     if environment.is_local:
         variables |= _open_local_cloud(say, port)
-    return Workspace(environment, engine, variables)
+    workspace = Workspace(environment, engine, variables)
+    if "endpoint=" in workspace.backend:  # a store that is not AWS's: it may answer without a checksum, engines warn
+        workspace = workspace.having(**{CHECKSUMS: os.environ.get(CHECKSUMS, "when_required")})
+    return workspace
 
 
 def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str, str]:
@@ -230,10 +258,18 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
     return variables
 
 
+def _deployment(place: Place) -> dict[str, Any]:
+    found = place.read()
+    try:
+        return (json.loads(found.text)["checkpoint"].get("latest") or {}) if found else {}
+    except (ValueError, KeyError):
+        raise TxmonError(f"the state {place} cannot be read; the one before it is {place}.bak") from None
+
+
 def _relative(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
 
 
-def layer_of(owner: str) -> str:
-    """`network` for the project `txmon-network`; a project of another product as it is."""
-    return owner.removeprefix(f"{PRODUCT}-")
+def layer_of(owner: str) -> str | None:
+    """`network` for the project `txmon-network`, a layer's or one's that was a layer; None for other products'."""
+    return owner.removeprefix(project("")) if owner.startswith(project("")) else None

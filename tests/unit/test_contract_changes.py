@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -280,23 +281,24 @@ Deployed = Callable[..., list[Change]]
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """The changes against an environment where every layer exports its example, but for data's outputs.
 
-    Beside the layers a stack `billing` of another repository reads streaming.
+    Beside the layers a stack of another repository reads streaming, and another environment has outputs of its own.
     """
 
     def changed(**outputs: Any) -> list[Change]:
-        exports = {layer: contract.example() for layer, contract in CONTRACTS.items()} | {"billing": {"bill": 1}}
+        exports = {layer: contract.example() for layer, contract in CONTRACTS.items()}
         exports["data"] |= outputs
+        exports |= {"billing/live": {"bill": 1}, "txmon-network/prod": exports["network"] | {"old": "of prod"}}
         states = {layer: stack(layer, exports[layer]) for layer in exports}
-        monkeypatch.setattr(contract_changes, "deployed_states", lambda _: states)
-        return contract_changes.against_environment(None)
+        monkeypatch.setattr(contract_changes, "deployed_states", lambda _, **__: states)
+        return contract_changes.against_environment(SimpleNamespace(env="dev"))
 
     return changed
 
 
 def stack(layer: str, outputs: dict[str, Any]) -> LayerState:
-    """The state of a stack with these outputs, which has read streaming if it is monitoring or billing."""
+    """The state of a stack with these outputs, which has read streaming if it is monitoring or of billing."""
     resources = [{"type": STACK, "outputs": outputs}]
-    if layer in {"monitoring", "billing"}:
+    if layer in {"monitoring", "billing/live"}:
         resources.append({"type": STACK_REFERENCE, "id": "organization/txmon-streaming/dev"})
     return LayerState(layer, {"resources": resources}, None)
 
@@ -341,12 +343,12 @@ def test_a_deployed_layer_that_is_no_more_takes_all_its_outputs_from_those_who_h
     found = deployed()
     assert {(each.layer, each.what) for each in found} == {("streaming", "removed")}
     assert {each.output for each in found} == CONTRACTS["streaming"].promises().keys()
-    assert {each.readers[-2:] for each in found} == {("billing", "monitoring")}
+    assert {each.readers[-2:] for each in found} == {("billing/live", "monitoring")}
     assert all("read it: let them stop first" in each.fault for each in found)
 
 
 def test_an_environment_that_holds_nothing_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contract_changes, "deployed_states", lambda _: {})
+    monkeypatch.setattr(contract_changes, "deployed_states", lambda _, **__: {})
     workspace = Workspace(environment("dev"), None, {})
     with pytest.raises(TxmonError, match=r"nothing is deployed in dev: \./inv deploy-all --env dev"):
         contract_changes.against_environment(workspace)

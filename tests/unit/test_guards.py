@@ -63,13 +63,13 @@ def test_an_upstream_that_is_not_as_it_should_be_is_named_with_what_mends_it(sta
 
 
 def reading(**reads: set[str]) -> dict[str, LayerState]:
-    """Deployed stacks, and the layers that each reads."""
+    """Deployed stacks, and the layers that each reads; `fraud__live` stands for `fraud/live`."""
 
     def reference(layer: str) -> dict[str, str]:
         return {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project(layer)}/dev"}
 
     return {
-        reader: LayerState(reader, {"resources": [reference(layer) for layer in layers]}, None)
+        reader.replace("__", "/"): LayerState(reader, {"resources": [reference(layer) for layer in layers]}, None)
         for reader, layers in reads.items()
     }
 
@@ -82,9 +82,23 @@ def test_a_layer_that_a_deployed_layer_reads_may_not_go() -> None:
 
 
 def test_a_reader_from_another_repository_blocks_too() -> None:
-    states = reading(fraud={"streaming"})
-    with pytest.raises(TxmonError, match="streaming is still read by fraud, which is deployed"):
+    states = reading(fraud__live={"streaming"})
+    message = "streaming is still read by fraud/live, which is deployed: destroy the stack fraud/live first"
+    with pytest.raises(TxmonError, match=message):
         guards.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
+
+
+def test_a_reader_of_the_layer_in_another_environment_does_not_block() -> None:
+    reference = {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project('network')}/prod"}
+    states = {f"{project('data')}/prod": LayerState("data", {"resources": [reference]}, None)}
+    assert guards.require_no_other_readers(AnyWorkspace(), states, ["network"]) == {"network": set()}
+
+
+def test_a_reader_that_is_no_layer_any_more_is_destroyed_by_its_name() -> None:
+    states = reading(ledger={"network"}, data={"network"})
+    message = r"network is still read by ledger, data, which are deployed: \./inv destroy ledger --env dev first"
+    with pytest.raises(TxmonError, match=message):
+        guards.require_no_other_readers(AnyWorkspace(), states, ["network"])
 
 
 def test_readers_that_go_too_do_not_block_and_are_given_as_the_order() -> None:
@@ -94,12 +108,15 @@ def test_readers_that_go_too_do_not_block_and_are_given_as_the_order() -> None:
     assert readers["monitoring"] == set()
 
 
-def test_a_stack_reference_is_found_in_the_state_by_the_project_it_names() -> None:
+def test_a_stack_reference_is_found_in_the_state_by_the_name_it_has() -> None:
     resources = [
         {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project('security')}/dev"},
         {"type": "pulumi:pulumi:StackReference", "id": "organization/elsewhere/dev"},
     ]
-    assert LayerState("data", {"resources": resources}, None).reads == {"security", "elsewhere"}
+    assert LayerState("data", {"resources": resources}, None).reads == {
+        f"{project('security')}/dev",
+        "elsewhere/dev",
+    }
 
 
 def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
