@@ -48,6 +48,19 @@ def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> lis
             pages=True,
         ),
         Alarm(
+            "stream-unread",
+            Expression(
+                # Who reads nothing sends neither a count nor an age. Where nothing comes in, there is no figure.
+                "0.9 * incoming - FILL(read, 0)",
+                {"incoming": metric("IncomingRecords"), "read": metric("GetRecords.Records")},
+            ),
+            above(0, THREE_OF_THREE, seconds=FIVE_MINUTES),
+            "For a quarter of an hour less was read from the stream than came in: the consumer stands still, or leaves"
+            " out a shard. Look whether it runs, then for its errors in the application log. What nobody reads within"
+            " the stream's retention is lost.",
+            pages=True,
+        ),
+        Alarm(
             "stream-write-throttled",
             metric("WriteProvisionedThroughputExceeded"),
             above(0),

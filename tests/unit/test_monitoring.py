@@ -238,6 +238,22 @@ def test_thresholds_follow_the_stream(run_layer: RunLayer) -> None:
     assert not any(each.get("returnData") for each in operands)
 
 
+@every_environment
+def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run_layer: RunLayer, env: str) -> None:
+    alarm = alarms(run_layer("monitoring", env))["stream-unread"]
+    result, *operands = alarm["metricQueries"]
+    metrics = {each["id"]: each["metric"] for each in operands}
+    assert {key: (metric["metricName"], metric["stat"], metric["period"]) for key, metric in metrics.items()} == {
+        "incoming": ("IncomingRecords", "Sum", 300),
+        "read": ("GetRecords.Records", "Sum", 300),
+    }
+    # Nothing read is 0; where nothing came in there is nothing to read.
+    assert result["expression"] == "0.9 * incoming - FILL(read, 0)"
+    assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["treatMissingData"] == "notBreaching"
+    assert (alarm["datapointsToAlarm"], alarm["evaluationPeriods"]) == (3, 3)
+
+
 def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer: RunLayer) -> None:
     [query] = alarms(run_layer("monitoring", "dev"))["endpoint-packets-dropped"]["metricQueries"]
     assert f"\"VPC Id\" = '{NETWORK['vpc_id']}'" in query["expression"]
@@ -255,6 +271,7 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
     ends = {part.removeprefix(f"transaction-monitoring-{env}-") for part in parts}
     assert ends >= {
         "stream-iterator-age",
+        "stream-unread",
         "stream-write-throttled",
         "database-down",
         "cache-1-evictions",
