@@ -27,14 +27,14 @@ once_admitted = ResourceOptions.merge(layer.opts, ResourceOptions(depends_on=adm
 events.tell_of_calls(layer, alerts, rules, watching, once_admitted)
 events.tell_of_database(layer, alerts, data, once_admitted)
 
-watched.count_errors(layer, logs.group.name)
+watched.count_lines(layer, logs.group.name)
 table = [
     *watched.stream_alarms(config, streaming),
     *watched.dead_letter_alarms(streaming),
     *watched.database_alarms(config, data),
     *watched.cache_alarms(data),
     *watched.network_alarms(network),
-    *watched.own_alarms(layer, alerts.name),
+    *watched.own_alarms(layer, config, alerts.name),
 ]
 alarms = watch(layer, alerts, table)
 paging = page(layer, alerts, table, alarms)

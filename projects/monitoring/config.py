@@ -68,7 +68,7 @@ class MonitoringConfig(LayerConfig):
     """The part of PostgreSQL's first disk that must stay free; RDS grows the disk at 10 %."""
 
     expects_traffic: bool = True
-    """Whether a quarter of an hour without a transaction is an alarm."""
+    """Whether a quarter of an hour without a transaction, or without a heartbeat in the logs, is an alarm."""
 
     mask_personal_data: bool = True
     """Mask card numbers and e-mail addresses in the application logs."""

@@ -16,7 +16,9 @@ from shared.layer import Layer
 MIB = 1024**2
 GIB = 1024**3
 
-ERRORS = "ApplicationErrors"
+ERRORS, HEARTBEATS = "ApplicationErrors", "ApplicationHeartbeats"
+COUNTED = {"application-errors": ("ERROR", ERRORS), "application-heartbeats": ("HEARTBEAT", HEARTBEATS)}
+"""By resource type: the word in a line of the applications' logs, and the metric that counts such lines."""
 
 QUARTER_HOUR = (15, 15)
 THREE_OF_THREE = (3, 3)
@@ -55,9 +57,9 @@ def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> lis
                 {"incoming": metric("IncomingRecords"), "read": metric("GetRecords.Records")},
             ),
             above(0, THREE_OF_THREE, seconds=FIVE_MINUTES),
-            "For a quarter of an hour less was read from the stream than came in: the consumer stands still, or leaves"
-            " out a shard. Look whether it runs, then for its errors in the application log. What nobody reads within"
-            " the stream's retention is lost.",
+            "For a quarter of an hour less was read from the stream than came in: the consumer stands still, or"
+            " leaves out a shard. Look whether it runs, then for its errors in the application log. What nobody reads"
+            " within the stream's retention is lost.",
             pages=True,
         ),
         Alarm(
@@ -240,6 +242,15 @@ def _node_alarms(data: DataContract, number: int, node: Output[str]) -> list[Ala
     name = f"cache-{number}"
     return [
         Alarm(
+            f"{name}-down",
+            metric("CPUUtilization", "SampleCount"),
+            # Longer than ElastiCache takes to put another node in its place.
+            below(1, QUARTER_HOUR, missing="breaching"),
+            "A node of Redis has sent no sign of life for a quarter of an hour, and no other has taken its place."
+            " Look at the cluster's events; if the other node goes too, the history is lost.",
+            pages=True,
+        ),
+        Alarm(
             f"{name}-memory",
             metric("DatabaseMemoryUsagePercentage", "Maximum"),
             above(80, missing="missing"),
@@ -319,12 +330,16 @@ def network_alarms(network: NetworkContract) -> list[Alarm]:
     ]
 
 
-def own_alarms(layer: Layer, topic_name: Output[str]) -> list[Alarm]:
-    """Of what this layer makes: the applications' errors, and the telling itself."""
-    return [
+def own_alarms(layer: Layer, config: MonitoringConfig, topic_name: Output[str]) -> list[Alarm]:
+    """Of what this layer makes: what the applications log, and the telling itself."""
+
+    def counted(name: str) -> Metric:
+        return Metric(log_namespace(layer), name, {}, "Sum")
+
+    table = [
         Alarm(
             "application-errors",
-            Metric(error_namespace(layer), ERRORS, {}, "Sum"),
+            counted(ERRORS),
             above(0, ONCE, seconds=FIVE_MINUTES),
             "An application logged an ERROR. Read it with the saved query 'errors' of Logs Insights.",
         ),
@@ -336,23 +351,35 @@ def own_alarms(layer: Layer, topic_name: Output[str]) -> list[Alarm]:
             " refuses.",
         ),
     ]
+    if config.expects_traffic:
+        silent = Alarm(
+            "application-silent",
+            counted(HEARTBEATS),
+            below(1, QUARTER_HOUR, missing="breaching"),
+            "No application has logged a HEARTBEAT for a quarter of an hour: none runs, or none can log, and then no"
+            " ERROR is heard of either. Look whether they run, then at their roles and the VPC endpoint of logs.",
+        )
+        table.append(silent)
+    return table
 
 
-def error_namespace(layer: Layer) -> str:
+def log_namespace(layer: Layer) -> str:
+    """Of the metrics that are made from the applications' logs."""
     return f"TransactionMonitoring/{layer.suffix}"
 
 
-def count_errors(layer: Layer, log_group_name: Output[str]) -> aws.cloudwatch.LogMetricFilter:
-    """Make a metric of the applications' log lines that hold ERROR."""
-    return aws.cloudwatch.LogMetricFilter(
-        layer.names.logical("application-errors"),
-        log_group_name=log_group_name,
-        pattern="ERROR",
-        metric_transformation={
-            "name": ERRORS,
-            "namespace": error_namespace(layer),
-            "value": "1",
-            "default_value": "0",
-        },
-        opts=layer.opts,
-    )
+def count_lines(layer: Layer, log_group_name: Output[str]) -> None:
+    """Make a metric of the applications' log lines that hold a word."""
+    for resource_type, (word, metric) in COUNTED.items():
+        aws.cloudwatch.LogMetricFilter(
+            layer.names.logical(resource_type),
+            log_group_name=log_group_name,
+            pattern=word,
+            metric_transformation={
+                "name": metric,
+                "namespace": log_namespace(layer),
+                "value": "1",
+                "default_value": "0",
+            },
+            opts=layer.opts,
+        )

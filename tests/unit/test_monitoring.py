@@ -173,7 +173,7 @@ def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missin
 ) -> None:
     table = alarms(run_layer("monitoring", "prod"))
     breaching = {name for name, alarm in table.items() if alarm["treatMissingData"] == "breaching"}
-    assert breaching == {"database-down", "stream-silent"}
+    assert breaching == {"database-down", "cache-1-down", "cache-2-down", "stream-silent", "application-silent"}
     for name, alarm in table.items():
         if alarm.get("statistic") == "Sum" and name not in breaching:
             assert alarm["treatMissingData"] == "notBreaching"
@@ -184,6 +184,9 @@ def test_alarms_that_need_a_figure_below_the_threshold_ask_for_it(run_layer: Run
     below = {name for name, alarm in table.items() if alarm["comparisonOperator"] == "LessThanThreshold"}
     assert below == {
         "stream-silent",
+        "application-silent",
+        "cache-1-down",
+        "cache-2-down",
         "database-down",
         "database-cpu-credits",
         "database-memory",
@@ -199,9 +202,8 @@ def test_thresholds_follow_the_profile(run_layer: RunLayer) -> None:
     assert prod["stream-iterator-age"]["threshold"] == 60_000
     assert dev["database-storage"]["threshold"] == 4 * 1024**3
     assert prod["database-storage"]["threshold"] == 3 * 1024**3  # 15 % of the example's 20 GiB
-    assert "stream-silent" not in dev
-    assert "stream-silent" in prod
-    assert prod.keys() - dev.keys() == {"stream-silent"}
+    assert prod.keys() - dev.keys() == {"stream-silent", "application-silent"}
+    assert dev.keys() <= prod.keys()
 
 
 def test_thresholds_follow_the_sizes_that_data_deployed(run_layer: RunLayer) -> None:
@@ -274,6 +276,8 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
         "stream-unread",
         "stream-write-throttled",
         "database-down",
+        "cache-1-down",
+        "cache-2-down",
         "cache-1-evictions",
         "cache-2-evictions",
     }
@@ -296,17 +300,18 @@ def test_every_alarm_is_exported_and_its_name_lets_it_publish(
 
 
 @every_environment
-def test_errors_of_the_applications_are_counted_into_the_metric_that_is_watched(
+def test_errors_and_heartbeats_of_the_applications_are_counted_into_the_metrics_that_are_watched(
     run_layer: RunLayer, env: str
 ) -> None:
     run = run_layer("monitoring", env)
-    counted = run.one("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-    assert counted["logGroupName"] == run.exports["log_group_name"]
-    watched = alarms(run)["application-errors"]
-    assert (watched["namespace"], watched["metricName"]) == (
-        counted["metricTransformation"]["namespace"],
-        counted["metricTransformation"]["name"],
-    )
+    filters = [each.inputs for each in run.all("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
+    assert {each["logGroupName"] for each in filters} == {run.exports["log_group_name"]}
+    counted = {each["pattern"]: each["metricTransformation"] for each in filters}
+    watched = {"ERROR": "application-errors"} | ({"HEARTBEAT": "application-silent"} if env == "prod" else {})
+    assert counted.keys() == {"ERROR", "HEARTBEAT"}
+    for word, name in watched.items():
+        alarm = alarms(run)[name]
+        assert (alarm["namespace"], alarm["metricName"]) == (counted[word]["namespace"], counted[word]["name"])
 
 
 # The topic
