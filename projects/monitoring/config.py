@@ -8,7 +8,7 @@ import pulumi
 from pulumi.runtime.config import is_config_secret
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from shared.config import LayerConfig, LogRetentionDays, Structured, refusal
+from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Structured, refusal
 from shared.environments import suggestion
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
@@ -64,8 +64,9 @@ class MonitoringConfig(LayerConfig):
     iterator_age_seconds: PositiveInt = 60
     """How far the consumer may fall behind the stream before the alarm."""
 
-    free_storage_percent: Annotated[int, Field(ge=5, le=50)] = 15
-    """The part of PostgreSQL's first disk that must stay free; RDS grows the disk at 10 %."""
+    # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
+    free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5
+    """The part of PostgreSQL's first disk that must stay free. RDS grows the disk at 10 %; below, it could not."""
 
     expects_traffic: bool = True
     """Whether a quarter of an hour without a transaction, or without a heartbeat in the logs, is an alarm."""
@@ -73,7 +74,7 @@ class MonitoringConfig(LayerConfig):
     mask_personal_data: bool = True
     """Mask card numbers and e-mail addresses in the application logs."""
 
-    routine_secret_readers: Annotated[tuple[str, ...], Structured] = ("role/txmon-deploy-*",)
+    routine_secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = ("role/txmon-deploy-*",)
     """Who reads the secrets as a matter of course beside the consumer, as the end of an IAM ARN with `*`."""
 
     monthly_budget_usd: NonNegativeInt = 1200

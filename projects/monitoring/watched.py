@@ -165,8 +165,10 @@ def database_alarms(config: MonitoringConfig, data: DataContract) -> list[Alarm]
             "database-storage",
             metric("FreeStorageSpace", "Minimum"),
             low(part_of_disk, missing="missing"),
-            "PostgreSQL's disk is running full, and a full disk stops all writes. If RDS has not grown it, raise"
-            " postgresMaxStorageGib.",
+            "PostgreSQL's disk is nearly full though RDS should have grown it, and a full disk stops all writes. The"
+            " instance's events say why: raise postgresMaxStorageGib in data if it is reached; after a growth RDS"
+            " waits six hours, so until then drop old partitions.",
+            pages=True,
         ),
         Alarm(
             "database-connections",

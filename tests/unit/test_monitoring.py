@@ -200,8 +200,6 @@ def test_thresholds_follow_the_profile(run_layer: RunLayer) -> None:
     dev, prod = alarms(run_layer("monitoring", "dev")), alarms(run_layer("monitoring", "prod"))
     assert dev["stream-iterator-age"]["threshold"] == 300_000
     assert prod["stream-iterator-age"]["threshold"] == 60_000
-    assert dev["database-storage"]["threshold"] == 4 * 1024**3
-    assert prod["database-storage"]["threshold"] == 3 * 1024**3  # 15 % of the example's 20 GiB
     assert prod.keys() - dev.keys() == {"stream-silent", "application-silent"}
     assert dev.keys() <= prod.keys()
 
@@ -221,6 +219,17 @@ def test_thresholds_follow_the_sizes_that_data_deployed(run_layer: RunLayer) -> 
     assert big["database-memory"]["threshold"] == 16 * small["database-memory"]["threshold"]
     assert (small["cache-1-cpu"]["metricName"], small["cache-1-cpu"]["threshold"]) == ("CPUUtilization", 45)
     assert (big["cache-1-cpu"]["metricName"], big["cache-1-cpu"]["threshold"]) == ("EngineCPUUtilization", 90)
+
+
+@every_environment
+def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_layer: RunLayer, env: str) -> None:
+    storage = alarms(run_layer("monitoring", env))["database-storage"]
+    first_disk = DATA["rds_storage_gib"] * 1024**3
+    assert storage["threshold"] == first_disk * 0.05
+    # RDS grows any disk, this or a larger one, at 10 % free that lasted five minutes.
+    assert storage["threshold"] < first_disk * 0.1
+    assert storage["period"] * storage["datapointsToAlarm"] > 300
+    assert "grown" in storage["alarmDescription"]
 
 
 def test_thresholds_follow_the_stream(run_layer: RunLayer) -> None:
@@ -276,6 +285,7 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
         "stream-unread",
         "stream-write-throttled",
         "database-down",
+        "database-storage",
         "cache-1-down",
         "cache-2-down",
         "cache-1-evictions",
@@ -605,7 +615,8 @@ def test_local_has_exactly_development_s_settings() -> None:
         ({"iteratorAge": 5}, "did you mean 'iteratorAgeSeconds'?"),
         ({"iteratorAgeSeconds": 0}, "iteratorAgeSeconds: input should be greater than 0, not 0"),
         ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
-        ({"freeStoragePercent": 60}, "freeStoragePercent: input should be less than or equal to 50, not 60"),
+        ({"freeStoragePercent": 10}, "freeStoragePercent: input should be less than or equal to 9, not 10"),
+        ({"routineSecretReaders": ["deployers"]}, "routineSecretReaders.0: 'deployers' must be role/<path/name>,"),
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
     ],
 )
