@@ -13,8 +13,9 @@ from shared.layers import PRODUCT
 def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
     """Mail to the e-mail subscriptions when the month is forecast to cost more, and when it has cost four fifths.
 
-    Costs are found by the tag Project, once it is activated as a cost allocation tag in the account (AWS Billing
-    User Guide). Not through the topic: its key would have to admit AWS Budgets too.
+    Costs are found by the tags Project and Environment, once they are activated as cost allocation tags (AWS Billing
+    User Guide): the account may hold other environments, and other systems. Not through the topic: its key would
+    have to admit AWS Budgets too.
     """
     addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
     return aws.budgets.Budget(
@@ -23,7 +24,14 @@ def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscript
         limit_amount=str(monthly_usd),
         limit_unit="USD",
         time_unit="MONTHLY",
-        cost_filters=[{"name": "TagKeyValue", "values": [f"user:Project${PRODUCT}"]}],
+        # Not cost filters: of several tags, those take what bears any.
+        filter_expression={
+            "ands": [
+                {"tags": {"key": "Project", "values": [PRODUCT]}},
+                {"tags": {"key": "Environment", "values": [layer.suffix]}},
+            ]
+        },
+        metrics="UnblendedCost",
         notifications=[
             {
                 "comparison_operator": "GREATER_THAN",

@@ -17,8 +17,8 @@ HEIGHT = 6
 Widget = Mapping[str, Any]
 
 NOTE = """### Cost and capacity
-The cost of a month is in Cost Explorer under the tag `Project = txmon`; the README of the data layer says how many \
-hours of history the cache holds and how long the disk lasts.
+The cost of a month is in Cost Explorer under the tags `Project` and `Environment`; the README of the data layer \
+says how many hours of history the cache holds and how long the disk lasts.
 """
 
 

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shared.localcloud.checks import one_of
+from shared.localcloud.checks import exclusive, needs, one_of
+from shared.localcloud.operation import from_aws, to_aws
 from shared.localcloud.spec import Setter, Spec
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
     from shared.localcloud.wire import Props
 
-LIMITS = "budgetType timeUnit limitAmount limitUnit costFilters"
+LIMITS = "budgetType timeUnit limitAmount limitUnit costFilters filterExpression metrics"
+SEVERAL = {"ands": "And", "ors": "Or"}
 
 
 def _target(op: Operation) -> dict[str, str]:
     account, _, name = op.id.partition(":")
     return {"AccountId": account, "BudgetName": name}
+
+
+def _expression(given: Props) -> dict[str, Any]:
+    """Pulumi's `ands` is AWS's `And`, and so down."""
+    several = {name: [_expression(each) for each in given[key]] for key, name in SEVERAL.items() if given.get(key)}
+    negated = {"Not": _expression(given["not"])} if given.get("not") else {}
+    return several | negated | to_aws({key: given.get(key) for key in ("costCategories", "dimensions", "tags")})
+
+
+def _given(expression: dict[str, Any]) -> Props:
+    several = {
+        key: [_given(each) for each in expression[name]] for key, name in SEVERAL.items() if name in expression
+    }
+    negated = {"not": _given(expression["Not"])} if "Not" in expression else {}
+    leaves = {key: value for key, value in expression.items() if key not in {*SEVERAL.values(), "Not"}}
+    return several | negated | from_aws(leaves)
 
 
 def _budget(op: Operation, name: str) -> dict[str, Any]:
@@ -27,6 +45,7 @@ def _budget(op: Operation, name: str) -> dict[str, Any]:
         "TimeUnit": op.want("timeUnit"),
         "BudgetLimit": {"Amount": str(op.want("limitAmount")), "Unit": op.want("limitUnit")},
         **({"CostFilters": filters} if filters else {}),
+        **op.encoded(frozenset({"filterExpression", "metrics"}) & op.given.keys()),
     }
 
 
@@ -60,7 +79,7 @@ def _only(notification: dict[str, Any]) -> dict[str, Any]:
 
 def _read(op: Operation) -> dict[str, Any]:
     target = _target(op)
-    budget: dict[str, Any] = op.call("describe_budget", **target)["Budget"]
+    budget: dict[str, Any] = op.call("describe_budget", **target, ShowFilterExpression=True)["Budget"]
     filters = [{"name": name, "values": values} for name, values in (budget.get("CostFilters") or {}).items()]
     notifications = []
     for each in op.call("describe_notifications_for_budget", **target)["Notifications"]:
@@ -85,10 +104,19 @@ SPECS = (
         unordered="notifications costFilters",
         names={"name": "BudgetName", "limitAmount": "BudgetLimit.Amount", "limitUnit": "BudgetLimit.Unit"},
         canonical={"limitAmount": float},
+        codecs={
+            "filterExpression": (_expression, _given),
+            "metrics": (lambda metric: [metric], lambda found: found[0]),  # AWS takes a list, of one
+        },
         lost={"tags tagsAll": "the emulator does not tag budgets"},
         name="name",
         limit=100,
-        checks=(one_of("timeUnit", "DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),),
+        checks=(
+            one_of("timeUnit", "DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),
+            exclusive("costFilters", "filterExpression"),
+            needs("filterExpression", "metrics"),
+            needs("metrics", "filterExpression"),
+        ),
         create=_create,
         read=_read,
         delete=lambda op: op.call("delete_budget", **_target(op)),

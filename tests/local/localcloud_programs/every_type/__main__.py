@@ -542,6 +542,22 @@ aws.cloudwatch.EventTarget(
     opts=opts,
 )
 aws.budgets.Budget(
+    "budget-of-two-tags",
+    budget_type="COST",
+    limit_amount="100",
+    limit_unit="USD",
+    time_unit="MONTHLY",
+    metrics="UnblendedCost",
+    filter_expression={
+        "ands": [
+            {"tags": {"key": "Project", "values": ["txmon"]}},
+            {"not_": {"tags": {"key": "Environment", "values": ["dev"]}}},
+        ]
+    },
+    tags=tags,
+    opts=opts,
+)
+aws.budgets.Budget(
     "budget",
     budget_type="COST",
     limit_amount="200",
