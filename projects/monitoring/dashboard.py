@@ -60,7 +60,8 @@ def _placed(row: Sequence[Widget], y: int, region: str) -> list[Widget]:
             "y": y,
             "width": width,
             "height": HEIGHT,
-            "properties": widget["properties"] | ({} if widget["type"] == "text" else {"region": region}),
+            # A graph asks for its region; an alarm's ARN has it.
+            "properties": widget["properties"] | ({"region": region} if widget["type"] == "metric" else {}),
         }
         for index, widget in enumerate(row)
     ]

@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pulumi
 import pytest
 import yaml
 from pulumi.runtime import set_all_config
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, NetworkContract, SecurityContract, StreamingContract
@@ -523,32 +524,94 @@ def test_rds_tells_of_failovers_and_failures(run_layer: RunLayer, env: str) -> N
 # The dashboard and what is kept
 
 
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Calculated(Strict):
+    """The one part of a metric that is an expression."""
+
+    expression: str
+    label: str | None = None
+    id: Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$")] | None = None
+
+
+def _named(metric: list[Any]) -> list[Any]:
+    """Namespace, name, then pairs of a dimension and its value; or an expression alone."""
+    match metric:
+        case [dict(calculated)]:
+            Calculated.model_validate(calculated)
+        case _ if len(metric) < 2 or len(metric) % 2 or not all(part and isinstance(part, str) for part in metric):
+            raise ValueError(f"{metric} is no metric")
+    return metric
+
+
+class Graph(Strict):
+    title: str
+    region: Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+-\d$")]
+    view: Literal["timeSeries", "singleValue", "gauge", "bar", "pie", "table"]
+    stat: Literal["SampleCount", "Average", "Sum", "Minimum", "Maximum"]
+    period: Annotated[int, Field(ge=60, multiple_of=60)]
+    metrics: Annotated[list[Annotated[list[Any], AfterValidator(_named)]], Field(min_length=1, max_length=500)]
+
+
+class AlarmStates(Strict):
+    title: str
+    alarms: Annotated[list[Annotated[str, Field(pattern="^arn:aws:")]], Field(min_length=1, max_length=100)]
+
+
+class Text(Strict):
+    markdown: Annotated[str, Field(min_length=1)]
+
+
+class Placed(Strict):
+    x: Annotated[int, Field(ge=0, le=23)]
+    y: Annotated[int, Field(ge=0)]
+    width: Annotated[int, Field(ge=1, le=24)]
+    height: Annotated[int, Field(ge=1, le=1000)]
+
+
+class GraphWidget(Placed):
+    type: Literal["metric"]
+    properties: Graph
+
+
+class AlarmWidget(Placed):
+    type: Literal["alarm"]
+    properties: AlarmStates
+
+
+class TextWidget(Placed):
+    type: Literal["text"]
+    properties: Text
+
+
+class Dashboard(Strict):
+    """What CloudWatch takes (API reference, "Dashboard body structure and syntax"), of the kinds that are used."""
+
+    widgets: Annotated[
+        list[Annotated[GraphWidget | AlarmWidget | TextWidget, Field(discriminator="type")]], Field(max_length=500)
+    ]
+
+
 @every_environment
 def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer: RunLayer, env: str) -> None:
     run = run_layer("monitoring", env)
-    widgets = json.loads(run.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])["widgets"]
+    shown = Dashboard.model_validate_json(run.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
     covered: set[tuple[int, int]] = set()
-    for widget in widgets:
-        assert widget["type"] in {"metric", "alarm", "text"}
-        assert widget["x"] + widget["width"] <= 24
+    for widget in shown.widgets:
+        assert widget.x + widget.width <= 24
         cells = {
             (x, y)
-            for x in range(widget["x"], widget["x"] + widget["width"])
-            for y in range(widget["y"], widget["y"] + widget["height"])
+            for x in range(widget.x, widget.x + widget.width)
+            for y in range(widget.y, widget.y + widget.height)
         }
         assert not covered & cells
         covered |= cells
-        properties = widget["properties"]
-        match widget["type"]:
-            case "metric":
-                assert properties["region"] == "ap-northeast-1"
-                assert properties["title"]
-                for metric in properties["metrics"]:
-                    assert len(metric) % 2 == 0 or isinstance(metric[-1], dict)
-            case "alarm":
-                assert len(properties["alarms"]) == len(run.exports["alarm_names"]) <= 100
-            case "text":
-                assert properties["markdown"]
+    [states] = [widget.properties for widget in shown.widgets if isinstance(widget, AlarmWidget)]
+    assert len(states.alarms) == len(set(states.alarms)) == len(run.exports["alarm_names"])
+    regions = {widget.properties.region for widget in shown.widgets if isinstance(widget, GraphWidget)}
+    assert regions == {"ap-northeast-1"}
 
 
 def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer: RunLayer) -> None:
