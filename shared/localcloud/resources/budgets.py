@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 LIMITS = "budgetType timeUnit limitAmount limitUnit costFilters filterExpression metrics"
 SEVERAL = {"ands": "And", "ors": "Or"}
+BRANCHES = {*SEVERAL.values(), "Not"}
 
 
 def _target(op: Operation) -> dict[str, str]:
@@ -25,7 +26,8 @@ def _expression(given: Props) -> dict[str, Any]:
     """Pulumi's `ands` is AWS's `And`, and so down."""
     several = {name: [_expression(each) for each in given[key]] for key, name in SEVERAL.items() if given.get(key)}
     negated = {"Not": _expression(given["not"])} if given.get("not") else {}
-    return several | negated | to_aws({key: given.get(key) for key in ("costCategories", "dimensions", "tags")})
+    leaves: Props = to_aws({key: given.get(key) for key in ("costCategories", "dimensions", "tags")})
+    return {**several, **negated, **leaves}
 
 
 def _given(expression: dict[str, Any]) -> Props:
@@ -33,8 +35,8 @@ def _given(expression: dict[str, Any]) -> Props:
         key: [_given(each) for each in expression[name]] for key, name in SEVERAL.items() if name in expression
     }
     negated = {"not": _given(expression["Not"])} if "Not" in expression else {}
-    leaves = {key: value for key, value in expression.items() if key not in {*SEVERAL.values(), "Not"}}
-    return several | negated | from_aws(leaves)
+    leaves: Props = from_aws({key: value for key, value in expression.items() if key not in BRANCHES})
+    return {**several, **negated, **leaves}
 
 
 def _budget(op: Operation, name: str) -> dict[str, Any]:
