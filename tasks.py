@@ -126,10 +126,22 @@ def show(chosen: str, **formats: Callable[[], Any]) -> None:
     print(result) if isinstance(result, str) else console().print(result)
 
 
-def layers(env: str, only: str | None, from_: str | None, skip: str | None, affected: str | None) -> list[str]:
+def layers(
+    env: str,
+    only: str | None = None,
+    from_: str | None = None,
+    skip: str | None = None,
+    affected: str | None = None,
+) -> list[str]:
     from shared.deploy.selection import choose
 
     return choose(env, say, only=only, from_=from_, skip=skip, since=affected)
+
+
+def one_layer(env: str, name: str) -> str:
+    from shared.deploy.selection import one
+
+    return one(env, name)
 
 
 @verb(
@@ -227,6 +239,7 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
     """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
     from shared.deploy import commands, cost
 
+    layers(env)  # all of them, or the reason why not
     found = functools.cache(lambda: commands.estimate(workspace(env), terminal(stderr=True), parallel=parallel))
     show(format, table=lambda: cost.as_table(found()), json=lambda: cost.as_json(found()))
     if format == "table":
@@ -244,18 +257,18 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
 def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
     from shared.deploy import commands
-    from shared.environments import find_layer
 
-    return commands.up(workspace(env), terminal(), find_layer(layer), yes=yes, refresh=refresh)
+    chosen = one_layer(env, layer)
+    return commands.up(workspace(env), terminal(), chosen, yes=yes, refresh=refresh)
 
 
 @verb(help={"layer": "the layer to preview", "env": ENV})
 def preview(_: Context, layer: str, env: str = "local") -> int:
     """Show what up would do to one layer."""
     from shared.deploy import commands
-    from shared.environments import find_layer
 
-    return commands.preview(workspace(env), terminal(), find_layer(layer))
+    chosen = one_layer(env, layer)
+    return commands.preview(workspace(env), terminal(), chosen)
 
 
 @verb(help={"layer": "the layer to destroy", "env": ENV, "yes": YES})
@@ -302,8 +315,11 @@ def drift(_: Context, env: str = "local", format: str = "text", parallel: int = 
 def status(_: Context, env: str = "local") -> None:
     """Show for each layer how its last update ended, when, what it holds and who has locked it; and what expired."""
     from shared.deploy import ephemeral, views
+    from shared.environments import incomplete
 
     console().print(views.status_table(workspace(env)))
+    if fault := incomplete(env):
+        print(fault)
     for lifetime in ephemeral.lifetimes():
         if lifetime.expired:
             print(lifetime)
@@ -389,13 +405,12 @@ def affected(_: Context, base: str, env: str | None = None, format: str = "text"
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and settle what it was in the middle of."""
     from shared.deploy import unlocking
-    from shared.environments import find_layer
 
-    opened = workspace(env)
     if layer == "all":
-        unlocking.unlock_all(opened, say, force=force)
+        unlocking.unlock_all(workspace(env), say, force=force)
     else:
-        unlocking.unlock(opened, find_layer(layer), say, force=force)
+        chosen = one_layer(env, layer)
+        unlocking.unlock(workspace(env), chosen, say, force=force)
 
 
 @verb(

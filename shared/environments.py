@@ -1,10 +1,11 @@
 """The environments: where each one lives and what it takes to change it.
 
-An environment is a stack name that has a stack file in every layer. `local` and every `local-…` live on the local
+An environment is a stack name that has stack files, one in every layer. `local` and every `local-…` live on the local
 cloud of the clone; all others (`dev`, `prod`, an ephemeral `pr-123`) in an AWS account.
 """
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,25 +56,69 @@ def stack_file(layer: str, name: str) -> Path:
 
 
 def known_environments() -> list[str]:
-    """The environments that have a stack file in every layer."""
-    names = {
-        path.name.removeprefix("Pulumi.").removesuffix(".yaml")
-        for layer in LAYERS
-        for path in (PROJECTS / layer).glob("Pulumi.*.yaml")
-    }
-    return sorted(name for name in names if all(stack_file(layer, name).exists() for layer in LAYERS))
+    """The environments by name: also one that has a stack file in some layers only."""
+    files = (path.name for layer in LAYERS for path in (PROJECTS / layer).glob("Pulumi.*.yaml"))
+    return sorted({name.removeprefix("Pulumi.").removesuffix(".yaml") for name in files})
 
 
 def find_environment(name: str) -> Environment:
     """The environment `name`.
 
     Raises:
-        TxmonError: no environment of that name has its stack files; names the nearest one.
+        TxmonError: no layer has a stack file of that name; names the nearest one.
     """
     known = known_environments()
     if name not in known:
         raise TxmonError(f"there is no environment {name!r}; {suggestion(name, known)}")
     return environment(name)
+
+
+def lacking(name: str, layers: Iterable[str] = tuple(LAYERS)) -> list[str]:
+    """Those of `layers` that have no stack file of the environment `name`."""
+    return [layer for layer in layers if not stack_file(layer, name).exists()]
+
+
+def incomplete(name: str, layers: Iterable[str] = tuple(LAYERS)) -> str | None:
+    """Which stack files of the environment are missing in `layers`, and what makes them; None if none is."""
+    without = lacking(name, layers)
+    if not without:
+        return None
+    files = ", ".join(_shown(stack_file(layer, name)) for layer in without)
+    whole = [other for other in known_environments() if other != name and not lacking(other, without)]
+    return (
+        f"{name} has no {files}: ./inv new-env {name} --like ENV makes {'it' if len(without) == 1 else 'them'}, "
+        f"with the settings of ENV ({' or '.join(whole)})"
+    )
+
+
+def require_files(name: str, layers: Iterable[str]) -> None:
+    """Each of `layers` has its project and its stack file, without which it would get production's defaults.
+
+    A layer that the repository no longer has needs neither: only its stack is left to destroy.
+
+    Raises:
+        TxmonError: names what is missing and the command that makes it.
+    """
+    wanted = [layer for layer in LAYERS if layer in set(layers)]
+    require_projects(wanted)
+    fault = incomplete(name, wanted)
+    if fault:
+        raise TxmonError(fault)
+
+
+def require_projects(layers: Iterable[str]) -> None:
+    """Each of `layers` is a Pulumi project.
+
+    Raises:
+        TxmonError: names the file that is missing.
+    """
+    for path in (PROJECTS / layer / "Pulumi.yaml" for layer in layers):
+        if not path.exists():
+            raise TxmonError(f"{path.parent.name} has no {_shown(path)}: git checkout {_shown(path)}")
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(PROJECTS.parent))
 
 
 def find_layer(name: str) -> str:

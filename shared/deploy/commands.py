@@ -21,7 +21,7 @@ from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, read_states, removed_layers
 from shared.deploy.workspace import LOCAL_HOME, Workspace, layer_of, open_workspace
-from shared.environments import find_layer
+from shared.environments import find_layer, require_files
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
 
@@ -190,6 +190,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
         raise TxmonError(
             f"{', '.join(sorted(gone))} of that run is no layer any more: check out commit {run.commit[:8]} to go on"
         )
+    require_files(workspace.env, left)
     go_on = destroy_all if run.destroys else deploy_all
     return go_on(workspace, terminal, yes=yes, parallel=parallel, layers=left)
 
@@ -227,6 +228,7 @@ def destroy_all(
         what = "nothing" if set(layers) >= LAYERS.keys() else f"nothing of {', '.join(layers)}"
         terminal.console.print(f"{what} is deployed in {workspace.env}")
         return 0
+    require_files(workspace.env, deployed)
     guards.require_unprotected(workspace, [states[layer] for layer in deployed])
     destruction.show([states[layer] for layer in deployed], terminal.console)
     confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
@@ -320,8 +322,9 @@ def local_env(say: Callable[[str], None], port: int | None, provider: str) -> st
     A `provider` that is named stays in use until another one is.
 
     Raises:
-        TxmonError: there is no such provider, or the local cloud does not start.
+        TxmonError: there is no such provider, the local cloud does not start, or a layer has no stack file for it.
     """
+    require_files("local", LAYERS)
     if provider:
         try:
             localcloud.choose_provider(LOCAL_HOME, provider)

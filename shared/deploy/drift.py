@@ -14,6 +14,7 @@ from shared.deploy import display
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.runner import Run
 from shared.deploy.workspace import Workspace
+from shared.environments import require_files
 from shared.errors import Ended
 from shared.layers import LAYERS, project, readers
 
@@ -64,13 +65,14 @@ def find(workspace: Workspace, console: Console, parallel: int) -> Drift:
     """Compare every deployed layer with AWS, side by side; the progress and what fails go to `console`.
 
     Raises:
-        TxmonError: the state backend does not answer.
+        TxmonError: the state backend does not answer, or a deployed layer lacks its stack file.
         Ended: it was interrupted.
     """
     stacks = workspace.stacks()
     deployed = [layer for layer in LAYERS if stacks.get(project(layer))]
     if not deployed:
         return Drift(workspace.env, {}, [])
+    require_files(workspace.env, deployed)
     with TemporaryDirectory() as folder:
         run = Run(workspace, Action.DRIFT, dict.fromkeys(deployed, ()), Path(folder))
         with display.following(run, console) as tell:

@@ -12,7 +12,15 @@ from rich.table import Table
 
 from shared.deploy import settings
 from shared.deploy.stack_files import written
-from shared.environments import PROJECTS, environment, find_environment, known_environments, stack_file
+from shared.environments import (
+    PROJECTS,
+    environment,
+    find_environment,
+    known_environments,
+    lacking,
+    require_files,
+    stack_file,
+)
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 from shared.names import Names
@@ -41,29 +49,41 @@ class Made:
 def make_environment(name: str, like: str, expires: date | None) -> Made:
     """Write the stack files of an environment with the settings of another; nothing else is made.
 
-    One that expires is not protected, whatever it is like: it has to be destroyable on its day.
+    One that expires is not protected, whatever it is like: it has to be destroyable on its day. Of an environment
+    that lacks some of its stack files only those are made, to expire with the others.
 
     Raises:
-        TxmonError: the name makes names that AWS refuses, is taken, or there is no environment `like`.
+        TxmonError: the name makes names that AWS refuses, or is taken; there is no environment `like`, or it lacks
+            what is to be taken from it.
     """
     find_environment(like)
-    _require_free(name)
-    given = {layer: written(layer, like) for layer in LAYERS}
+    layers = _layers_to_make(name)
+    require_files(like, layers)
+    if expires and len(layers) < len(LAYERS):
+        raise TxmonError(f"{name} has stack files already, which say whether it expires: leave out --expires")
+    expires = expires or _expires(name)
+    given = {layer: written(layer, like) for layer in layers}
     left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
-    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in LAYERS}
+    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in layers}
     for path, text in texts.items():
         path.write_text(text)
     return Made(list(texts), left_out)
 
 
-def _require_free(name: str) -> None:
+def _layers_to_make(name: str) -> list[str]:
+    """The layers that have no stack file of the environment yet.
+
+    Raises:
+        TxmonError: its name makes names that AWS refuses, or every layer has one.
+    """
     try:
         Names(name)
     except ValueError as error:
         raise TxmonError(f"an environment cannot have this name: {error}") from None
-    taken = [path for layer in LAYERS if (path := stack_file(layer, name)).exists()]
-    if taken:
-        raise TxmonError(f"there is an environment {name!r} already: {taken[0].relative_to(PROJECTS.parent)}")
+    layers = lacking(name)
+    if not layers:
+        raise TxmonError(f"there is an environment {name!r} already, with a stack file in every layer")
+    return layers
 
 
 def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires: date | None) -> str:
@@ -79,9 +99,14 @@ def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires
     lines = [f"# Made like {like} by ./inv new-env.", "config:"]
     lines += [f"  {key}: {json.dumps(value)} # {reason}" for key, (value, reason) in reasons.items()]
     if environment(name).is_local:
-        salt = yaml.safe_load(stack_file(layer, "local").read_text())["encryptionsalt"]
-        lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {salt}"]
+        lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {_local_salt()}"]
     return "\n".join(lines) + "\n"
+
+
+def _local_salt() -> str:
+    """Of the passphrase of the local environments; every layer has the same."""
+    layer = next(layer for layer in LAYERS if layer not in lacking("local"))
+    return str(yaml.safe_load(stack_file(layer, "local").read_text())["encryptionsalt"])
 
 
 def parse_expiry(text: str) -> date:
@@ -107,6 +132,8 @@ class Lifetime:
     env: str
     lives: str
     expires: date | None
+    lacking: list[str]
+    """The layers that have no stack file of it."""
 
     @property
     def expired(self) -> bool:
@@ -125,7 +152,7 @@ def lifetimes() -> list[Lifetime]:
     Raises:
         TxmonError: a stack file cannot be read, or has an expiry that is no date.
     """
-    found = [Lifetime(name, _lives(name), _expires(name)) for name in known_environments()]
+    found = [Lifetime(name, _lives(name), _expires(name), lacking(name)) for name in known_environments()]
     return sorted(found, key=lambda each: (each.expires or date.max, each.env))
 
 
@@ -139,7 +166,7 @@ def _lives(name: str) -> str:
 def _expires(name: str) -> date | None:
     """The first day that a layer's stack file names."""
     days = []
-    for layer in LAYERS:
+    for layer in [layer for layer in LAYERS if layer not in lacking(name)]:
         value = written(layer, name).get(f"{project(layer)}:expires")
         if value is not None:
             try:
@@ -153,11 +180,12 @@ def _expires(name: str) -> date | None:
 
 def as_table(found: list[Lifetime]) -> Table:
     table = Table(box=None, pad_edge=False)
-    for heading in ("environment", "lives in", "expires"):
+    for heading in ("environment", "lives in", "expires", "no stack file in"):
         table.add_column(heading)
     for each in found:
         when = f"{each.expires}{' (expired)' if each.expired else ''}" if each.expires else "never"
-        table.add_row(each.env, each.lives, when, style="bold red" if each.expired else "")
+        style = "bold red" if each.expired else ""
+        table.add_row(each.env, each.lives, when, ", ".join(each.lacking), style=style)
     return table
 
 
@@ -168,6 +196,7 @@ def as_json(found: list[Lifetime]) -> str:
             "lives_in": each.lives,
             "expires": each.expires and each.expires.isoformat(),
             "expired": each.expired,
+            "no_stack_file_in": each.lacking,
         }
         for each in found
     ]

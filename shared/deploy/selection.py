@@ -3,32 +3,47 @@
 from collections.abc import Callable, Iterable
 
 from shared.deploy.affected import affected
-from shared.environments import find_layer
+from shared.environments import find_environment, find_layer, require_files
 from shared.errors import Ended, TxmonError
 from shared.layers import LAYERS, dependents, deploy_order
+
+
+def one(env: str, name: str) -> str:
+    """The layer `name`, for a verb that works on it in `env`.
+
+    Raises:
+        TxmonError: there is no such environment or layer, or the layer lacks a file that it needs there.
+    """
+    find_environment(env)
+    layer = find_layer(name)
+    require_files(env, [layer])
+    return layer
 
 
 def choose(
     env: str,
     say: Callable[[str], None],
     *,
-    only: str | None,
-    from_: str | None,
-    skip: str | None,
-    since: str | None,
+    only: str | None = None,
+    from_: str | None = None,
+    skip: str | None = None,
+    since: str | None = None,
 ) -> list[str]:
     """As `select`, of the layers that the change since a git ref affects in `env`, where one is given.
 
     Raises:
-        TxmonError: as `select`, or git does not know the ref.
+        TxmonError: as `select`, there is no such environment, git does not know the ref, or a chosen layer lacks a
+            file that it needs there.
         Ended: well, if nothing that is chosen is affected.
     """
+    find_environment(env)
     chosen = select(only, from_, skip)
     if since is not None:
         chosen = [layer for layer in affected(since, env).layers if layer in chosen]
     if not chosen:
         say(f"no layer is affected by the change since {since}: nothing to do")
         raise Ended(0)
+    require_files(env, chosen)
     return chosen
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from shared.deploy.stack_files import written
-from shared.environments import PROJECTS, find_environment, stack_file
+from shared.environments import PROJECTS, find_environment, require_files, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -62,9 +62,11 @@ def differences(one: str, other: str) -> list[Difference]:
     """What differs between two environments; a secret setting always counts, as nobody can see whether it does.
 
     Raises:
-        TxmonError: there is no such environment, or one has a setting that is not accepted.
+        TxmonError: there is no such environment, or one lacks a stack file or has a setting that is not accepted.
     """
     environments = [find_environment(name).name for name in (one, other)]
+    for env in environments:
+        require_files(env, LAYERS)
     found = []
     for layer in LAYERS:
         settings = {env: _without_own_name(effective(layer, env), layer, env) for env in environments}

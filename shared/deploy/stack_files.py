@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from shared.environments import PROJECTS, stack_file
+from shared.environments import PROJECTS, lacking, require_projects, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -39,13 +39,16 @@ def written(layer: str, env: str) -> dict[str, Any]:
 
 
 def require_readable(env: str) -> None:
-    """The engine can read the stack file and the project file of every layer.
+    """The engine can read the project file of every layer, and the stack files that there are.
 
     Raises:
         TxmonError: it cannot; names the file and the line.
     """
+    require_projects(LAYERS)
+    without = lacking(env)
     for layer in LAYERS:
-        written(layer, env)
+        if layer not in without:
+            written(layer, env)
         path = PROJECTS / layer / "Pulumi.yaml"
         if (_read(path) or {}).get("name") != project(layer):
             raise TxmonError(f"{_shown(path)}: name has to be {project(layer)}")

@@ -12,6 +12,7 @@ from shared.deploy import locks
 from shared.deploy.commands import answer
 from shared.deploy.state import LayerState, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
+from shared.environments import require_files
 from shared.errors import TxmonError
 from shared.layers import LAYERS
 
@@ -20,14 +21,15 @@ def unlock_all(workspace: Workspace, say: Callable[[str], None], *, force: bool)
     """Free the environment's own lock, then every layer that has a stack.
 
     Raises:
-        TxmonError: as `unlock`.
+        TxmonError: as `unlock`, or a layer lacks its stack file.
     """
     freed = locks.free_environment(workspace, _may_break(force=force))
     say(f"freed the lock of {freed}" if freed else f"{workspace.env} itself is not locked")
     missing = workspace.missing_stacks()
-    for layer in LAYERS:
-        if layer not in missing:
-            unlock(workspace, layer, say, force=force)
+    present = [layer for layer in LAYERS if layer not in missing]
+    require_files(workspace.env, present)
+    for layer in present:
+        unlock(workspace, layer, say, force=force)
 
 
 def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, force: bool) -> None:

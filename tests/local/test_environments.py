@@ -6,6 +6,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 
 from shared.layers import LAYERS
 
@@ -30,7 +31,7 @@ def test_a_new_environment_is_stack_files_and_nothing_else(clone) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((ENV,), f"there is an environment '{ENV}' already: projects/network/Pulumi.{ENV}.yaml"),
+        ((ENV,), f"there is an environment '{ENV}' already, with a stack file in every layer"),
         (("Pr_8",), "an environment cannot have this name: 'Pr_8' must be lower-case letters"),
         (("pr-8", "--like", "lokal"), "there is no environment 'lokal'; did you mean 'local'?"),
         (("pr-8", "--expires", "soon"), "--expires 'soon' is neither a number of days (3d) nor a date"),
@@ -79,6 +80,23 @@ def test_a_skipped_layer_is_left_as_it_is_and_the_others_rely_on_it(clone) -> No
     assert done.code == 0, done.said
     assert clone.outputs(ENV).keys() == {"network", "security", "streaming"}
     assert "[network" not in done.out
+
+
+def test_a_stack_file_that_is_gone_is_named_before_anything_starts_and_made_anew(clone) -> None:
+    path = clone.path / f"projects/streaming/Pulumi.{ENV}.yaml"
+    before = path.read_text()
+    path.unlink()
+    said = f"{ENV} has no projects/streaming/Pulumi.{ENV}.yaml: ./inv new-env {ENV} --like ENV makes it"
+    assert said in clone.inv("status", "--env", ENV).out
+    assert said in clone.inv("preview-all", "--env", ENV).err
+    for verb in ("drift", "destroy-all"):  # the engine would go on, and write a stack file of its own
+        done = clone.inv(verb, "--env", ENV)
+        assert (done.code, done.out) == (1, "")
+        assert said in done.err
+    assert not path.exists()
+    assert clone.inv("new-env", ENV, "--like", "local").code == 0
+    expires = f"txmon-streaming:expires: {yaml.safe_load(before)['config']['txmon-streaming:expires']!r}"
+    assert expires.replace("'", '"') in path.read_text()
 
 
 def test_the_plan_says_what_it_would_cost(clone) -> None:

@@ -73,3 +73,11 @@ def test_every_verb_that_opens_the_environment_says_it(projects: Path) -> None:
 def test_an_empty_stack_file_is_one_without_settings(projects: Path) -> None:
     (projects / STACK_FILE).write_text("")
     require_readable("dev")
+
+
+def test_a_stack_file_that_is_missing_can_still_be_looked_at_and_a_project_cannot(projects: Path) -> None:
+    (projects / STACK_FILE).unlink()
+    require_readable("dev")
+    (projects / PROJECT_FILE).unlink()
+    with pytest.raises(TxmonError, match=rf"^data has no projects/{PROJECT_FILE}: git checkout projects/"):
+        require_readable("dev")

@@ -28,8 +28,8 @@ def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     copied = tmp_path / "projects"
     for layer in LAYERS:
         (copied / layer).mkdir(parents=True)
-        for name in ("local", "dev", "prod"):
-            shutil.copy(environments.stack_file(layer, name), copied / layer)
+        for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
+            shutil.copy(environments.PROJECTS / layer / name, copied / layer)
     for module in (environments, settings, stack_files, ephemeral):
         monkeypatch.setattr(module, "PROJECTS", copied)
     monkeypatch.setattr(ephemeral, "today", lambda: TODAY)
@@ -110,12 +110,10 @@ def test_an_environment_that_expires_says_so_and_can_be_destroyed(projects: Path
         ("../x", "must be lower-case letters"),
         ("", "must be lower-case letters"),
         ("a" * 60, "has 60 characters; the names made from it take"),
-        ("dev", "there is an environment 'dev' already: projects/network/Pulumi.dev.yaml"),
-        ("half", "there is an environment 'half' already: projects/streaming/Pulumi.half.yaml"),
+        ("dev", "there is an environment 'dev' already, with a stack file in every layer"),
     ],
 )
 def test_a_name_that_cannot_be_is_refused_and_nothing_is_made(projects: Path, name: str, said: str) -> None:
-    (projects / "streaming/Pulumi.half.yaml").touch()
     before = sorted(projects.rglob("*"))
     with pytest.raises(TxmonError) as refused:
         make_environment(name, "dev", None)
@@ -127,6 +125,65 @@ def test_a_name_that_cannot_be_is_refused_and_nothing_is_made(projects: Path, na
 def test_the_environment_to_be_like_has_to_exist() -> None:
     with pytest.raises(TxmonError, match="there is no environment 'deb'; did you mean 'dev'"):
         make_environment("pr-12", "deb", None)
+
+
+def lose(projects: Path, env: str, *layers: str) -> None:
+    for layer in layers:
+        (projects / layer / f"Pulumi.{env}.yaml").unlink()
+
+
+def test_an_environment_that_lacks_stack_files_is_known_and_says_which(projects: Path) -> None:
+    lose(projects, "prod", "data", "streaming")
+    assert environments.find_environment("prod").name == "prod"
+    assert environments.incomplete("prod", ["network", "security"]) is None
+    assert environments.incomplete("prod") == (
+        "prod has no projects/streaming/Pulumi.prod.yaml, projects/data/Pulumi.prod.yaml: "
+        "./inv new-env prod --like ENV makes them, with the settings of ENV (dev or local)"
+    )
+    assert {each.env: each.lacking for each in lifetimes()} == {
+        "dev": [],
+        "local": [],
+        "prod": ["streaming", "data"],
+    }
+    assert json.loads(ephemeral.as_json(lifetimes()))[2]["no_stack_file_in"] == ["streaming", "data"]
+    with pytest.raises(TxmonError, match="prod has no projects/streaming"):
+        settings.differences("dev", "prod")
+
+
+def test_an_environment_is_completed_and_what_is_there_stays(projects: Path) -> None:
+    make_environment("pr-12", "dev", LATER)
+    lose(projects, "pr-12", "data")
+    before = {path: path.read_text() for path in projects.rglob("*.yaml")}
+    [made] = make_environment("pr-12", "prod", None).files
+    assert made == projects / "data/Pulumi.pr-12.yaml"
+    assert {path: path.read_text() for path in projects.rglob("*.yaml") if path != made} == before
+    written = stack_files.written("data", "pr-12")
+    assert (written["txmon-data:expires"], written["txmon-data:protect"]) == (LATER.isoformat(), False)
+    lose(projects, "pr-12", "data")
+    with pytest.raises(TxmonError, match="which say whether it expires: leave out --expires"):
+        make_environment("pr-12", "dev", LATER)
+
+
+def test_the_local_environment_is_completed_with_its_salt(projects: Path) -> None:
+    before = yaml.safe_load((projects / "network/Pulumi.local.yaml").read_text())
+    lose(projects, "local", "network")
+    make_environment("local", "dev", None)
+    assert yaml.safe_load((projects / "network/Pulumi.local.yaml").read_text()) == before
+
+
+def test_what_is_to_be_taken_over_has_to_be_there(projects: Path) -> None:
+    lose(projects, "prod", "data")
+    with pytest.raises(TxmonError, match=r"prod has no projects/data/Pulumi.prod.yaml: ./inv new-env prod"):
+        make_environment("pr-12", "prod", None)
+    with pytest.raises(TxmonError, match="prod has no projects/data"):
+        make_environment("prod", "prod", None)
+    assert not list(projects.rglob("Pulumi.pr-12.yaml"))
+
+
+def test_a_layer_without_its_project_says_how_to_restore_it(projects: Path) -> None:
+    (projects / "data/Pulumi.yaml").unlink()
+    with pytest.raises(TxmonError, match=r"git checkout projects/data/Pulumi\.yaml"):
+        environments.require_files("dev", LAYERS)
 
 
 @pytest.mark.usefixtures("projects")
@@ -164,6 +221,7 @@ def test_environments_are_listed_with_their_expiry_and_what_to_do(projects: Path
         "lives_in": "AWS",
         "expires": "2026-11-24",
         "expired": True,
+        "no_stack_file_in": [],
     }
     change(projects, "data", "pr-12", expires="2026-11-01")
     assert [each.env for each in lifetimes() if each.expired] == ["pr-12", "pr-11"]

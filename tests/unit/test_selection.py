@@ -1,8 +1,11 @@
+from collections.abc import Callable
+
 import pytest
 
+from shared import environments
 from shared.deploy import selection
 from shared.deploy.affected import Affected
-from shared.deploy.selection import choose, relied_on, select
+from shared.deploy.selection import choose, one, relied_on, select
 from shared.errors import Ended, TxmonError
 from shared.layers import deploy_order
 
@@ -82,3 +85,32 @@ def test_a_change_that_affects_nothing_is_no_mistake(monkeypatch: pytest.MonkeyP
         "0",
         "no layer is affected by the change since main: nothing to do",
     ]
+
+
+def without_a_stack_file(monkeypatch: pytest.MonkeyPatch, layer: str) -> None:
+    path = environments.stack_file
+    monkeypatch.setattr(
+        environments, "stack_file", lambda name, env: path(name, "gone" if (name, env) == (layer, "dev") else env)
+    )
+
+
+@pytest.mark.parametrize("choice", [lambda env: choose(env, print), lambda env: one(env, "data")])
+def test_every_choice_is_of_an_environment_that_has_the_files_for_it(
+    monkeypatch: pytest.MonkeyPatch, choice: Callable[[str], object]
+) -> None:
+    with pytest.raises(TxmonError, match="there is no environment 'deb'; did you mean 'dev'"):
+        choice("deb")
+    without_a_stack_file(monkeypatch, "data")
+    with pytest.raises(TxmonError, match=r"dev has no projects/data/Pulumi\.\w+\.yaml: ./inv new-env dev --like ENV"):
+        choice("dev")
+
+
+def test_a_layer_that_is_not_chosen_may_lack_its_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_a_stack_file(monkeypatch, "data")
+    assert choose("dev", print, skip="data") == ["network", "security", "streaming", "monitoring"]
+    assert one("dev", "network") == "network"
+
+
+def test_one_layer_is_one_that_there_is() -> None:
+    with pytest.raises(TxmonError, match="there is no layer 'network,data'; did you mean 'network'"):
+        one("dev", "network,data")
