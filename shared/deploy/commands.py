@@ -257,6 +257,9 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
     if journal:
         journal.end(run.result)
     display.summarize(run, terminal.console)
+    if run.given_keys:
+        files = ", ".join(f"projects/{layer}/Pulumi.{run.workspace.env}.yaml" for layer in run.given_keys)
+        terminal.console.print(f"commit {files}: how the secrets are encrypted was added", soft_wrap=True)
     if terminal.report:
         from shared.deploy import report  # noqa: PLC0415 (only reports need the templates)
 

@@ -145,6 +145,8 @@ class Operation:
     """Whether it was asked to end."""
     emptied: bool = False
     """Of a destroy: whether the stack itself is gone, which goes last."""
+    made: bool = False
+    """Whether it has made or changed something in AWS."""
 
     @property
     def seconds(self) -> float:
@@ -302,6 +304,7 @@ class Operation:
         elif self.action is Action.DRIFT and metadata["op"] != "same" and metadata["type"] != STACK_REFERENCE:
             self.differing.append(metadata)
         elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
+            self.made = self.made or _is_there(metadata)
             tell(f"{_PAST.get(metadata['op'], metadata['op'])} {_step(metadata).label}")
 
     def _said(self, diagnostic: dict[str, Any], tell: Callable[[str], None]) -> None:
@@ -381,6 +384,11 @@ def _step(metadata: dict[str, Any]) -> Step:
         keys=tuple(metadata.get("keys") or metadata.get("diffs") or ()),
         protected=bool(state.get("protect")),
     )
+
+
+def _is_there(metadata: dict[str, Any]) -> bool:
+    """Whether a finished step leaves something in AWS: no component, no stack, no provider."""
+    return bool((metadata.get("new") or {}).get("custom")) and not metadata["type"].startswith("pulumi:")
 
 
 def _because(step: Step) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from shared.deploy import policies, programs
+from shared.deploy import encryption, policies, programs
 from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.plan import Plan
@@ -41,6 +41,8 @@ class Run:
     operations: dict[str, Operation] = field(init=False)
     looks: list[Operation] = field(default_factory=list)
     """The previews of layers that are to hold to the plan."""
+    given_keys: list[str] = field(default_factory=list)
+    """Layers into whose stack files the engine has written how their secrets are encrypted, to stay."""
     interruptions: int = 0
     """How often it was asked to end: once cleanly, twice at once."""
 
@@ -129,6 +131,15 @@ class Run:
         tell(operation, "")
 
     def _run(self, operation: Operation, tell: Tell) -> None:
+        with encryption.kept(operation.layer, self.workspace.env, lambda: self._needs_key(operation)):
+            self._go(operation, tell)
+
+    def _needs_key(self, operation: Operation) -> bool:
+        if operation.made:
+            self.given_keys.append(operation.layer)
+        return operation.made
+
+    def _go(self, operation: Operation, tell: Tell) -> None:
         try:
             for part in (self._prepare, self._attempt):
                 if self.interruptions:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from shared import localcloud
-from shared.deploy import faults
+from shared.deploy import encryption, faults
 from shared.deploy.engine import Engine, find_engine
 from shared.deploy.places import Place, Store, store_of
 from shared.deploy.stack_files import require_readable
-from shared.environments import PROJECTS, Environment, find_environment, stack_file
+from shared.environments import PROJECTS, Environment, find_environment
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -36,8 +36,8 @@ class Workspace:
     environment: Environment
     engine: Engine
     variables: dict[str, str]
-    made: dict[str, str] = field(default_factory=dict)
-    """Layers whose stack this process has made, and what their stack files were before."""
+    made: set[str] = field(default_factory=set)
+    """Layers whose stack this process has made."""
     held: tuple[int, ...] = ()
     """Files that commands which outlive this process keep open."""
 
@@ -202,23 +202,22 @@ class Workspace:
             list(pool.map(self.make_stack, layers))
 
     def make_stack(self, layer: str) -> None:
-        """Make the layer's empty stack. The engine may write the salt or key of its secrets into the stack file."""
-        before = stack_file(layer, self.env).read_text()
-        done = self._run(*self.command(layer, *self.making)[1:])
+        """Make the layer's empty stack."""
+        with encryption.kept(layer, self.env):
+            done = self._run(*self.command(layer, *self.making)[1:])
         if "already exists" in done.stderr:
             return
         self._printed(done, layer)
-        self.made[layer] = before
+        self.made.add(layer)
 
     def remove_made_stacks(self) -> None:
-        """Take back the empty stacks that this process made, and what the engine wrote into their files."""
+        """Take back the empty stacks that this process made."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._remove_made_stack, tuple(self.made)))
 
     def _remove_made_stack(self, layer: str) -> None:
-        before = self.made.pop(layer)
+        self.made.remove(layer)
         self.call(layer, "stack", "rm", "--yes", "--preserve-config")
-        stack_file(layer, self.env).write_text(before)
 
 
 def open_workspace(env: str, say: Callable[[str], None], port: int | None = None) -> Workspace:

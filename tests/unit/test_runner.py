@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.deploy import encryption
 from shared.deploy.engine import Engine
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.runner import Run
@@ -190,7 +191,32 @@ def test_a_missing_stack_is_made_when_the_turn_of_its_layer_comes(workspace, tmp
     assert (tmp_path / "commands").read_text().splitlines() == ["up security", "stack streaming", "up streaming"]
     assert "pulumi stack init --no-select --stack local --cwd projects/streaming" in lines
     assert result.operations["streaming"].seconds >= 0.2
-    assert given.made.keys() == {"streaming"}
+    assert given.made == {"streaming"}
+
+
+@pytest.mark.parametrize(
+    ("last", "stays"),
+    [
+        ({**VPC, "op": "create", "new": {"custom": True}}, True),
+        ({**VPC, "op": "delete", "old": {"custom": True}}, False),
+        ({**VPC, "op": "same", "new": {"custom": True}}, False),
+        ({"urn": "urn::stack", "type": "pulumi:pulumi:Stack", "op": "create", "new": {}}, False),
+        ({"urn": "urn::aws", "type": "pulumi:providers:aws", "op": "create", "new": {"custom": True}}, False),
+        ({"urn": "urn::net", "type": "txmon:network:Vpc", "op": "create", "new": {"custom": False}}, False),
+    ],
+    ids=["made", "deleted", "nothing", "stack", "provider", "component"],
+)
+def test_what_the_engine_writes_into_a_stack_file_stays_only_where_something_was_made(
+    workspace, tmp_path, monkeypatch: pytest.MonkeyPatch, last: dict, stays: bool
+) -> None:
+    monkeypatch.setattr(encryption, "stack_file", lambda layer, _: tmp_path / f"{layer}.yaml")
+    (tmp_path / "network.yaml").write_text("config: {}\n")
+    script = f"echo 'encryptionsalt: v1' >> {tmp_path}/network.yaml\n[ $1 = stack ] && exit 0\n"
+    given = workspace(script + printing({"resOutputsEvent": {"metadata": last}}, code=255))
+    result = Run(given, Action.UP, {"network": ()}, tmp_path, missing=["network"])
+    result.execute(lambda *_: None, 1)
+    assert (tmp_path / "network.yaml").read_text() == "config: {}\n" + "encryptionsalt: v1\n" * stays
+    assert result.given_keys == ["network"] * stays
 
 
 def test_a_stack_that_cannot_be_made_fails_its_layer(workspace, tmp_path) -> None:
