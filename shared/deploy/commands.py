@@ -68,7 +68,7 @@ def deploy_all(
     if approved is None and not workspace.environment.is_local:
         approved = _plan(workspace, terminal, layers, parallel)
         confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
-    with changing(workspace, "deploy-all", layers, terminal.say) as journal:
+    with changing(workspace, "deploy-all", layers, terminal.say, plan=approved) as journal:
         run = Run(workspace, Action.UP, _among(layers), journal.folder, approved, workspace.missing_stacks())
         _execute(run, terminal, parallel, journal)
     if run.ok:
@@ -159,7 +159,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
     """
     guards.require_upstreams(workspace, [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
-    with changing(workspace, "up", [layer], terminal.say) as journal:
+    with changing(workspace, "up", [layer], terminal.say, refresh=refresh) as journal:
         action = Action.REFRESH_UP if refresh else Action.UP
         run = Run(workspace, action, {layer: ()}, journal.folder, missing=workspace.missing_stacks())
         _execute(run, terminal, 1, journal)
@@ -174,10 +174,12 @@ def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
 
 
 def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
-    """Go on from the newest run that left something to do: the same verb for the layers that it did not see end well.
+    """Go on from the newest run that left something to do, in the same way, with the layers it did not see end well.
+
+    A run that was held to a plan is held to it again, once that is confirmed anew.
 
     Raises:
-        TxmonError: one of them is no layer any more.
+        TxmonError: one of the layers is no layer any more.
     """
     found = unfinished(workspace.env, terminal.say)
     if found is None:
@@ -191,8 +193,15 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
             f"{', '.join(sorted(gone))} of that run is no layer any more: check out commit {run.commit[:8]} to go on"
         )
     require_files(workspace.env, left)
-    go_on = destroy_all if run.destroys else deploy_all
-    return go_on(workspace, terminal, yes=yes, parallel=parallel, layers=left)
+    if run.destroys:
+        return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left)
+    if run.verb == "up":
+        return up(workspace, terminal, left[0], yes=yes, refresh=run.refresh)
+    if run.plan:
+        terminal.say("it is held to the plan that was approved then")
+        plan.show(run.plan.only(left), terminal.console)
+        confirm(workspace, f"deploy {', '.join(left)} of", yes=yes)
+    return deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left, approved=run.plan)
 
 
 def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:

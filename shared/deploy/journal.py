@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError
 from shared.deploy import git
 from shared.deploy.locks import is_gone
 from shared.deploy.operation import Operation, Status
+from shared.deploy.plan import Plan
 from shared.deploy.workspace import ROOT, Workspace
 from shared.layers import dependents
 
@@ -53,6 +54,10 @@ class RunRecord(BaseModel):
     """`running`, `succeeded`, `failed`, `interrupted` (once) or `forced` (twice)."""
     wanted: list[str] = Field(default_factory=list)
     """The layers it was to work on."""
+    refresh: bool = False
+    """Whether it asked AWS first what has become of them."""
+    plan: Plan | None = None
+    """The approved plan that it was held to, and that whoever goes on is held to."""
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
 
     @property
@@ -79,9 +84,25 @@ class RunRecord(BaseModel):
 class Journal:
     """The record of the run under way."""
 
-    def __init__(self, workspace: Workspace, verb: str, wanted: Collection[str]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        verb: str,
+        wanted: Collection[str],
+        *,
+        refresh: bool = False,
+        plan: Plan | None = None,
+    ) -> None:
         commit, dirty = git.head()
-        self.record = RunRecord(verb=verb, env=workspace.env, commit=commit, dirty=dirty, wanted=list(wanted))
+        self.record = RunRecord(
+            verb=verb,
+            env=workspace.env,
+            commit=commit,
+            dirty=dirty,
+            wanted=list(wanted),
+            refresh=refresh,
+            plan=plan,
+        )
         self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = threading.Lock()

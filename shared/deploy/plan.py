@@ -71,6 +71,10 @@ class Plan(BaseModel):
             raise TxmonError(f"the plan is about none of these layers, but about {', '.join(self.layers)}")
         return chosen
 
+    def only(self, layers: Iterable[str]) -> "Plan":
+        """What it says of these layers."""
+        return Plan(env=self.env, layers={layer: self.layers[layer] for layer in layers if layer in self.layers})
+
     def surprise(self, now: Operation) -> str | None:
         """What a layer would lose by its preview `now` and not by the plan, as a sentence; None if nothing."""
         approved = {(step.op, step.type, step.name) for step in self.layers[now.layer].steps}

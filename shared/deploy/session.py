@@ -6,14 +6,23 @@ from contextlib import contextmanager
 from shared.deploy.guards import require_settled
 from shared.deploy.journal import Journal, last_run
 from shared.deploy.locks import environment_lock, require_unlocked
+from shared.deploy.plan import Plan
 from shared.deploy.workspace import Workspace
 
 
 @contextmanager
 def changing(
-    workspace: Workspace, verb: str, layers: Collection[str], say: Callable[[str], None]
+    workspace: Workspace,
+    verb: str,
+    layers: Collection[str],
+    say: Callable[[str], None],
+    *,
+    refresh: bool = False,
+    plan: Plan | None = None,
 ) -> Iterator[Journal]:
     """Hold the environment while `verb` works on `layers`, and give the journal to write to.
+
+    The journal keeps what it takes to go on in the same way: whether to `refresh`, the approved `plan`.
 
     Raises:
         TxmonError: another run is at work, or an earlier one left a lock or an operation behind.
@@ -24,7 +33,7 @@ def changing(
     with environment_lock(workspace, verb):
         require_unlocked(workspace)
         require_settled(workspace)
-        journal = Journal(workspace, verb, layers)
+        journal = Journal(workspace, verb, layers, refresh=refresh, plan=plan)
         try:
             yield journal
         finally:
