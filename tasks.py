@@ -2,15 +2,19 @@
 
 import functools
 import json
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Self
 
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
+
+from shared.deploy import piped
+
+piped.take_over()  # before invoke prints anything
 
 ENV = "the environment: local (default), dev, prod or another that has stack files"
 YES = "do not ask before a real environment is changed"
@@ -104,9 +108,13 @@ def writable(file: Path) -> Path:
     """
     from shared.errors import TxmonError
 
-    found = next(path for path in (file, *file.parents) if path.exists())
-    if file.is_dir() or not (os.access(found, os.W_OK) and (found.is_dir() or found == file)):
-        raise TxmonError(f"{file} cannot be written: name another place")
+    try:
+        if file.exists():
+            file.open("a").close()
+        else:
+            TemporaryFile(dir=next(path for path in file.parents if path.exists())).close()
+    except OSError:
+        raise TxmonError(f"{file} cannot be written: name another place") from None
     return file
 
 
@@ -461,7 +469,7 @@ def local_down(_: Context) -> None:
 
 
 @verb(help={"unit": "only the fast tests, without engine and cloud", "select": "pytest's -k"})
-def test(context: Context, unit: bool = False, select: str = "") -> int:
+def test(_: Context, unit: bool = False, select: str = "") -> int:
     """Run the tests: all of them, from unit to end to end."""
     command = [
         sys.executable,
@@ -470,15 +478,15 @@ def test(context: Context, unit: bool = False, select: str = "") -> int:
         *(["-m", "not local"] if unit else []),
         *(["-k", select] if select else []),
     ]
-    return _passed_on(context, command)
+    return _passed_on(command)
 
 
 @verb()
-def check(context: Context) -> int:
+def check(_: Context) -> int:
     """Check style, formatting and types (ruff, mypy)."""
     python = [sys.executable, "-m"]
     commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
-    return max(_passed_on(context, [*python, *command]) for command in commands)
+    return max(_passed_on([*python, *command]) for command in commands)
 
 
 @verb()
@@ -490,12 +498,14 @@ def docs(_: Context) -> None:
 
 
 @verb(help={"scale": "in its place: how time and memory grow over generated monorepos of 5, 20 and 60 layers"})
-def bench(context: Context, scale: bool = False) -> int:
+def bench(_: Context, scale: bool = False) -> int:
     """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
-    return _passed_on(context, [sys.executable, "-m", "benchmarks.scale" if scale else "benchmarks.deploy"])
+    return _passed_on([sys.executable, "-m", "benchmarks.scale" if scale else "benchmarks.deploy"])
 
 
-def _passed_on(context: Context, command: list[str]) -> int:
+def _passed_on(command: list[str]) -> int:
     import shlex
+    import subprocess
 
-    return int(context.run(shlex.join(command), warn=True, echo=True).exited)
+    print(shlex.join(command), flush=True)
+    return subprocess.call(command)
