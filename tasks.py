@@ -431,7 +431,7 @@ def graph(_: Context, format: str = "text", env: str | None = None) -> None:
     """Show which layer reads which."""
     from shared.deploy import graph, views
 
-    states = functools.cache(lambda: views.conditions(workspace(env)) if env else {})
+    states = functools.cache(lambda: {} if env is None else views.conditions(workspace(env)))
     show(format, **{form: lambda draw=draw: draw(states()) for form, draw in graph.FORMS.items()})
 
 

@@ -1,8 +1,11 @@
 """The READMEs say what the code does."""
 
+import inspect
 import re
 
 import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
 from invoke.tasks import Task
 
 import tasks
@@ -10,6 +13,13 @@ from shared.deploy.documentation import ROOT_README, readme, readmes
 from shared.layers import deploy_order
 
 VERBS = {name.replace("_", "-") for name, value in vars(tasks).items() if isinstance(value, Task)}
+
+
+def parameters(name: str) -> set[str]:
+    return set(inspect.signature(getattr(tasks, name.replace("-", "_")).body).parameters)
+
+
+ABOUT_AN_ENVIRONMENT = sorted(name for name in VERBS if "env" in parameters(name))
 
 
 @pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
@@ -34,6 +44,23 @@ def test_every_verb_that_a_readme_names_exists(path) -> None:
 def test_the_readme_names_every_verb() -> None:
     named = set(re.findall(r"\./inv ([a-z][a-z-]+)", ROOT_README.read_text()))
     assert named == VERBS
+
+
+def test_the_readme_names_the_verbs_that_take_no_environment() -> None:
+    [sentence] = re.findall(r"No `--env` have ([^.]+)\.", ROOT_README.read_text())
+    assert set(re.findall(r"`([a-z-]+)`", sentence)) == VERBS - set(ABOUT_AN_ENVIRONMENT)
+
+
+@pytest.mark.parametrize("name", ABOUT_AN_ENVIRONMENT)
+def test_a_verb_refuses_an_environment_that_does_not_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    needed = {key: value for key, value in {"layer": "network", "base": "HEAD"}.items() if key in parameters(name)}
+    with pytest.raises(Exit) as refused:
+        getattr(tasks, name.replace("-", "_"))(Context(), env="pord", **needed)
+    assert (refused.value.code, refused.value.message) == (
+        1,
+        "txmon: there is no environment 'pord'; did you mean 'prod'?",
+    )
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("name", sorted(VERBS))
