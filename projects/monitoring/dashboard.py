@@ -78,7 +78,11 @@ def _headline(streaming: StreamingContract, alarm_arns: Sequence[Input[str]]) ->
     stream = ["StreamName", streaming.kinesis_stream_name]
     return [
         {"type": "alarm", "properties": {"title": "Alarms", "alarms": list(alarm_arns)}},
-        _graph("Transactions a minute", [["AWS/Kinesis", "IncomingRecords", *stream]], "Sum"),
+        _graph(
+            "Transactions a minute, in and read",
+            [["AWS/Kinesis", name, *stream] for name in ("IncomingRecords", "GetRecords.Records")],
+            "Sum",
+        ),
         _graph(
             "How far the consumer is behind (ms)",
             [["AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", *stream]],

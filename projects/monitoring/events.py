@@ -60,11 +60,12 @@ def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, da
         ),
         Rule(
             name="secret-endangered",
-            means="A database secret is being deleted, or its rotation failed. Restore the secret; for a failed"
-            " rotation look at the secret's rotation status and at RDS's events.",
+            means="A database secret is being deleted, its policy changed, or its rotation failed. Restore the"
+            " secret, or its policy by deploying security and data; for a failed rotation look at the secret's"
+            " rotation status and at RDS's events.",
             source="aws.secretsmanager",
             detail={
-                "eventName": ["DeleteSecret", "RotationFailed"],
+                "eventName": ["DeleteSecret", "DeleteResourcePolicy", "PutResourcePolicy", "RotationFailed"],
                 "$or": [
                     {"requestParameters": {"secretId": secrets}},
                     {"additionalEventData": {"SecretId": secrets}},  # of a rotation, which nobody requested

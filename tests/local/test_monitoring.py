@@ -82,7 +82,8 @@ def test_a_call_on_a_secret_is_heard_however_the_caller_names_it(deployed, secre
     named = {"requestParameters": {"secretId": typed}}
     assert heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session("somebody"))
     assert heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity={"type": "Root"})
-    assert heard(deployed, "secret-endangered", "DeleteSecret", **named)
+    for call in ("DeleteSecret", "PutResourcePolicy", "DeleteResourcePolicy"):
+        assert heard(deployed, "secret-endangered", call, **named)
     for usual in ("kinesis-role-local", "txmon-deploy-data"):
         assert not heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session(usual))
 

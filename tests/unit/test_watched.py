@@ -1,0 +1,132 @@
+"""Every alarm, graph and event rule of dev and prod, against the table that people read.
+
+All five layers' real programs run with their committed stack files: each threshold follows what is deployed.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RunLayer = Callable[..., Any]
+
+TABLE = Path("projects/monitoring/alarms.md")
+UPSTREAM = ("network", "security", "streaming", "data")
+ENVIRONMENTS = ("dev", "prod")
+SIGNS = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
+
+
+@pytest.fixture(scope="module")
+def runs(run_layer: RunLayer) -> dict[str, Any]:
+    """The monitoring layer by environment, above the layers as that environment deploys them."""
+    return {
+        env: run_layer("monitoring", env, upstream={name: run_layer(name, env).exports for name in UPSTREAM})
+        for env in ENVIRONMENTS
+    }
+
+
+def section(title: str) -> list[str]:
+    """The rows of the table under a heading."""
+    _, found, rest = TABLE.read_text().partition(f"## {title}\n")
+    assert found, f"{TABLE} has no section {title!r}"
+    return [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("|")][2:]
+
+
+def rows(cells: Iterable[Iterable[str]]) -> list[str]:
+    """As Markdown; rows that are the same for both nodes of the cache become one."""
+    return list(dict.fromkeys(f"| {' | '.join(row)} |" for row in cells))
+
+
+def inputs(run: Any, kind: str) -> dict[str, dict[str, Any]]:
+    """Of every resource of a type, by its logical name without prefix and environment."""
+    prefix = {"metricAlarm": "alarm-", "eventRule": "rule-"}[kind]
+    token = f"aws:cloudwatch/{kind}:{kind[:1].upper()}{kind[1:]}"
+    return {each.name.removeprefix(prefix).removesuffix(f"-{run.env}"): each.inputs for each in run.all(token)}
+
+
+def without_id(expression: str) -> str:
+    return re.sub(r"vpc-[\w-]+", "vpc-…", expression).strip()
+
+
+def named(metric: dict[str, Any]) -> str:
+    namespace = re.sub(r"^(TransactionMonitoring)/.*", r"\1/…", metric["namespace"])
+    return f"{namespace} `{metric['metricName']}`"
+
+
+def watched(alarm: dict[str, Any]) -> tuple[str, str]:
+    """The metric and its statistic; of metric math the expression, and the metrics that its letters stand for."""
+    if "metricQueries" not in alarm:
+        return named(alarm), alarm["statistic"]
+    result, *operands = alarm["metricQueries"]
+    where = ", ".join(f"{each['id']} = {named(each['metric'])}" for each in operands)
+    return f"`{without_id(result['expression'])}`" + (f"; {where}" if where else ""), operands[0]["metric"][
+        "stat"
+    ] if operands else ""
+
+
+def rhythm(alarm: dict[str, Any]) -> str:
+    periods = {
+        alarm.get("period"),
+        *(each.get("metric", each).get("period") for each in alarm.get("metricQueries", ())),
+    }
+    [seconds] = periods - {None}
+    return f"{alarm['datapointsToAlarm']:g} of {alarm['evaluationPeriods']:g} x {seconds:g} s"
+
+
+def threshold(alarm: dict[str, Any] | None) -> str:
+    return f"{SIGNS[alarm['comparisonOperator']]} {alarm['threshold']:,.12g}" if alarm else "none"
+
+
+def test_every_alarm_is_as_the_table_says(runs: dict[str, Any]) -> None:
+    by_env = {env: inputs(run, "metricAlarm") for env, run in runs.items()}
+    paging = {
+        env: set(re.findall(rf'ALARM\("transaction-monitoring-{env}-([^"]+)"\)', rule))
+        for env, run in runs.items()
+        for rule in [run.one("aws:cloudwatch/compositeAlarm:CompositeAlarm")["alarmRule"]]
+    }
+
+    def cells(name: str) -> Iterable[str]:
+        found = {env: alarms.get(name) for env, alarms in by_env.items()}
+        [(about, pages)] = {
+            ((*watched(alarm), rhythm(alarm), alarm["treatMissingData"]), name in paging[env])
+            for env, alarm in found.items()
+            if alarm
+        }
+        metric, statistic, after, missing = about
+        yield from (re.sub(r"^cache-\d", "cache-*", name), metric, statistic)
+        yield from (threshold(alarm) for alarm in found.values())
+        yield from (after, missing, "pages" if pages else "")
+
+    names = dict.fromkeys(name for alarms in by_env.values() for name in alarms)
+    assert rows(cells(name) for name in sorted(names)) == section("Alarms")
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_graph_is_as_the_table_says(runs: dict[str, Any], env: str) -> None:
+    body = json.loads(runs[env].one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
+
+    def metrics(properties: dict[str, Any]) -> str:
+        named = (each[0]["expression"] if len(each) == 1 else each[1] for each in properties["metrics"])
+        return ", ".join(dict.fromkeys(f"`{without_id(name)}`" for name in named))
+
+    graphs = [
+        (properties["title"], metrics(properties), properties["stat"], f"{properties['period']} s")
+        for properties in (widget["properties"] for widget in body["widgets"] if widget["type"] == "metric")
+    ]
+    assert rows(graphs) == section("Graphs")
+
+
+@pytest.mark.parametrize("env", ENVIRONMENTS)
+def test_every_event_rule_is_as_the_table_says(runs: dict[str, Any], env: str) -> None:
+    run = runs[env]
+    patterns = {name: json.loads(rule["eventPattern"]) for name, rule in inputs(run, "eventRule").items()}
+    rules = [
+        (name, pattern["source"][0], ", ".join(f"`{call}`" for call in pattern["detail"]["eventName"]))
+        for name, pattern in patterns.items()
+    ]
+    subscription = run.one("aws:rds/eventSubscription:EventSubscription")
+    events = ("rds-events", "aws.rds", ", ".join(subscription["eventCategories"]))
+    assert rows([*rules, events]) == section("Events")
