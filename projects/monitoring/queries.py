@@ -40,7 +40,9 @@ def queries(application: Input[str], flow: Input[str], data: DataContract) -> li
         ),
         Query(
             name="slow-cache-commands",
-            text="fields @timestamp, @message | sort @timestamp desc | limit 100",
+            # Of the slow log only: the engine's log has no commands (ElastiCache User Guide, "Log delivery").
+            text="fields @timestamp, CacheClusterId, `Duration (us)`, Command, ClientAddress"
+            " | filter ispresent(Command) | sort `Duration (us)` desc | limit 100",
             log_groups=data.redis_log_group_names,
         ),
         Query(

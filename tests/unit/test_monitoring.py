@@ -616,6 +616,19 @@ def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, e
         assert each.inputs["name"].startswith(f"transaction-monitoring-{env}/")
         assert each.inputs["logGroupNames"]
         assert set(each.inputs["logGroupNames"]) <= existing
+    # What the alarms' descriptions send people to.
+    described = " ".join(alarm["alarmDescription"] for alarm in alarms(run).values())
+    assert {name for name in re.findall(r"saved query '([\w-]+)'", described)} <= {
+        each.inputs["name"].rpartition("/")[2] for each in kept
+    }
+
+
+def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer: RunLayer) -> None:
+    run = run_layer("monitoring", "dev")
+    query = run.one("aws:cloudwatch/queryDefinition:QueryDefinition", "query-slow-cache-commands-dev")
+    assert query["logGroupNames"] == DATA["redis_log_group_names"]  # slow log and engine log
+    assert "filter ispresent(Command)" in query["queryString"]
+    assert "sort `Duration (us)` desc" in query["queryString"]
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
