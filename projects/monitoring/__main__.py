@@ -30,6 +30,7 @@ events.tell_of_database(layer, alerts, data, once_admitted)
 watched.count_lines(layer, logs.group.name)
 table = [
     *watched.stream_alarms(config, streaming),
+    *watched.function_alarms(config),
     *watched.dead_letter_alarms(streaming),
     *watched.database_alarms(config, data),
     *watched.cache_alarms(data),

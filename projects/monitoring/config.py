@@ -64,6 +64,10 @@ class MonitoringConfig(LayerConfig):
     iterator_age_seconds: PositiveInt = 60
     """How far the consumer may fall behind the stream before the alarm."""
 
+    # Lambda API reference, CreateFunction, a name alone.
+    consumer_function: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] | None = None
+    """The Lambda function that reads the stream, where one does: its errors, throttles and delay are watched too."""
+
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
     free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5
     """The part of PostgreSQL's first disk that must stay free. RDS grows the disk at 10 %; below, it could not."""

@@ -110,6 +110,51 @@ def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> lis
     return table
 
 
+def function_alarms(config: MonitoringConfig) -> list[Alarm]:
+    """Of the Lambda function that reads the stream, if one is named. A time-out is one of its errors."""
+    if config.consumer_function is None:
+        return []
+    dimensions = {"FunctionName": config.consumer_function}
+
+    def metric(name: str, statistic: str = "Sum") -> Metric:
+        return Metric("AWS/Lambda", name, dimensions, statistic)
+
+    return [
+        Alarm(
+            "function-errors",
+            Expression(
+                "100 * errors / invocations", {"errors": metric("Errors"), "invocations": metric("Invocations")}
+            ),
+            above(1),
+            "Over one per cent of the consumer's invocations fail. Read its errors with the saved query 'errors';"
+            " one record that cannot be processed holds up its whole shard.",
+        ),
+        Alarm(
+            "function-throttled",
+            metric("Throttles"),
+            above(0),
+            "Lambda does not start the consumer: the account's or the function's concurrency is used up. Reserve"
+            " concurrency for it, or find who uses the rest.",
+        ),
+        Alarm(
+            "function-iterator-age",
+            # Also with enhanced fan-out, of which the stream's own figures tell nothing.
+            metric("IteratorAge", "Maximum"),
+            above(config.iterator_age_seconds * 1000, (5, 5), missing="missing"),
+            "The function is behind the stream. Look at its errors; then at PostgreSQL and Redis, on which it waits.",
+            pages=True,
+        ),
+        Alarm(
+            "function-dead-letters-refused",
+            metric("DestinationDeliveryFailures"),
+            above(0, ONCE),
+            "A batch failed for good and could not be put aside either: it is lost at the stream's retention. Look at"
+            " the consumer's rights on the dead-letter queue and on the telemetry key.",
+            pages=True,
+        ),
+    ]
+
+
 def dead_letter_alarms(streaming: StreamingContract) -> list[Alarm]:
     queue = streaming.dead_letter_queue_arn.apply(lambda arn: arn.rpartition(":")[2])
     return [

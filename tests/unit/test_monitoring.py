@@ -241,6 +241,29 @@ def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run
     assert (alarm["datapointsToAlarm"], alarm["evaluationPeriods"]) == (3, 3)
 
 
+def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_layer: RunLayer) -> None:
+    assert not [name for name in alarms(run_layer("monitoring", "prod")) if name.startswith("function-")]
+    run = run_layer("monitoring", "prod", config={"consumerFunction": "consumer"})
+    table = {name: alarm for name, alarm in alarms(run).items() if name.startswith("function-")}
+    result, *operands = table["function-errors"]["metricQueries"]
+    assert result["expression"] == "100 * errors / invocations"
+    assert {each["id"]: each["metric"]["metricName"] for each in operands} == {
+        "errors": "Errors",
+        "invocations": "Invocations",
+    }
+    assert {name: (alarm.get("metricName"), alarm["threshold"]) for name, alarm in table.items()} == {
+        "function-errors": (None, 1),
+        "function-throttled": ("Throttles", 0),
+        "function-iterator-age": ("IteratorAge", 60_000),
+        "function-dead-letters-refused": ("DestinationDeliveryFailures", 0),
+    }
+    watched = [alarm["dimensions"] for alarm in table.values() if "dimensions" in alarm]
+    watched += [each["metric"]["dimensions"] for each in operands]
+    assert watched == [{"FunctionName": "consumer"}] * 5
+    for name in ("function-iterator-age", "function-dead-letters-refused"):
+        assert f'ALARM("transaction-monitoring-prod-{name}")' in run.one(COMPOSITE)["alarmRule"]
+
+
 def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer: RunLayer) -> None:
     [query] = alarms(run_layer("monitoring", "dev"))["endpoint-packets-dropped"]["metricQueries"]
     assert f"\"VPC Id\" = '{NETWORK['vpc_id']}'" in query["expression"]
@@ -618,7 +641,7 @@ def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, e
         assert set(each.inputs["logGroupNames"]) <= existing
     # What the alarms' descriptions send people to.
     described = " ".join(alarm["alarmDescription"] for alarm in alarms(run).values())
-    assert {name for name in re.findall(r"saved query '([\w-]+)'", described)} <= {
+    assert set(re.findall(r"saved query '([\w-]+)'", described)) <= {
         each.inputs["name"].rpartition("/")[2] for each in kept
     }
 
@@ -672,6 +695,7 @@ def test_local_has_exactly_development_s_settings() -> None:
         ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
         ({"freeStoragePercent": 10}, "freeStoragePercent: input should be less than or equal to 9, not 10"),
         ({"routineSecretReaders": ["deployers"]}, "routineSecretReaders.0: 'deployers' must be role/<path/name>,"),
+        ({"consumerFunction": "arn:aws:lambda:x"}, "consumerFunction: string should match pattern"),
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
     ],
 )
