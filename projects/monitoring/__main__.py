@@ -6,7 +6,7 @@ from projects.monitoring import dashboard, events, queries, topic, watched
 from projects.monitoring.alarms import page, watch
 from projects.monitoring.budget import limit_cost
 from projects.monitoring.config import MonitoringConfig
-from projects.monitoring.log_groups import ApplicationLogs, FlowLogs
+from projects.monitoring.log_groups import ApplicationLogs, FlowLogs, mask_personal_data
 from shared.contracts import DataContract, MonitoringContract, NetworkContract, SecurityContract, StreamingContract
 from shared.layer import Layer
 
@@ -17,6 +17,8 @@ streaming, data = StreamingContract.read(layer), DataContract.read(layer)
 
 logs = ApplicationLogs(layer, config, security)
 flows = FlowLogs(layer, config, network, security)
+if config.mask_personal_data:
+    mask_personal_data(layer, logs.group.name, data)
 alerts = topic.alerts_topic(layer, security)
 
 rules = events.rules(layer, config, security, data)

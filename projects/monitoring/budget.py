@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pulumi
 import pulumi_aws as aws
 from pulumi import Output
 
@@ -18,6 +19,8 @@ def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscript
     have to admit AWS Budgets too.
     """
     addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
+    if not addresses:
+        pulumi.log.warn(f"nobody is told when a month costs over {monthly_usd} USD: no subscription is an e-mail")
     return aws.budgets.Budget(
         layer.names.logical("budget"),
         budget_type="COST",

@@ -76,7 +76,7 @@ class MonitoringConfig(LayerConfig):
     """Whether a quarter of an hour without a transaction, or without a heartbeat in the logs, is an alarm."""
 
     mask_personal_data: bool = True
-    """Mask card numbers and e-mail addresses in the application logs."""
+    """Mask card numbers and e-mail addresses in the logs of applications and databases."""
 
     routine_secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = ("role/txmon-deploy-*",)
     """Who reads the secrets as a matter of course beside the consumer, as the end of an IAM ARN with `*`."""

@@ -5,7 +5,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import NetworkContract, SecurityContract
+from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.layer import Layer
 from shared.policy import allow, document
 
@@ -32,13 +32,6 @@ class ApplicationLogs(pulumi.ComponentResource):
                 layer.names.logical(f"{who}-log-access"),
                 role=role,
                 policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
-                opts=here,
-            )
-        if config.mask_personal_data:
-            aws.cloudwatch.LogDataProtectionPolicy(
-                layer.names.logical("log-data-protection"),
-                log_group_name=self.group.name,
-                policy_document=_masking(layer),
                 opts=here,
             )
         self.register_outputs({})
@@ -97,6 +90,23 @@ def _log_group(
 def _streams(group: aws.cloudwatch.LogGroup) -> Output[str]:
     """The streams of a group: their names are the writers' own."""
     return Output.concat(group.arn, ":log-stream:*")
+
+
+def mask_personal_data(layer: Layer, application_group: Output[str], data: DataContract) -> None:
+    """Mask it where it may be logged: by applications, and with slow statements and commands by the databases."""
+    groups = {
+        "application": [application_group],
+        "postgres": data.rds_log_group_names,
+        "redis": data.redis_log_group_names,
+    }
+    for whose, names in groups.items():
+        for number, name in enumerate(names, 1):
+            aws.cloudwatch.LogDataProtectionPolicy(
+                layer.names.logical(f"log-data-protection-{whose}-{number}"),
+                log_group_name=name,
+                policy_document=_masking(layer),
+                opts=layer.opts,
+            )
 
 
 def _masking(layer: Layer) -> Output[str]:

@@ -43,8 +43,10 @@ def test_the_telemetry_key_admits_every_log_group(run_layer: RunLayer, statement
 @every_environment
 def test_the_telemetry_key_admits_every_alarm(run_layer: RunLayer, statements: Statements, env: str) -> None:
     pattern = telemetry_policy(run_layer, statements, env)["AlarmsToTopic"]["Condition"]["ArnLike"]["aws:SourceArn"]
-    for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm"):
-        arn = f"{ACCOUNT.format(service='cloudwatch')}alarm:{alarm['name']}"
+    names = [alarm["name"] for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
+    names += [alarm["alarmName"] for alarm in made(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
+    for name in names:
+        arn = f"{ACCOUNT.format(service='cloudwatch')}alarm:{name}"
         assert fnmatchcase(arn, pattern), arn
 
 

@@ -112,14 +112,18 @@ def test_every_connection_of_the_vpc_is_logged_by_security_s_role(
     assert f"flow-log-delivery-{env}" in run.waits_for[f"flow-log-{env}"]
 
 
-def test_personal_data_is_masked_in_production_s_logs(run_layer: RunLayer) -> None:
-    assert not run_layer("monitoring", "dev").all("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy")
-    policy = json.loads(
-        run_layer("monitoring", "prod").one("aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy")[
-            "policyDocument"
-        ]
-    )
-    found, masked = policy["Statement"]
+def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databases(run_layer: RunLayer) -> None:
+    masking = "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy"
+    assert not run_layer("monitoring", "dev").all(masking)
+    run = run_layer("monitoring", "prod")
+    policies = {each.inputs["logGroupName"]: each.inputs["policyDocument"] for each in run.all(masking)}
+    assert policies.keys() == {
+        run.exports["log_group_name"],
+        *DATA["rds_log_group_names"],
+        *DATA["redis_log_group_names"],
+    }
+    [policy] = {json.dumps(json.loads(each)) for each in policies.values()}
+    found, masked = json.loads(policy)["Statement"]
     assert found["DataIdentifier"] == masked["DataIdentifier"]
     assert "arn:aws:dataprotection::aws:data-identifier/CreditCardNumber" in masked["DataIdentifier"]
     assert "Audit" in found["Operation"]
@@ -401,8 +405,12 @@ def test_nobody_is_subscribed_by_a_committed_file(run_layer: RunLayer) -> None:
 
 @pytest.mark.usefixtures("secret_subscriptions")
 def test_production_without_subscribers_is_warned_of(run_layer: RunLayer, caplog: pytest.LogCaptureFixture) -> None:
-    run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS})
+    mail, pager = SUBSCRIPTIONS
+    run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
     assert "nobody is told" not in caplog.text
+    run_layer("monitoring", "prod", config={"subscriptions": [pager]})
+    assert "nobody is told when a month costs over 1200 USD" in caplog.text
+    assert "nobody is told of alarms" not in caplog.text
     run_layer("monitoring", "prod", config={"subscriptions": []})
     assert "nobody is told of alarms" in caplog.text
 
