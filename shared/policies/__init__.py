@@ -6,13 +6,13 @@ functions over every layer under mocks. `exceptions.py` holds what is accepted i
 
 from collections.abc import Iterable, Mapping
 
-from shared.policies import access, conventions, databases, network, telemetry
+from shared.policies import access, conventions, databases, grants, network, telemetry
 from shared.policies.exceptions import accepted
 from shared.policies.rule import Resource, Rule, Rules, Violation
 
 AREAS: Mapping[str, Rules] = {
     "network": network.RULES,
-    "access": access.RULES,
+    "access": Rules([*access.RULES, *grants.RULES]),
     "databases": databases.RULES,
     "telemetry": telemetry.RULES,
     "conventions": conventions.RULES,

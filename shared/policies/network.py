@@ -1,11 +1,32 @@
 """The VPC: nothing public, nothing by address."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shared.policies.documents import values_at
 from shared.policies.rule import Resource, Rules
 
 RULES = Rules()
 
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+LEGACY_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+OPENING = (INGRESS, EGRESS, LEGACY_RULE, GROUP, DEFAULT_GROUP)
+"""All that can open a security group."""
+BY_ADDRESS = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
+BY_GROUP = frozenset(
+    {
+        "referencedSecurityGroupId",
+        "sourceSecurityGroupId",
+        "securityGroups",
+        "self",
+        "prefixListId",
+        "prefixListIds",
+    }
+)
 WAYS_OUT = (
     "aws:ec2/internetGateway:InternetGateway",
     "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
@@ -19,7 +40,41 @@ HIGH_RISK_PORTS = (
 """Security Hub's list, and Redis's port."""
 
 
-@RULES.on("EC2.2", "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+@dataclass(frozen=True)
+class Opening:
+    """Whom a security group lets in, or out to, in whichever way that is written."""
+
+    ingress: bool
+    addresses: tuple[str, ...]
+    by_group: bool
+    """Whether it names a security group, or the prefix list of a service of AWS."""
+    ports: range
+
+
+def openings(resource: Resource) -> Iterator[Opening]:
+    """The openings that a resource of `OPENING` makes."""
+    if resource.type in {INGRESS, EGRESS}:
+        yield _opening(resource.inputs, ingress=resource.type == INGRESS)
+    elif resource.type == LEGACY_RULE:
+        yield _opening(resource.inputs, ingress=resource.get("type") == "ingress")
+    else:
+        for direction in ("ingress", "egress"):
+            for each in resource.get(direction) or ():
+                yield _opening(each, ingress=direction == "ingress")
+
+
+def _opening(given: Mapping[str, Any], *, ingress: bool) -> Opening:
+    every_port = str(given.get("ipProtocol", given.get("protocol"))) in {"-1", "all"}
+    first, last = (0, 65535) if every_port else (int(given.get("fromPort") or 0), int(given.get("toPort") or 65535))
+    return Opening(
+        ingress=ingress,
+        addresses=tuple(str(value) for key in BY_ADDRESS for value in values_at(given, key)),
+        by_group=not BY_GROUP.isdisjoint(given),
+        ports=range(first, last + 1),
+    )
+
+
+@RULES.on("EC2.2", DEFAULT_GROUP)
 def default_group_is_empty(group: Resource) -> str | None:
     """A VPC's default security group lets nothing in or out."""
     return "leave out ingress and egress" if group.get("ingress") or group.get("egress") else None
@@ -37,35 +92,37 @@ def no_public_address_on_launch(subnet: Resource) -> str | None:
     return "set map_public_ip_on_launch=False" if subnet.get("mapPublicIpOnLaunch") else None
 
 
-@RULES.on("EC2.18", INGRESS)
-def nothing_from_the_internet(ingress: Resource) -> str | None:
+@RULES.on("EC2.18", *OPENING)
+def nothing_from_the_internet(resource: Resource) -> str | None:
     """No port but 80 and 443 is open to the internet."""
-    if _from_the_internet(ingress) and not (_ports(ingress) <= {80, 443}):
-        return "name a source security group instead of the internet"
+    for opening in openings(resource):
+        internet = any(address.endswith("/0") for address in opening.addresses)
+        if opening.ingress and internet and not set(opening.ports) <= {80, 443}:
+            return "name a source security group instead of the internet"
     return None
 
 
-@RULES.on("EC2.19", INGRESS)
-def no_risky_port_by_address(ingress: Resource) -> str | None:
+@RULES.on("EC2.19", *OPENING)
+def no_risky_port_by_address(resource: Resource) -> str | None:
     """No port of a database or of remote access is open to addresses, whichever."""
-    risky = sorted(_ports(ingress).intersection(HIGH_RISK_PORTS))
-    if ingress.has("cidrIpv4", "cidrIpv6") and risky:
-        return f"name a source security group for port {', '.join(map(str, risky))}"
-    return None
+    open_to_addresses = [each.ports for each in openings(resource) if each.ingress and each.addresses]
+    risky = [str(port) for port in HIGH_RISK_PORTS if any(port in ports for ports in open_to_addresses)]
+    return f"name a source security group for port {', '.join(risky)}" if risky else None
 
 
-@RULES.on("TXMON.1", INGRESS, EGRESS, source="Amazon VPC User Guide, security group rules by referenced group")
-def by_group(rule: Resource) -> str | None:
+@RULES.on("TXMON.1", *OPENING, source="Amazon VPC User Guide, security group rules by referenced group")
+def by_group(resource: Resource) -> str | None:
     """Who may talk to whom is said by security group, never by address."""
-    if rule.has("referencedSecurityGroupId", "prefixListId"):
+    if all(opening.by_group and not opening.addresses for opening in openings(resource)):
         return None
     return "give referenced_security_group_id (or the prefix_list_id of an AWS service) in place of a CIDR"
 
 
-@RULES.on("TXMON.2", "aws:ec2/securityGroup:SecurityGroup", source="projects/network: the access matrix is one table")
-def no_inline_rules(group: Resource) -> str | None:
-    """A security group's rules are resources of their own, so that each can be read and reviewed."""
-    return "move the rule to the access matrix" if group.get("ingress") or group.get("egress") else None
+@RULES.on("TXMON.2", GROUP, LEGACY_RULE, source="projects/network: the access matrix is one table")
+def rules_of_their_own(resource: Resource) -> str | None:
+    """A security group's rules are resources of their own, one for each opening, so that each can be reviewed."""
+    inline = resource.type == LEGACY_RULE or resource.get("ingress") or resource.get("egress")
+    return "move the rule to the access matrix" if inline else None
 
 
 @RULES.on("TXMON.3", *WAYS_OUT, source="AWS Well-Architected Framework, SEC05-BP01: create network layers")
@@ -78,13 +135,3 @@ def no_way_out(_: Resource) -> str | None:
 def endpoint_has_policy(endpoint: Resource) -> str | None:
     """A VPC endpoint has a policy of its own: AWS's admits every account's principals and resources."""
     return None if endpoint.has("policy") else "give a policy that admits this account only"
-
-
-def _from_the_internet(ingress: Resource) -> bool:
-    return any(str(ingress.get(key)).endswith("/0") for key in ("cidrIpv4", "cidrIpv6"))
-
-
-def _ports(ingress: Resource) -> set[int]:
-    if ingress.get("ipProtocol") == "-1":
-        return set(range(65536))
-    return set(range(int(ingress.get("fromPort", 0)), int(ingress.get("toPort", 65535)) + 1))

@@ -1,11 +1,12 @@
 """What a rule is, and the resource it looks at."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from pulumi_policy.proxy import UnknownValueError
+
+from shared.policies.documents import Carriers, Statement, documents, statements
 
 SECURITY_HUB = "AWS Security Hub User Guide, the control of this id"
 
@@ -59,7 +60,6 @@ class Resource:
 Look = Callable[[Resource], str | None]
 """What to change about a resource, or None."""
 
-Statement = Mapping[str, Any]
 LookAtStatement = Callable[[Statement, Resource], str | None]
 """The same about one statement of a resource's policy document."""
 
@@ -126,30 +126,19 @@ class Rules(list[Rule]):
         return add
 
     def on_statements(
-        self, control: str, documents: Mapping[str, str], *, source: str = SECURITY_HUB
+        self, control: str, *carriers: Carriers, source: str = SECURITY_HUB
     ) -> Callable[[LookAtStatement], LookAtStatement]:
-        """A rule over each statement of policy documents: type -> the input that holds the document."""
+        """A rule over each statement of the policy documents that these resources carry."""
 
         def add(look: LookAtStatement) -> LookAtStatement:
             def each(resource: Resource) -> Iterator[tuple[str, str]]:
-                for statement in statements(resource.get(documents[resource.type])):
-                    advice = look(statement, resource)
-                    if advice:
-                        yield statement.get("Sid", ""), advice
+                for document in documents(resource, *carriers):
+                    for statement in statements(document):
+                        advice = look(statement, resource)
+                        if advice:
+                            yield statement.get("Sid", ""), advice
 
-            self.append(Rule(control, look.__doc__ or "", source, frozenset(documents), each))
+            self.append(Rule(control, look.__doc__ or "", source, frozenset().union(*carriers), each))
             return look
 
         return add
-
-
-def statements(document: str | None) -> list[Statement]:
-    """The statements of a policy document."""
-    return as_list(json.loads(document or "{}").get("Statement"))
-
-
-def as_list(value: Any) -> list[Any]:
-    """What IAM lets stand alone or in a list."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]

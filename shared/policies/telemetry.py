@@ -1,10 +1,10 @@
 """The stream, the queue, and what watches them: encrypted, kept long enough, and heard by somebody."""
 
+from shared.policies.documents import QUEUE, STREAM, TOPIC
 from shared.policies.rule import Resource, Rules
 
 RULES = Rules()
 
-STREAM = "aws:kinesis/stream:Stream"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
@@ -28,13 +28,13 @@ def stream_is_kept(stream: Resource) -> str | None:
     return f"set retention_period to {STREAM_HOURS} or more" if kept < STREAM_HOURS else None
 
 
-@RULES.on("SQS.1", "aws:sqs/queue:Queue")
+@RULES.on("SQS.1", QUEUE)
 def queue_is_encrypted(queue: Resource) -> str | None:
     """A queue is encrypted at rest, with our key."""
     return None if queue.has_own_key("kmsMasterKeyId") else "set kms_master_key_id to the telemetry key"
 
 
-@RULES.on("SNS.1", "aws:sns/topic:Topic")
+@RULES.on("SNS.1", TOPIC)
 def topic_is_encrypted(topic: Resource) -> str | None:
     """A topic is encrypted at rest, with our key."""
     return None if topic.has_own_key("kmsMasterKeyId") else "set kms_master_key_id to the telemetry key"

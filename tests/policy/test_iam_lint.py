@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
@@ -12,7 +12,8 @@ import pytest
 
 from shared.environments import known_environments
 from shared.layers import LAYERS
-from shared.policies.access import ALL_POLICIES, TRUST_POLICIES
+from shared.policies import documents
+from shared.policies.rule import Resource
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of pkg_resources, which it imports
@@ -29,9 +30,6 @@ ARNS = {
     "aws:iam/role:Role": "arn:aws:iam::123456789012:role/",
 }
 """How the ARNs of a type begin; the mocks make up others, which no action fits."""
-
-ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
-"""Its policy grants nothing: it lets this account's principals through to its own resources."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,10 @@ class Finding:
 
 
 def lint(name: str, document: str, *, grants: bool = True) -> list[Finding]:
-    """What the linter says; of a document that grants something, its auditors of what that makes possible too."""
+    """What the linter says; of a document that grants something, its auditors of what that makes possible too.
+
+    A VPC endpoint's grants nothing: it lets this account's principals through to its own resources.
+    """
     return [Finding(issue, name, detail) for issue, detail in linted(document, grants)]
 
 
@@ -127,22 +128,27 @@ def linted(document: str, grants: bool) -> list[tuple[str, str]]:
     return [(found.issue, str(found.detail or found.location)) for found in analyzed.findings]
 
 
-def readable(policy: Any, made: list[Any]) -> str:
-    """The document of a resource as the linter takes it.
+def carried(one: Any, made: list[Any]) -> Iterator[str]:
+    """The policy documents of a resource as the linter takes them.
 
     ARNs get the right form in place of what the mocks make up; a trust policy, for which it has no mode, gets the
     role that it belongs to as its resource.
     """
-    document = policy.inputs[ALL_POLICIES[policy.typ]]
+    seen = Resource(one.typ, one.name, one.inputs)
+    for document in documents.documents(seen, documents.IDENTITY, documents.RESOURCES):
+        yield real(document, made)
+    for document in documents.documents(seen, documents.TRUST):
+        content = json.loads(real(document, made))
+        for statement in content["Statement"]:
+            statement["Resource"] = f"{ARNS[one.typ]}{one.name}"
+        yield json.dumps(content)
+
+
+def real(document: str, made: list[Any]) -> str:
     for one in sorted(made, key=lambda resource: len(resource.name), reverse=True):
         if one.typ in ARNS:
             document = document.replace(f"arn:aws:test:{HERE}:{one.name}", f"{ARNS[one.typ]}{one.name}")
-    if policy.typ not in TRUST_POLICIES:
-        return str(document)
-    content = json.loads(document)
-    for statement in content["Statement"]:
-        statement["Resource"] = f"{ARNS[policy.typ]}{policy.name}"
-    return json.dumps(content)
+    return document
 
 
 @pytest.fixture(scope="session")
@@ -155,8 +161,10 @@ def findings(run_layer) -> Callable[[str, str], list[Finding]]:
             kept[layer, env] = [
                 finding
                 for one in made
-                if one.typ in ALL_POLICIES
-                for finding in lint(one.name.removesuffix(f"-{env}"), readable(one, made), grants=one.typ != ENDPOINT)
+                for document in carried(one, made)
+                for finding in lint(
+                    one.name.removesuffix(f"-{env}"), document, grants=one.typ not in documents.ENDPOINTS
+                )
             ]
         return kept[layer, env]
 
@@ -200,4 +208,4 @@ def test_every_input_that_holds_a_policy_is_known(run_layer) -> None:
         for key, value in one.inputs.items()
         if isinstance(value, str) and '"Statement"' in value and '"Effect"' in value
     }
-    assert holding <= set(ALL_POLICIES.items())
+    assert holding <= {known for carriers in documents.ALL for known in carriers.items()}

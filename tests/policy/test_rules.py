@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from shared.policies import AREAS, access, conventions, databases, network, telemetry
+from shared.policies import AREAS, access, conventions, databases, documents, network, telemetry
 from shared.policies.rule import Resource, Rule
 
 RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
 TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "data-team", "ManagedBy": "Pulumi"}
 KEY_ARN = "arn:aws:kms:ap-northeast-1:123456789012:key/1"
+READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 AWS_KEY = "arn:aws:kms:ap-northeast-1:123456789012:alias/aws/rds"
 
 
@@ -20,10 +21,12 @@ def resource(kind: str, called: str = "thing-prod", /, *, protect: bool = False,
     return Resource(kind, called, inputs, protect=protect, default_tags=TAGS)
 
 
-def policy(kind: str, **statement: Any) -> Resource:
-    """A resource of the type with a policy document of one statement."""
+def policy(kind: str, carriers: documents.Carriers | None = None, /, **statement: Any) -> Resource:
+    """A resource of the type with a policy document of one statement; a role needs to be told in which input."""
+    [where] = [carriers[kind]] if carriers else {each[kind] for each in documents.ALL if kind in each}
     document = json.dumps({"Statement": [{"Sid": "It", "Effect": "Allow"} | statement]})
-    return resource(kind, **{access.ALL_POLICIES[kind]: document})
+    outer, _, inner = where.partition(".")
+    return resource(kind, **{outer: [{inner: document}] if inner else document})
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Case:
 
     keeps: Resource
     breaks: tuple[Resource, ...]
+
+    def and_breaks(self, *more: Resource) -> "Case":
+        return Case(self.keeps, self.breaks + more)
 
 
 def case(keeps: Resource, *breaks: Resource) -> Case:
@@ -42,13 +48,17 @@ def setting(kind: str, keeps: dict[str, Any], *breaks: dict[str, Any]) -> Case:
     return Case(resource(kind, **keeps), tuple(resource(kind, **inputs) for inputs in breaks))
 
 
+def port(number: int) -> dict[str, int]:
+    return {"fromPort": number, "toPort": number}
+
+
 INLINE, BOUNDARY = "aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
-QUEUE, QUEUE_POLICY = "aws:sqs/queue:Queue", "aws:sqs/queuePolicy:QueuePolicy"
-TOPIC, TOPIC_POLICY = "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
+QUEUE, QUEUE_POLICY = documents.QUEUE, documents.QUEUE_POLICY
+TOPIC, TOPIC_POLICY = documents.TOPIC, documents.TOPIC_POLICY
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
-DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
+GROUP, DEFAULT_GROUP, LEGACY_RULE = network.GROUP, network.DEFAULT_GROUP, network.LEGACY_RULE
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
 TLS = {
@@ -70,23 +80,49 @@ CASES = {
         WORLD | {"fromPort": 443, "toPort": 444},
         {"cidrIpv6": "::/0", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22},
         {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "-1"},
+    ).and_breaks(
+        resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/8", "0.0.0.0/0"], protocol="tcp", **port(22)),
+        resource(LEGACY_RULE, type="ingress", ipv6CidrBlocks=["::/0"], protocol="all", **port(0)),
+        resource(GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["0.0.0.0/0"], **port(22)}]),
+        resource(DEFAULT_GROUP, ingress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
     ),
     "EC2.19": setting(
         network.INGRESS,
         {"referencedSecurityGroupId": "sg-1", "ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432},
         {"cidrIpv4": "10.0.0.0/16", "ipProtocol": "tcp", "fromPort": 5000, "toPort": 6000},
+    ).and_breaks(
+        resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/16"], protocol="tcp", **port(6379)),
+        resource(GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["10.0.0.0/16"], **port(5432)}]),
     ),
-    "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}),
-    "TXMON.2": setting("aws:ec2/securityGroup:SecurityGroup", {}, {"ingress": [{}]}, {"egress": [{}]}),
+    "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}).and_breaks(
+        resource(LEGACY_RULE, type="egress", cidrBlocks=["0.0.0.0/0"], protocol="-1", **port(0)),
+        resource(LEGACY_RULE, type="ingress", self=False, ipv6CidrBlocks=["fd00::/8"], protocol="tcp", **port(443)),
+        resource(GROUP, egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
+    ),
+    "TXMON.2": case(
+        resource(GROUP),
+        resource(GROUP, ingress=[{}]),
+        resource(GROUP, egress=[{}]),
+        resource(LEGACY_RULE, type="ingress", sourceSecurityGroupId="sg-1", protocol="tcp", **port(443)),
+    ),
     "TXMON.3": case(resource("aws:ec2/vpc:Vpc"), *(resource(kind) for kind in network.WAYS_OUT)),
     "TXMON.4": setting(ENDPOINT, {"policy": "{}"}, {}),
     "IAM.1": case(
         policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]), policy(INLINE, Action="*", Resource="*")
+    ).and_breaks(
+        policy("aws:iam/groupPolicy:GroupPolicy", Action="*:*", Resource="*"),
+        policy("aws:iam/userPolicy:UserPolicy", Action=["*"], Resource=["*"]),
+        policy(documents.ROLE, documents.IDENTITY, Action="*", Resource="*"),
     ),
     "IAM.21": case(
         policy(INLINE, Action=["kms:Decrypt", "kms:Re*"], Resource="*"),
         policy(INLINE, Action=["kms:Decrypt", "kms:*"], Resource="*"),
-        policy(access.KEY, Action="*", Resource="*"),
+        policy(documents.KEY, Action="*", Resource="*"),
+        *(
+            policy(kind, carriers, Action="kms:*", Resource=KEY_ARN)
+            for carriers in documents.ALL
+            for kind in carriers
+        ),
     ),
     "TXMON.5": case(
         policy(INLINE, Action="kms:Decrypt", Resource="*"),
@@ -97,47 +133,72 @@ CASES = {
         policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN]),
         policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN, "*"]),
         policy(INLINE, Action="kms:Decrypt", NotResource=KEY_ARN),
+        policy(INLINE, Action="kms:Decrypt", Resource="arn:aws:kms:ap-northeast-1:123456789012:key/*"),
+        policy(INLINE, Action="sns:Publish", Resource="arn:aws:sns:ap-northeast-1:123456789012:*"),
+        policy(INLINE, Action="s3:GetObject", Resource="arn:aws:s3:::*/*"),
+        policy(documents.ROLE, documents.IDENTITY, Action="kms:Decrypt", Resource="*"),
     ),
     "TXMON.7": case(
-        policy(access.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": "123456789012"}}),
-        policy(access.KEY, Principal={"AWS": "*"}),
+        policy(documents.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": "123456789012"}}),
+        policy(documents.KEY, Principal={"AWS": "*"}),
         policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
-        policy(access.ROLE, NotPrincipal={"AWS": "arn:aws:iam::123456789012:root"}),
+        policy(documents.ROLE, documents.TRUST, NotPrincipal={"AWS": "arn:aws:iam::123456789012:root"}),
     ),
     "TXMON.8": case(
         policy(
-            access.ROLE,
+            documents.ROLE,
+            documents.TRUST,
             Principal={"Service": "vpc-flow-logs.amazonaws.com"},
             Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
         ),
-        policy(access.ROLE, Principal={"Service": ["lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"]}),
+        policy(
+            documents.ROLE,
+            documents.TRUST,
+            Principal={"Service": ["lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"]},
+        ),
     ),
     "TXMON.9": case(
         policy(QUEUE_POLICY, **TLS),
         policy(QUEUE_POLICY, **TLS | {"Effect": "Allow"}),
         policy(QUEUE_POLICY, **TLS | {"Principal": {"AWS": "arn:aws:iam::123456789012:role/one"}}),
         policy(TOPIC_POLICY, Principal={"Service": "events.amazonaws.com"}),
-        policy("aws:kinesis/resourcePolicy:ResourcePolicy", **TLS | {"Condition": {}}),
+        policy(documents.STREAM_POLICY, **TLS | {"Condition": {}}),
+        *(policy(kind, Principal={"Service": "events.amazonaws.com"}) for kind in (QUEUE, TOPIC, documents.SECRET)),
     ),
     "TXMON.10": setting(
         ATTACHMENT,
         {"policyArn": "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"},
         {"policyArn": "arn:aws:iam::aws:policy/AmazonKinesisFullAccess"},
         {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
+        {"policyArn": "arn:aws:iam::aws:policy/CloudWatchFullAccessV2"},
+        {"policyArn": "arn:aws:iam::aws:policy/PowerUserAccess"},
+    ).and_breaks(
+        resource(documents.ROLE, managedPolicyArns=[READ_ONLY, "arn:aws:iam::aws:policy/AdministratorAccess"]),
+        *(
+            resource(kind, **{key: "arn:aws:iam::aws:policy/AWSLambda_FullAccess"})
+            for kind, key in access.ATTACHED.items()
+        ),
     ),
-    "TXMON.11": case(resource(access.ROLE), resource("aws:iam/user:User"), resource("aws:iam/accessKey:AccessKey")),
-    "TXMON.12": setting(access.ROLE, {"permissionsBoundary": "arn:aws:iam::123456789012:policy/p"}, {}),
-    "KMS.3": setting(access.KEY, {}, {"deletionWindowInDays": 29}),
-    "KMS.4": setting(access.KEY, {"enableKeyRotation": True}, {"enableKeyRotation": False}, {}),
-    "SecretsManager.1": case(resource("aws:ssm/parameter:Parameter"), resource(access.SECRET)),
+    "TXMON.11": case(
+        resource(documents.ROLE), resource("aws:iam/user:User"), resource("aws:iam/accessKey:AccessKey")
+    ),
+    "TXMON.12": setting(
+        documents.ROLE,
+        {"permissionsBoundary": "arn:aws:iam::123456789012:policy/p"},
+        {},
+        {"permissionsBoundary": READ_ONLY},
+    ),
+    "KMS.3": setting(documents.KEY, {}, {"deletionWindowInDays": 29}),
+    "KMS.4": setting(documents.KEY, {"enableKeyRotation": True}, {"enableKeyRotation": False}, {}),
+    "SecretsManager.1": case(resource("aws:ssm/parameter:Parameter"), resource(documents.SECRET)),
     "SecretsManager.4": setting(
         ROTATION,
         {"rotationRules": {"automaticallyAfterDays": 90}},
         {"rotationRules": {"automaticallyAfterDays": 91}},
         {},
     ),
-    "TXMON.13": setting(access.SECRET, {}, {"recoveryWindowInDays": 0}),
-    "TXMON.14": setting(access.SECRET, {"kmsKeyId": KEY_ARN}, {"kmsKeyId": AWS_KEY}, {}),
+    "TXMON.13": setting(documents.SECRET, {}, {"recoveryWindowInDays": 0}),
+    "TXMON.14": setting(documents.SECRET, {"kmsKeyId": KEY_ARN}, {"kmsKeyId": AWS_KEY}, {}),
     "TXMON.15": case(
         resource(databases.POSTGRES, passwordWo="x"),
         resource(databases.POSTGRES, password="x"),
@@ -196,12 +257,12 @@ CASES = {
     "ElastiCache.6": setting(databases.REDIS, {"userGroupIds": ["one"]}, {}),
     "ElastiCache.7": setting(databases.REDIS, {"subnetGroupName": "ours"}, {"subnetGroupName": "default"}, {}),
     "Kinesis.1": setting(
-        telemetry.STREAM,
+        documents.STREAM,
         {"encryptionType": "KMS", "kmsKeyId": KEY_ARN},
         {"encryptionType": "KMS", "kmsKeyId": "alias/aws/kinesis"},
         {"encryptionType": "NONE", "kmsKeyId": KEY_ARN},
     ),
-    "Kinesis.3": setting(telemetry.STREAM, {"retentionPeriod": 168}, {"retentionPeriod": 167}, {}),
+    "Kinesis.3": setting(documents.STREAM, {"retentionPeriod": 168}, {"retentionPeriod": 167}, {}),
     "SQS.1": setting(QUEUE, {"kmsMasterKeyId": KEY_ARN}, {"kmsMasterKeyId": "alias/aws/sqs"}, {}),
     "SNS.1": setting(TOPIC, {"kmsMasterKeyId": KEY_ARN}, {}),
     "CloudWatch.15": setting(telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {}),
@@ -224,13 +285,13 @@ CASES = {
         resource(QUEUE, "DeadLetters-prod"),
     ),
     "TXMON.23": setting(
-        telemetry.STREAM,
+        documents.STREAM,
         {"name": "transaction-stream-prod"},
         {"name": "transaction-stream-dev"},
         {"name": "transaction-stream-production"},
         {},
     ),
-    "TXMON.24": case(resource(access.KEY, protect=True), *(resource(kind) for kind in conventions.STATEFUL)),
+    "TXMON.24": case(resource(documents.KEY, protect=True), *(resource(kind) for kind in conventions.STATEFUL)),
 }
 
 
