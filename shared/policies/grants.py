@@ -1,13 +1,22 @@
 """What policy documents allow: to whom, to do what, with which things, and under which conditions."""
 
 import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from shared.policies.documents import (
     ALL,
     ENDPOINTS,
     IDENTITY,
     OVER_TLS,
+    QUEUE,
+    QUEUE_POLICY,
     RESOURCES,
+    SECRET,
+    SECRET_POLICY,
+    STREAM_POLICY,
+    TOPIC,
+    TOPIC_POLICY,
     TRUST,
     Statement,
     allows,
@@ -23,18 +32,29 @@ from shared.policies.rule import Resource, Rules
 RULES = Rules()
 
 LEAST_PRIVILEGE = "IAM User Guide, Security best practices: apply least-privilege permissions"
-OF_THE_CALLER = frozenset(
-    {
-        "aws:principalaccount",
-        "aws:principalarn",
-        "aws:principalorgid",
-        "aws:sourceaccount",
-        "aws:sourcearn",
-        "aws:sourceowner",
-        "kms:calleraccount",
-    }
-)
-"""Condition keys that tell who calls (IAM User Guide, "Global condition context keys"; KMS Developer Guide)."""
+ACCOUNT = re.compile(r"\d{12}")
+ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^:]*:\d{12}:.+")
+"""Of one account; whatever else has a wildcard."""
+NAMED = re.compile(r"[^*?$]+")
+"""Without a wildcard or a variable, which the caller may fill."""
+
+OF_THE_CALLER: Mapping[str, re.Pattern[str]] = {
+    "aws:principalaccount": ACCOUNT,
+    "aws:principalarn": ARN,
+    "aws:principalorgid": NAMED,
+    "aws:sourceaccount": ACCOUNT,
+    "aws:sourcearn": ARN,
+    "aws:sourceowner": ACCOUNT,
+    "kms:calleraccount": ACCOUNT,
+}
+"""Condition keys that tell who calls, and how their values have to look.
+
+IAM User Guide, "Global condition context keys"; KMS Developer Guide, "Condition keys".
+"""
+
+EQUALITY = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
+"""Operators that hold for the values they name only. Those with IfExists hold without the key, too, ForAllValues
+without a value, Null and the negations for what nobody named."""
 
 ALL_OF_A_KIND = re.compile(
     r"\*+|arn:[^:]*:s3:::\*.*|arn:[^:]*:(?!s3:)[^:]*:[^:]*:[^:]*:([\w-]+[:/])?\*+",
@@ -84,8 +104,8 @@ def named_resources(statement: Statement, _: Resource) -> str | None:
 def no_public_principal(statement: Statement, _: Resource) -> str | None:
     """Nobody outside the account is allowed anything: the principal "*" needs a condition on who calls."""
     public = is_for_everybody(statement) or "NotPrincipal" in statement
-    if allows(statement) and public and not OF_THE_CALLER & _keys(statement):
-        return "name the principals, or add a condition on the caller's account"
+    if allows(statement) and public and not _binds(statement, OF_THE_CALLER):
+        return "name the principals, or add a condition that the caller's account equals ours"
     return None
 
 
@@ -93,31 +113,67 @@ def no_public_principal(statement: Statement, _: Resource) -> str | None:
 def no_confused_deputy(statement: Statement, _: Resource) -> str | None:
     """A service that acts for many accounts takes a role only on behalf of ours."""
     deputies = [name for name in services(statement) if name not in PASSED]
-    if allows(statement) and deputies and "aws:sourceaccount" not in _keys(statement):
+    if allows(statement) and deputies and not _binds(statement, {"aws:sourceaccount": ACCOUNT}):
         return f"add the condition aws:SourceAccount to {', '.join(deputies)}"
     return None
 
 
+TARGETS: Mapping[str, str] = {
+    QUEUE: "name",
+    QUEUE_POLICY: "queueUrl",
+    TOPIC: "name",
+    TOPIC_POLICY: "arn",
+    STREAM_POLICY: "resourceArn",
+    SECRET: "name",
+    SECRET_POLICY: "secretArn",
+}
+"""Type -> the input that names what its policy of `OVER_TLS` is about."""
+
+OVER_PLAIN_HTTP: Mapping[str, tuple[str, ...]] = {
+    "sqs": ("sqs:*",),
+    "secretsmanager": ("secretsmanager:*",),
+    # These two refuse a policy with actions that are not the resource's own.
+    "sns": ("sns:publish",),
+    "kinesis": ("kinesis:putrecord", "kinesis:putrecords", "kinesis:getrecords", "kinesis:getsharditerator"),
+}
+"""Service -> the actions that have to be denied: what carries data, as the services' developer guides give it."""
+
+
 @RULES.on("TXMON.9", *OVER_TLS, source="AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit")
 def tls_only(resource: Resource) -> str | None:
-    """The policy of a stream, secret, queue or topic denies calls without TLS to everyone."""
+    """The policy of a stream, secret, queue or topic denies calls without TLS: to everyone, and all that matter."""
+    actions = OVER_PLAIN_HTTP[resource.type.split(":")[1].split("/")[0]]
     for document in documents(resource, OVER_TLS):
-        if not any(map(_denies_without_tls, statements(document))):
-            return "add policy.deny_without_tls"
+        target = _name(str(resource.get(TARGETS[resource.type], "")))
+        if not any(_denies_without_tls(statement, actions, target) for statement in statements(document)):
+            return f"add policy.deny_without_tls for {', '.join(actions)} on this resource"
     return None
 
 
-def _denies_without_tls(statement: Statement) -> bool:
+def _denies_without_tls(statement: Statement, actions: Sequence[str], target: str) -> bool:
+    denied = [action.lower() for action in as_list(statement.get("Action"))]
+    named = [_name(resource) for resource in as_list(statement.get("Resource"))]
     return (
         statement.get("Effect") == "Deny"
         and is_for_everybody(statement)
         and conditions(statement) == [("bool", "aws:securetransport", ["false"])]
+        and all(any(fnmatchcase(action, pattern) for pattern in denied) for action in actions)
+        and any(fnmatchcase(target, pattern) for pattern in named)
     )
+
+
+def _name(resource: str) -> str:
+    """What a resource is called, of its ARN, its URL or its name."""
+    return resource.rpartition("/" if resource.startswith("http") else ":")[2]
 
 
 def _is_whole_service(action: str) -> bool:
     return not action.rpartition(":")[2].strip("*")
 
 
-def _keys(statement: Statement) -> set[str]:
-    return {key for _, key, _ in conditions(statement)}
+def _binds(statement: Statement, keys: Mapping[str, re.Pattern[str]]) -> bool:
+    """Whether a condition holds for named values of one of these keys only."""
+    return any(
+        operator in EQUALITY and key in keys and values and all(map(keys[key].fullmatch, values))
+        for operator, key, values in conditions(statement)
+    )

@@ -1,6 +1,7 @@
 """Each rule with a resource that passes and one that fails, and none without."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +62,55 @@ FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 GROUP, DEFAULT_GROUP, LEGACY_RULE = network.GROUP, network.DEFAULT_GROUP, network.LEGACY_RULE
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
-TLS = {
-    "Effect": "Deny",
-    "Principal": "*",
-    "Action": "sqs:*",
-    "Resource": "arn:aws:sqs:::q",
-    "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+ACCOUNT = "123456789012"
+SOURCE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/r"
+NOT_BOUND: tuple[dict[str, Any], ...] = (
+    {},
+    {"Null": {"{key}": "false"}},
+    {"StringLike": {"{key}": "*"}},
+    {"StringLike": {"{key}": "1234*"}},
+    {"StringEqualsIfExists": {"{key}": ACCOUNT}},
+    {"StringNotEquals": {"{key}": ACCOUNT}},
+    {"ForAllValues:StringEquals": {"{key}": ACCOUNT}},
+    {"StringEquals": {"{key}": [ACCOUNT, "*"]}},
+    {"StringEquals": {"{key}": []}},
+    {"StringEquals": {"{key}": "${aws:PrincipalAccount}"}},
+    {"ArnLike": {"aws:SourceArn": "arn:aws:events:ap-northeast-1:*:rule/r"}},
+    {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}},
+)
+"""Conditions that tie nobody to an account."""
+
+
+def not_bound(key: str) -> Iterator[dict[str, Any]]:
+    for condition in NOT_BOUND:
+        yield json.loads(json.dumps(condition).replace("{key}", key))
+
+
+TARGETED = {
+    "sqs": {"queueUrl": f"https://sqs.ap-northeast-1.amazonaws.com/{ACCOUNT}/one"},
+    "sns": {"arn": f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:one"},
+    "secretsmanager": {"secretArn": f"arn:aws:secretsmanager:ap-northeast-1:{ACCOUNT}:secret:one"},
+    "kinesis": {"resourceArn": f"arn:aws:kinesis:ap-northeast-1:{ACCOUNT}:stream/one"},
 }
+OVER_PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def denial(kind: str, service: str, **changes: Any) -> Resource:
+    """A policy that denies all actions of the service over plain HTTP, but for the changes."""
+    resource_arn = f"arn:aws:{service}:ap-northeast-1:{ACCOUNT}:{'stream/' * (service == 'kinesis')}one"
+    if service == "secretsmanager":
+        resource_arn = TARGETED[service]["secretArn"]
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": f"{service}:*",
+        "Resource": resource_arn,
+        "Condition": OVER_PLAIN_HTTP,
+    }
+    given = policy(kind, **statement | changes).inputs
+    return resource(kind, name="one", **given, **TARGETED[service])
+
+
 WORLD = {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "tcp"}
 
 CASES = {
@@ -139,30 +182,56 @@ CASES = {
         policy(documents.ROLE, documents.IDENTITY, Action="kms:Decrypt", Resource="*"),
     ),
     "TXMON.7": case(
-        policy(documents.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": "123456789012"}}),
+        policy(documents.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": ACCOUNT}}),
         policy(documents.KEY, Principal={"AWS": "*"}),
         policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
-        policy(documents.ROLE, documents.TRUST, NotPrincipal={"AWS": "arn:aws:iam::123456789012:root"}),
+        policy(documents.ROLE, documents.TRUST, NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        *(policy(QUEUE, Principal="*", Condition=condition) for condition in not_bound("aws:PrincipalAccount")),
     ),
     "TXMON.8": case(
         policy(
             documents.ROLE,
             documents.TRUST,
             Principal={"Service": "vpc-flow-logs.amazonaws.com"},
-            Condition={"StringEquals": {"aws:SourceAccount": "123456789012"}},
+            Condition={"StringEquals": {"aws:SourceAccount": ACCOUNT}},
         ),
         policy(
             documents.ROLE,
             documents.TRUST,
             Principal={"Service": ["lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"]},
         ),
+        *(
+            policy(
+                documents.ROLE,
+                documents.TRUST,
+                Principal={"Service": "vpc-flow-logs.amazonaws.com"},
+                Condition=condition,
+            )
+            for condition in not_bound("aws:SourceAccount")
+        ),
     ),
     "TXMON.9": case(
-        policy(QUEUE_POLICY, **TLS),
-        policy(QUEUE_POLICY, **TLS | {"Effect": "Allow"}),
-        policy(QUEUE_POLICY, **TLS | {"Principal": {"AWS": "arn:aws:iam::123456789012:role/one"}}),
+        denial(QUEUE_POLICY, "sqs"),
         policy(TOPIC_POLICY, Principal={"Service": "events.amazonaws.com"}),
-        policy(documents.STREAM_POLICY, **TLS | {"Condition": {}}),
+        *(
+            denial(QUEUE_POLICY, "sqs", **change)
+            for change in (
+                {"Effect": "Allow"},
+                {"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/one"}},
+                {"Principal": None, "NotPrincipal": "*"},
+                {"Action": ["sqs:SendMessage", "sqs:ReceiveMessage"]},
+                {"Action": None, "NotAction": "sqs:SendMessage"},
+                {"Resource": f"arn:aws:sqs:ap-northeast-1:{ACCOUNT}:another"},
+                {"Resource": None, "NotResource": f"arn:aws:sqs:ap-northeast-1:{ACCOUNT}:another"},
+                {"Condition": {}},
+                {"Condition": {"Bool": {"aws:SecureTransport": "true"}}},
+                {"Condition": {"Null": {"aws:SecureTransport": "false"}}},
+                {"Condition": {"StringEquals": {"aws:SecureTransport": "false"}}},
+                {"Condition": OVER_PLAIN_HTTP | {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}},
+            )
+        ),
+        denial(documents.STREAM_POLICY, "kinesis", Action=["kinesis:PutRecord", "kinesis:PutRecords"]),
+        denial(TOPIC_POLICY, "sns", Action="sns:Subscribe"),
         *(policy(kind, Principal={"Service": "events.amazonaws.com"}) for kind in (QUEUE, TOPIC, documents.SECRET)),
     ),
     "TXMON.10": setting(
@@ -328,6 +397,34 @@ def test_a_rule_says_what_it_is_and_names_its_source_without_a_link(rule: Rule) 
 def test_a_rule_looks_at_its_types_only() -> None:
     assert broken(RULES["RDS.8"], resource(QUEUE)) == []
     assert broken(RULES["TXMON.22"], resource("txmon:data:Postgres", "wrong")) == []
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        denial(TOPIC_POLICY, "sns", Action="sns:Publish"),
+        denial(TOPIC, "sns", Resource="*"),
+        denial(QUEUE, "sqs", Principal={"AWS": "*"}, Condition={"Bool": {"aws:securetransport": False}}),
+        denial(documents.STREAM_POLICY, "kinesis", Action=["kinesis:Put*", "kinesis:Get*"]),
+        denial(documents.SECRET_POLICY, "secretsmanager"),
+    ],
+    ids=lambda one: one.type,
+)
+def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
+    assert broken(RULES["TXMON.9"], kept) == []
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"StringEquals": {"AWS:SourceAccount": [ACCOUNT]}},
+        {"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{ACCOUNT}:rule/*"}},
+        {"Null": {"aws:SourceAccount": "false"}, "StringLike": {"aws:PrincipalOrgID": "o-1"}},
+    ],
+    ids=str,
+)
+def test_a_caller_may_be_bound_in_other_ways(condition: dict[str, Any]) -> None:
+    assert broken(RULES["TXMON.7"], policy(QUEUE, Principal="*", Condition=condition)) == []
 
 
 def test_a_violation_in_a_policy_names_the_statement() -> None:
