@@ -76,6 +76,8 @@ class Run(Mocks):
     protected: set[str] = field(default_factory=set)
     secret_inputs: set[tuple[str, str]] = field(default_factory=set)
     waits_for: dict[str, set[str]] = field(default_factory=dict)
+    uses: dict[tuple[str, str], dict[str, frozenset[tuple[str, str]]]] = field(default_factory=dict)
+    """Of each resource, by type and name: input -> the resources that it is made from."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -132,11 +134,19 @@ class Monitor(MockMonitor):
         if request.protect:
             self.mocks.protected.add(request.name)
         self.mocks.waits_for[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
+        self.mocks.uses[request.type, request.name] = {
+            key: frozenset(map(type_and_name, used.urns)) for key, used in request.propertyDependencies.items()
+        }
         for name, value in request.object.fields.items():
             mark = dict(value.struct_value.fields).get(_special_sig_key)
             if mark is not None and mark.string_value == _special_secret_sig:
                 self.mocks.secret_inputs.add((request.name, name))
         return super().RegisterResource(request)
+
+
+def type_and_name(urn: str) -> tuple[str, str]:
+    *_, types, name = urn.split("::")
+    return types.rpartition("$")[2], name
 
 
 def stack_config(layer: str, env: str) -> dict[str, Any]:

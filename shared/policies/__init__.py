@@ -4,7 +4,7 @@ A rule is a function over one resource. The pack runs the rules inside Pulumi (C
 functions over every layer under mocks. `exceptions.py` holds what is accepted in spite of a rule, with the reason.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from shared.policies import access, conventions, databases, grants, network, telemetry
 from shared.policies.exceptions import accepted
@@ -20,6 +20,6 @@ AREAS: Mapping[str, Rules] = {
 """The rules by what they are about."""
 
 
-def violations(resource: Resource, rules: Iterable[Rule]) -> list[Violation]:
-    """What is wrong with a resource and not accepted."""
-    return [violation for rule in rules for violation in rule.violations(resource) if not accepted(violation)]
+def violations(resource: Resource, rules: Iterable[Rule], stack: Sequence[Resource] = ()) -> list[Violation]:
+    """What is wrong with a resource and not accepted; `stack` is all that there is beside it."""
+    return [violation for rule in rules for violation in rule.violations(resource, stack) if not accepted(violation)]

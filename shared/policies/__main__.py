@@ -9,33 +9,36 @@ import os
 import stat
 import sys
 import threading
-from itertools import product
+from itertools import product, starmap
 from typing import Any
 
 from pulumi_policy import (
     EnforcementLevel,
     PolicyPack,
+    PolicyResource,
     ReportViolation,
     ResourceValidationArgs,
     ResourceValidationPolicy,
+    StackValidationArgs,
+    StackValidationPolicy,
 )
 
 from shared.policies import AREAS, violations
-from shared.policies.conventions import default_tags
 from shared.policies.profile import is_production
-from shared.policies.rule import Resource
+from shared.policies.rule import Resource, default_tags
 
 LEVELS = {EnforcementLevel.MANDATORY: "", EnforcementLevel.ADVISORY: "-advisory"}
 """The levels, and how names of policies end for them."""
 
 
 def policy(area: str, level: EnforcementLevel) -> ResourceValidationPolicy:
-    """The rules of an area as a policy of one level."""
+    """The rules of an area over single resources as a policy of one level."""
+    rules = [rule for rule in AREAS[area] if not rule.of_the_stack]
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
         resource = seen(args)
         if resource.production == (level is EnforcementLevel.MANDATORY):
-            for violation in violations(resource, AREAS[area]):
+            for violation in violations(resource, rules):
                 report(violation.sentence, args.urn)
 
     return ResourceValidationPolicy(
@@ -46,17 +49,38 @@ def policy(area: str, level: EnforcementLevel) -> ResourceValidationPolicy:
     )
 
 
-def seen(args: ResourceValidationArgs) -> Resource:
+def stack_policy(level: EnforcementLevel) -> StackValidationPolicy:
+    """The rules over whole stacks as a policy of one level: the engine asks when all resources are known."""
+    rules = [rule for area in AREAS.values() for rule in area if rule.of_the_stack]
+
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = {each.urn: seen(each) for each in args.resources}
+        for urn, resource in stack.items():
+            if resource.production == (level is EnforcementLevel.MANDATORY):
+                for violation in violations(resource, rules, list(stack.values())):
+                    report(violation.sentence, urn)
+
+    return StackValidationPolicy(
+        name=f"stack{LEVELS[level]}",
+        description="What a stack has to have",
+        validate=validate,
+        enforcement_level=level,
+    )
+
+
+def seen(given: ResourceValidationArgs | PolicyResource) -> Resource:
     """The resource as the rules know it."""
-    _, _, stack, project, *_ = args.urn.replace("::", ":").split(":")
-    provider: Any = args.provider.props if args.provider else {}
+    _, _, stack, project, *_ = given.urn.replace("::", ":").split(":")
+    provider: Any = given.provider.props if given.provider else {}
+    uses = given.property_dependencies if isinstance(given, PolicyResource) else {}
     return Resource(
-        type=args.resource_type,
-        name=args.name,
-        inputs=args.props,
-        protect=args.opts.protect,
+        type=given.resource_type,
+        name=given.name,
+        inputs=given.props,
+        protect=given.opts.protect,
         production=is_production(project, stack),
         default_tags=default_tags(provider.get("defaultTags")),
+        uses={key: frozenset((used.resource_type, used.name) for used in each) for key, each in uses.items()},
     )
 
 
@@ -72,5 +96,5 @@ if __name__ == "__main__":
     PolicyPack(
         name="txmon",
         description="What a reviewer of security and reliability would look for",
-        policies=[policy(area, level) for area, level in product(AREAS, LEVELS)],
+        policies=[*starmap(policy, product(AREAS, LEVELS)), *map(stack_policy, LEVELS)],
     )

@@ -1,16 +1,13 @@
 """What holds for everything: names, tags, and protection of what holds state."""
 
-import json
 import re
-from typing import Any
 
 from shared.names import PHYSICAL
-from shared.policies.rule import Resource, Rules
+from shared.policies.rule import PROVIDER, Resource, Rules, default_tags
 from shared.stateful import STATEFUL
 
 RULES = Rules()
 
-PROVIDER = "pulumi:providers:aws"
 REQUIRED_TAGS = ("Project", "Environment", "Layer", "Owner", "ManagedBy")
 KIND = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -62,9 +59,3 @@ def physical_name_in_convention(resource: Resource) -> str | None:
 def state_is_protected(resource: Resource) -> str | None:
     """Pulumi refuses to delete or replace what holds state."""
     return None if resource.protect else "give it the options of layer.stateful"
-
-
-def default_tags(value: Any) -> dict[str, str]:
-    """The tags in a provider's `defaultTags`, which the engine hands on as JSON text."""
-    settings = json.loads(value) if isinstance(value, str) else value
-    return dict(settings["tags"]) if settings else {}

@@ -53,6 +53,12 @@ EXCEPTIONS = (
     ),
     # Everywhere.
     Accepted(
+        control="EC2.6",
+        resource="vpc",
+        reason="its flow log is monitoring's, whose stack is asked for one by the same rule",
+        production=True,
+    ),
+    Accepted(
         control="SecretsManager.1",
         resource="redis-auth",
         reason="ElastiCache does not rotate its token: raise redisCredentialsVersion, deploy security, then data",

@@ -14,6 +14,7 @@ from shared.policies.documents import (
     RESOURCES,
     SECRET,
     SECRET_POLICY,
+    STREAM,
     STREAM_POLICY,
     TOPIC,
     TOPIC_POLICY,
@@ -148,6 +149,19 @@ def tls_only(resource: Resource) -> str | None:
         if not any(_denies_without_tls(statement, actions, target) for statement in statements(document)):
             return f"add policy.deny_without_tls for {', '.join(actions)} on this resource"
     return None
+
+
+@RULES.on_stack(
+    "TXMON.27",
+    *(QUEUE, TOPIC, STREAM, SECRET),
+    source="AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit",
+)
+def has_tls_policy(resource: Resource, stack: Sequence[Resource]) -> str | None:
+    """A stream, secret, queue or topic has a policy: without one nothing denies calls without TLS."""
+    beside = any(each.type in TARGETS and each.is_for(resource, TARGETS[each.type]) for each in stack)
+    # What is not an argument here may still be there: the policy that AWS gives to a topic that has none.
+    own = "policy" in resource.uses or (any(documents(resource, OVER_TLS)) and not tls_only(resource))
+    return None if beside or own else "give it a policy with policy.deny_without_tls"
 
 
 def _denies_without_tls(statement: Statement, actions: Sequence[str], target: str) -> bool:

@@ -1,11 +1,11 @@
 """The VPC: nothing public, nothing by address."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.policies.documents import values_at
-from shared.policies.rule import Resource, Rules
+from shared.policies.rule import PROVIDER, Resource, Rules, default_tags
 
 RULES = Rules()
 
@@ -27,6 +27,8 @@ BY_GROUP = frozenset(
         "prefixListIds",
     }
 )
+VPC = "aws:ec2/vpc:Vpc"
+FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 WAYS_OUT = (
     "aws:ec2/internetGateway:InternetGateway",
     "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
@@ -80,10 +82,22 @@ def default_group_is_empty(group: Resource) -> str | None:
     return "leave out ingress and egress" if group.get("ingress") or group.get("egress") else None
 
 
-@RULES.on("EC2.6", "aws:ec2/flowLog:FlowLog")
-def flow_log_sees_what_was_refused(flow_log: Resource) -> str | None:
-    """A flow log records at least what was refused."""
-    return None if flow_log.get("trafficType") in {"ALL", "REJECT"} else 'set traffic_type="ALL"'
+@RULES.on_stack("TXMON.25", VPC, source="Security Hub's EC2.2, of a group that AWS makes with rules in it")
+def default_group_is_ours(vpc: Resource, stack: Sequence[Resource]) -> str | None:
+    """A VPC's default security group is managed: as AWS makes it, its members may do anything."""
+    taken = any(each.type == DEFAULT_GROUP and each.is_for(vpc, "vpcId") for each in stack)
+    return None if taken else "add a DefaultSecurityGroup without rules"
+
+
+@RULES.on_stack("EC2.6", VPC, PROVIDER)
+def vpc_has_flow_log(resource: Resource, stack: Sequence[Resource]) -> str | None:
+    """A VPC has a flow log: in its own stack, or in monitoring's, which knows the VPC from another stack."""
+    flow_logs = [each for each in stack if each.type == FLOW_LOG and each.has("vpcId")]
+    if resource.type == PROVIDER:
+        lacking = default_tags(resource.get("defaultTags")).get("Layer") == "monitoring" and not flow_logs
+    else:
+        lacking = not any(flow_log.is_for(resource, "vpcId") for flow_log in flow_logs)
+    return "add a FlowLog of the VPC" if lacking else None
 
 
 @RULES.on("EC2.15", "aws:ec2/subnet:Subnet")

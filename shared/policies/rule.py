@@ -1,6 +1,7 @@
 """What a rule is, and the resource it looks at."""
 
-from collections.abc import Callable, Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from shared.policies.documents import Carriers, Statement, documents, statements
 
+PROVIDER = "pulumi:providers:aws"
 SECURITY_HUB = "AWS Security Hub User Guide, the control of this id"
 
 
@@ -25,6 +27,8 @@ class Resource:
     """Whether the stack is held to production's rules (`profile.is_production`)."""
     default_tags: Mapping[str, str] = field(default_factory=dict)
     """The tags that the resource's provider puts on everything."""
+    uses: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
+    """Input -> type and name of the resources of this stack that it is made from; told of whole stacks only."""
 
     @property
     def suffix(self) -> str:
@@ -35,6 +39,10 @@ class Resource:
     def kind(self) -> str:
         """The logical name without the environment: `vpc` for `vpc-dev`."""
         return self.name.removesuffix(f"-{self.suffix}")
+
+    def is_for(self, other: "Resource", key: str) -> bool:
+        """Whether this input is made from another resource."""
+        return (other.type, other.name) in self.uses.get(key, ())
 
     def get(self, key: str, default: Any = None) -> Any:
         """An input.
@@ -60,6 +68,9 @@ class Resource:
 Look = Callable[[Resource], str | None]
 """What to change about a resource, or None."""
 
+LookAtStack = Callable[[Resource, Sequence[Resource]], str | None]
+"""The same about a resource among all those of its stack."""
+
 LookAtStatement = Callable[[Statement, Resource], str | None]
 """The same about one statement of a resource's policy document."""
 
@@ -74,18 +85,23 @@ class Rule:
     source: str
     types: frozenset[str]
     """The types of resources it looks at; none: every type of AWS."""
-    look: Callable[[Resource], Iterator[tuple[str, str]]]
+    look: Callable[[Resource, Sequence[Resource]], Iterator[tuple[str, str]]]
     """Gives the part of the resource and what to change about it."""
+    of_the_stack: bool = False
+    """Whether it looks at the rest of the stack, too."""
 
     def concerns(self, resource_type: str) -> bool:
         return resource_type in self.types if self.types else resource_type.startswith("aws:")
 
-    def violations(self, resource: Resource) -> "list[Violation]":
-        """What is wrong with the resource, if the rule concerns it; nothing while that is not known."""
+    def violations(self, resource: Resource, stack: Sequence[Resource] = ()) -> "list[Violation]":
+        """What is wrong with the resource, if the rule concerns it; nothing while that is not known.
+
+        `stack` is all that there is beside it, for the rules that look at it.
+        """
         if not self.concerns(resource.type):
             return []
         try:
-            return [Violation(self, resource, part, advice) for part, advice in self.look(resource)]
+            return [Violation(self, resource, part, advice) for part, advice in self.look(resource, stack)]
         except UnknownValueError:
             return []  # a preview; the deployment looks again
 
@@ -115,12 +131,26 @@ class Rules(list[Rule]):
         """A rule over whole resources of these types; its docstring is the description."""
 
         def add(look: Look) -> Look:
-            def once(resource: Resource) -> Iterator[tuple[str, str]]:
+            def once(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
                 advice = look(resource)
                 if advice:
                     yield "", advice
 
             self.append(Rule(control, look.__doc__ or "", source, frozenset(types), once))
+            return look
+
+        return add
+
+    def on_stack(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[LookAtStack], LookAtStack]:
+        """A rule over resources of these types and what the stack has beside them."""
+
+        def add(look: LookAtStack) -> LookAtStack:
+            def among(resource: Resource, stack: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+                advice = look(resource, stack)
+                if advice:
+                    yield "", advice
+
+            self.append(Rule(control, look.__doc__ or "", source, frozenset(types), among, of_the_stack=True))
             return look
 
         return add
@@ -131,7 +161,7 @@ class Rules(list[Rule]):
         """A rule over each statement of the policy documents that these resources carry."""
 
         def add(look: LookAtStatement) -> LookAtStatement:
-            def each(resource: Resource) -> Iterator[tuple[str, str]]:
+            def each(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
                 for document in documents(resource, *carriers):
                     for statement in statements(document):
                         advice = look(statement, resource)
@@ -142,3 +172,9 @@ class Rules(list[Rule]):
             return look
 
         return add
+
+
+def default_tags(value: Any) -> dict[str, str]:
+    """The tags in a provider's `defaultTags`, which the engine hands on as JSON text."""
+    settings = json.loads(value) if isinstance(value, str) else value
+    return dict(settings["tags"]) if settings else {}

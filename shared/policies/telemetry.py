@@ -1,6 +1,7 @@
 """The stream, the queue, and what watches them: encrypted, kept long enough, and heard by somebody."""
 
 from shared.policies.documents import QUEUE, STREAM, TOPIC
+from shared.policies.network import FLOW_LOG
 from shared.policies.rule import Resource, Rules
 
 RULES = Rules()
@@ -43,7 +44,7 @@ def topic_is_encrypted(topic: Resource) -> str | None:
 @RULES.on("CloudWatch.15", ALARM, COMPOSITE)
 def alarm_tells_somebody(alarm: Resource) -> str | None:
     """An alarm tells somebody."""
-    return None if alarm.has("alarmActions") else "set alarm_actions to the alerts topic"
+    return None if alarm.get("alarmActions") else "set alarm_actions to the alerts topic"
 
 
 @RULES.on("CloudWatch.16", LOG_GROUP)
@@ -77,7 +78,13 @@ def logs_resist_deletion(group: Resource) -> str | None:
     return None if group.get("deletionProtectionEnabled") else "set deletion_protection_enabled=True"
 
 
-@RULES.on("TXMON.20", "aws:ec2/flowLog:FlowLog", source="Amazon VPC User Guide, Flow log records")
+@RULES.on("TXMON.20", FLOW_LOG, source="Amazon VPC User Guide, Flow log records")
 def flow_log_is_prompt(flow_log: Resource) -> str | None:
     """A flow log tells of a minute, not of ten."""
     return None if flow_log.get("maxAggregationInterval") == 60 else "set max_aggregation_interval=60"  # noqa: PLR2004
+
+
+@RULES.on("TXMON.26", FLOW_LOG, source="Security Hub's EC2.6, of the traffic that it asks for")
+def flow_log_sees_what_was_refused(flow_log: Resource) -> str | None:
+    """A flow log records at least what was refused."""
+    return None if flow_log.get("trafficType") in {"ALL", "REJECT"} else 'set traffic_type="ALL"'

@@ -10,6 +10,8 @@ pytestmark = pytest.mark.local
 PLAIN = "cd projects/security && pulumi preview -s local --policy-pack ../../shared/policies/pack"
 BROKEN = ("projects/security/keys.py", "enable_key_rotation=True", "enable_key_rotation=False")
 SENTENCE = "aws:kms/key:Key kms-key-local breaks KMS.4 (A key is rotated): set enable_key_rotation=True"
+LACKING = ("projects/network/vpc.py", "aws.ec2.DefaultSecurityGroup(", "(lambda *_, **__: None)(")
+LACKS = "aws:ec2/vpc:Vpc vpc-local breaks TXMON.25 "
 
 
 @pytest.mark.parametrize("env", ["local", "local-strict"])
@@ -42,6 +44,13 @@ def test_production_is_refused_and_the_resource_is_not_made(clone) -> None:
         clone.client("kms").describe_key(KeyId=key["KeyId"]) for key in clone.client("kms").list_keys()["Keys"]
     ]
     assert [key for key in described if "Transaction monitoring" in key["KeyMetadata"]["Description"]] == []
+
+
+def test_what_a_stack_lacks_is_said_of_the_resource_that_needs_it(clone) -> None:
+    with clone.source(*LACKING), clone.settings("network", protect=True):
+        done = clone.inv("preview", "network")
+    assert done.code == 1
+    assert f"network failed: {LACKS}" in done.said
 
 
 def test_teams_run_the_same_pack_with_plain_pulumi(clone) -> None:

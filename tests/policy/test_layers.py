@@ -8,9 +8,8 @@ import pytest
 from shared.environments import known_environments
 from shared.layers import LAYERS, project
 from shared.policies import AREAS, exceptions, violations
-from shared.policies.conventions import PROVIDER, default_tags
 from shared.policies.profile import is_production
-from shared.policies.rule import Resource, Violation
+from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
 MATRIX = [(layer, env) for layer in LAYERS for env in known_environments()]
@@ -35,6 +34,7 @@ def resources(run_layer) -> Callable[[str, str], list[Resource]]:
                 protect=made.name in run.protected,
                 production=is_production(project(layer), env),
                 default_tags=default_tags(provider.inputs["defaultTags"]),
+                uses=run.uses[made.typ, made.name],
             )
             for made in run.resources
         ]
@@ -50,7 +50,7 @@ def found(resources) -> list[Violation]:
         for layer, env in MATRIX
         for one in resources(layer, env)
         for rule in RULES
-        for violation in rule.violations(one)
+        for violation in rule.violations(one, resources(layer, env))
     ]
 
 
@@ -59,7 +59,7 @@ def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, layer: str, env:
     said = [
         f"{one.name} breaks {violation.sentence}"
         for one in resources(layer, env)
-        for violation in violations(one, RULES)
+        for violation in violations(one, RULES, resources(layer, env))
     ]
     assert said == []
 

@@ -9,7 +9,7 @@ import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from shared.policies import AREAS, access, conventions, databases, documents, network, telemetry
-from shared.policies.rule import Resource, Rule
+from shared.policies.rule import PROVIDER, Resource, Rule
 
 RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
 TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "data-team", "ManagedBy": "Pulumi"}
@@ -36,6 +36,8 @@ class Case:
 
     keeps: Resource
     breaks: tuple[Resource, ...]
+    beside: tuple[Resource, ...] = ()
+    """What the stack of the one that keeps it has, too."""
 
     def and_breaks(self, *more: Resource) -> "Case":
         return Case(self.keeps, self.breaks + more)
@@ -47,6 +49,12 @@ def case(keeps: Resource, *breaks: Resource) -> Case:
 
 def setting(kind: str, keeps: dict[str, Any], *breaks: dict[str, Any]) -> Case:
     return Case(resource(kind, **keeps), tuple(resource(kind, **inputs) for inputs in breaks))
+
+
+def aimed(kind: str, key: str, at: str, called: str) -> Resource:
+    """A resource, one input of which is made from another."""
+    made = resource(kind, "policy-prod", **{key: "its"})
+    return Resource(**{**vars(made), "uses": {key: frozenset({(at, called)})}})
 
 
 def port(number: int) -> dict[str, int]:
@@ -115,7 +123,11 @@ WORLD = {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "tcp"}
 
 CASES = {
     "EC2.2": setting(DEFAULT_GROUP, {}, {"ingress": [{"protocol": "-1"}]}, {"egress": [{"protocol": "-1"}]}),
-    "EC2.6": setting(FLOW_LOG, {"trafficType": "ALL"}, {"trafficType": "ACCEPT"}, {}),
+    "EC2.6": Case(
+        resource(network.VPC, "vpc-prod"),
+        (resource(network.VPC, "vpc-prod"), resource(PROVIDER, defaultTags={"tags": {"Layer": "monitoring"}})),
+        beside=(aimed(FLOW_LOG, "vpcId", network.VPC, "vpc-prod"),),
+    ),
     "EC2.15": setting("aws:ec2/subnet:Subnet", {}, {"mapPublicIpOnLaunch": True}),
     "EC2.18": setting(
         network.INGRESS,
@@ -334,15 +346,29 @@ CASES = {
     "Kinesis.3": setting(documents.STREAM, {"retentionPeriod": 168}, {"retentionPeriod": 167}, {}),
     "SQS.1": setting(QUEUE, {"kmsMasterKeyId": KEY_ARN}, {"kmsMasterKeyId": "alias/aws/sqs"}, {}),
     "SNS.1": setting(TOPIC, {"kmsMasterKeyId": KEY_ARN}, {}),
-    "CloudWatch.15": setting(telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {}),
+    "CloudWatch.15": setting(telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {"alarmActions": []}, {}),
     "CloudWatch.16": setting(telemetry.LOG_GROUP, {"retentionInDays": 365}, {"retentionInDays": 180}),
     "CloudWatch.17": setting(telemetry.COMPOSITE, {}, {"actionsEnabled": False}),
     "TXMON.17": setting(telemetry.LOG_GROUP, {"retentionInDays": 1}, {"retentionInDays": 0}, {}),
     "TXMON.18": setting(telemetry.LOG_GROUP, {"kmsKeyId": KEY_ARN}, {}),
     "TXMON.19": setting(telemetry.LOG_GROUP, {"deletionProtectionEnabled": True}, {}),
     "TXMON.20": setting(FLOW_LOG, {"maxAggregationInterval": 60}, {"maxAggregationInterval": 600}, {}),
+    "TXMON.25": Case(
+        resource(network.VPC, "vpc-prod"),
+        (resource(network.VPC, "vpc-prod"),),
+        beside=(aimed(DEFAULT_GROUP, "vpcId", network.VPC, "vpc-prod"),),
+    ),
+    "TXMON.26": setting(FLOW_LOG, {"trafficType": "ALL"}, {"trafficType": "ACCEPT"}, {}),
+    "TXMON.27": Case(
+        resource(QUEUE, "queue-prod"),
+        (
+            *(resource(kind) for kind in (QUEUE, TOPIC, documents.STREAM, documents.SECRET)),
+            policy(TOPIC, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Action="sns:Publish"),
+        ),
+        beside=(aimed(QUEUE_POLICY, "queueUrl", QUEUE, "queue-prod"),),
+    ),
     "TXMON.21": setting(
-        conventions.PROVIDER,
+        PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
         {"defaultTags": {"tags": TAGS | {"Owner": ""}}},
         {},
@@ -364,8 +390,8 @@ CASES = {
 }
 
 
-def broken(rule: Rule, one: Resource) -> list[str]:
-    return [violation.sentence for violation in rule.violations(one)]
+def broken(rule: Rule, one: Resource, *beside: Resource) -> list[str]:
+    return [violation.sentence for violation in rule.violations(one, [one, *beside])]
 
 
 def test_every_rule_has_a_case() -> None:
@@ -375,7 +401,8 @@ def test_every_rule_has_a_case() -> None:
 
 @pytest.mark.parametrize("control", CASES)
 def test_a_resource_that_keeps_the_rule_passes(control: str) -> None:
-    assert broken(RULES[control], CASES[control].keeps) == []
+    case = CASES[control]
+    assert broken(RULES[control], case.keeps, *case.beside) == []
 
 
 @pytest.mark.parametrize("control", CASES)
@@ -425,6 +452,26 @@ def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
 )
 def test_a_caller_may_be_bound_in_other_ways(condition: dict[str, Any]) -> None:
     assert broken(RULES["TXMON.7"], policy(QUEUE, Principal="*", Condition=condition)) == []
+
+
+@pytest.mark.parametrize("control", ["EC2.6", "TXMON.25", "TXMON.27"])
+def test_what_is_for_another_does_not_count(control: str) -> None:
+    [beside], keeps = CASES[control].beside, CASES[control].keeps
+    another = Resource(**{**vars(keeps), "name": "another-prod"})
+    assert broken(RULES[control], another, beside, keeps)
+
+
+def test_a_policy_may_be_an_argument_known_or_not() -> None:
+    assert broken(RULES["TXMON.27"], denial(QUEUE, "sqs")) == []
+    assert broken(RULES["TXMON.27"], aimed(QUEUE, "policy", documents.KEY, "kms-key-prod")) == []
+
+
+def test_monitoring_is_asked_for_the_flow_log_of_a_vpc_that_is_another_stack_s() -> None:
+    monitoring, network_layer = (
+        resource(PROVIDER, defaultTags={"tags": {"Layer": layer}}) for layer in ("monitoring", "network")
+    )
+    assert broken(RULES["EC2.6"], monitoring, resource(FLOW_LOG, vpcId="vpc-1")) == []
+    assert broken(RULES["EC2.6"], network_layer) == []
 
 
 def test_a_violation_in_a_policy_names_the_statement() -> None:
