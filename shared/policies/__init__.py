@@ -4,13 +4,13 @@ A rule is a function over one resource. The pack runs the rules inside Pulumi (C
 functions over every layer under mocks. `exceptions.py` holds what is accepted in spite of a rule, with the reason.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from shared.policies import access, conventions, databases, grants, network, telemetry
+from shared.policies import access, conventions, databases, grants, known, network, telemetry
 from shared.policies.exceptions import accepted
 from shared.policies.rule import Resource, Rule, Rules, Violation
 
-AREAS: Mapping[str, Rules] = {
+AREAS: dict[str, Rules] = {
     "network": network.RULES,
     "access": Rules([*access.RULES, *grants.RULES]),
     "databases": databases.RULES,
@@ -18,6 +18,9 @@ AREAS: Mapping[str, Rules] = {
     "conventions": conventions.RULES,
 }
 """The rules by what they are about."""
+AREAS["conventions"] = Rules(
+    [*conventions.RULES, *known.known_types_only(rule for rules in AREAS.values() for rule in rules)]
+)
 
 
 def violations(resource: Resource, rules: Iterable[Rule], stack: Sequence[Resource] = ()) -> list[Violation]:

@@ -97,7 +97,6 @@ def secret_has_own_key(secret: Resource) -> str | None:
     "TXMON.15",
     "aws:secretsmanager/secretVersion:SecretVersion",
     "aws:rds/instance:Instance",
-    "aws:rds/cluster:Cluster",
     "aws:elasticache/replicationGroup:ReplicationGroup",
     source="Pulumi documentation, write-only arguments",
 )

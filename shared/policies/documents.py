@@ -58,8 +58,6 @@ OVER_TLS: Carriers = {
 KEYS: Carriers = {
     KEY: "policy",
     "aws:kms/keyPolicy:KeyPolicy": "policy",
-    "aws:kms/externalKey:ExternalKey": "policy",
-    "aws:kms/replicaKey:ReplicaKey": "policy",
 }
 """Who may do what with a key."""
 
@@ -73,7 +71,7 @@ OTHERS: Carriers = {
     "aws:lambda/resourcePolicy:ResourcePolicy": "policy",
     "aws:s3/bucketPolicy:BucketPolicy": "policy",
 }
-"""The same of services that the system is likely to use next. A type in no table at all breaks a rule of its own."""
+"""The same of services that the system may use next. All other types are refused themselves (`known.py`)."""
 
 RESOURCES: Carriers = {**ENDPOINTS, **OVER_TLS, **KEYS, **OTHERS}
 ALL: tuple[Carriers, ...] = (IDENTITY, TRUST, RESOURCES)

@@ -29,11 +29,13 @@ BY_GROUP = frozenset(
 )
 VPC = "aws:ec2/vpc:Vpc"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
+ROUTE_TABLE = "aws:ec2/routeTable:RouteTable"
 WAYS_OUT = (
     "aws:ec2/internetGateway:InternetGateway",
     "aws:ec2/egressOnlyInternetGateway:EgressOnlyInternetGateway",
     "aws:ec2/natGateway:NatGateway",
     "aws:ec2/eip:Eip",
+    "aws:ec2/route:Route",
 )
 HIGH_RISK_PORTS = (
     20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432, 5500, 5601, 6379, 8080,
@@ -139,9 +141,16 @@ def rules_of_their_own(resource: Resource) -> str | None:
     return "move the rule to the access matrix" if inline else None
 
 
-@RULES.on("TXMON.3", *WAYS_OUT, source="AWS Well-Architected Framework, SEC05-BP01: create network layers")
-def no_way_out(_: Resource) -> str | None:
-    """The VPC has no way to the internet: AWS is reached through its endpoints."""
+@RULES.on(
+    "TXMON.3",
+    *WAYS_OUT,
+    ROUTE_TABLE,
+    source="AWS Well-Architected Framework, SEC05-BP01: create network layers",
+)
+def no_way_out(resource: Resource) -> str | None:
+    """The VPC has no way to the internet, nor to another network: AWS is reached through its endpoints."""
+    if resource.type == ROUTE_TABLE and not resource.get("routes"):
+        return None
     return "use a VPC endpoint of the service that has to be reached"
 
 

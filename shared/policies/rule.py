@@ -10,6 +10,7 @@ from pulumi_policy.proxy import UnknownValueError
 from shared.policies.documents import Carriers, Statement, documents, statements
 
 PROVIDER = "pulumi:providers:aws"
+OURS = ("pulumi:", "txmon:")
 SECURITY_HUB = "AWS Security Hub User Guide, the control of this id"
 
 
@@ -84,14 +85,14 @@ class Rule:
     description: str
     source: str
     types: frozenset[str]
-    """The types of resources it looks at; none: every type of AWS."""
+    """The types of resources it looks at; none: every type but Pulumi's own and the layers' components."""
     look: Callable[[Resource, Sequence[Resource]], Iterator[tuple[str, str]]]
     """Gives the part of the resource and what to change about it."""
     of_the_stack: bool = False
     """Whether it looks at the rest of the stack, too."""
 
     def concerns(self, resource_type: str) -> bool:
-        return resource_type in self.types if self.types else resource_type.startswith("aws:")
+        return resource_type in self.types if self.types else not resource_type.startswith(OURS)
 
     def violations(self, resource: Resource, stack: Sequence[Resource] = ()) -> "list[Violation]":
         """What is wrong with the resource, if the rule concerns it; nothing while that is not known.

@@ -1,20 +1,22 @@
 """Every layer in every environment against the rules: what the pack will say, without an engine."""
 
+import re
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
 import pytest
 
 from shared.environments import known_environments
 from shared.layers import LAYERS, project
-from shared.policies import AREAS, exceptions, violations
+from shared.policies import AREAS, access, documents, exceptions, known, violations
 from shared.policies.profile import is_production
 from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
 MATRIX = [(layer, env) for layer in LAYERS for env in known_environments()]
 
-NEVER_MADE = {"TXMON.3", "TXMON.11"}
+NEVER_MADE = {"TXMON.11"}
 """Rules about what must not be there at all."""
 
 
@@ -68,6 +70,41 @@ def test_every_rule_looks_at_something_that_is_made(resources) -> None:
     made = {one.type for layer, env in MATRIX for one in resources(layer, env)}
     idle = {rule.control for rule in RULES if not any(map(rule.concerns, made))}
     assert idle == NEVER_MADE
+
+
+def test_every_harmless_type_is_made_and_no_rule_looks_at_it(resources) -> None:
+    made = {one.type for layer, env in MATRIX for one in resources(layer, env)}
+    assert made >= known.HARMLESS.keys()
+    assert known.HARMLESS.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
+
+
+NO_GRANT = {"archivePolicy", "deliveryPolicy", "redrivePolicy", "redriveAllowPolicy"}
+"""How messages are kept and delivered."""
+
+
+def test_no_type_that_a_rule_knows_carries_a_policy_that_is_not_judged() -> None:
+    types = {type_ for rule in RULES for type_ in rule.types if type_.startswith("aws:")}
+    judged = {
+        (type_, path.partition(".")[0])
+        for carriers in (*documents.ALL, access.ATTACHED)
+        for type_, path in carriers.items()
+    }
+    unjudged = {(type_, name) for type_ in types for name in policies(type_)} - judged
+    assert {name for _, name in unjudged} == NO_GRANT
+
+
+def policies(type_: str) -> list[str]:
+    """The inputs of a type that are called policies, as the SDK has them."""
+    _, path, name = type_.split(":")
+    folder, file = path.replace("lambda/", "lambda_/").split("/")
+    module = import_module(f"pulumi_aws.{folder}.{re.sub('[A-Z]', lambda letter: f'_{letter[0].lower()}', file)}")
+    getters = [each.fget for each in vars(vars(module)[f"{name}Args"]).values() if isinstance(each, property)]
+    called = {
+        vars(getter)["_pulumi_name"]: str(getter.__annotations__["return"])
+        for getter in getters
+        if re.search("polic(y|ies|y_document|y_arns?)$", getter.__name__)
+    }
+    return [name for name, kind in called.items() if "bool" not in kind]
 
 
 @pytest.mark.parametrize("exception", exceptions.EXCEPTIONS, ids=lambda one: f"{one.control} {one.resource}")

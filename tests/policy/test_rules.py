@@ -160,7 +160,11 @@ CASES = {
         resource(GROUP, egress=[{}]),
         resource(LEGACY_RULE, type="ingress", sourceSecurityGroupId="sg-1", protocol="tcp", **port(443)),
     ),
-    "TXMON.3": case(resource("aws:ec2/vpc:Vpc"), *(resource(kind) for kind in network.WAYS_OUT)),
+    "TXMON.3": case(
+        resource(network.ROUTE_TABLE),
+        resource(network.ROUTE_TABLE, routes=[{"cidrBlock": "10.1.0.0/16", "vpcPeeringConnectionId": "pcx-1"}]),
+        *(resource(kind) for kind in network.WAYS_OUT),
+    ),
     "TXMON.4": setting(ENDPOINT, {"policy": "{}"}, {}),
     "IAM.1": case(
         policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]), policy(INLINE, Action="*", Resource="*")
@@ -366,6 +370,14 @@ CASES = {
             policy(TOPIC, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Action="sns:Publish"),
         ),
         beside=(aimed(QUEUE_POLICY, "queueUrl", QUEUE, "queue-prod"),),
+    ),
+    "TXMON.28": case(
+        resource(QUEUE),
+        resource("aws:s3/bucket:Bucket"),
+        resource("aws:rds/cluster:Cluster"),
+        resource("aws:ec2/vpcPeeringConnection:VpcPeeringConnection"),
+        resource("random:index/randomPassword:RandomPassword"),
+        resource("pulumi-python:dynamic:Resource"),
     ),
     "TXMON.21": setting(
         PROVIDER,
