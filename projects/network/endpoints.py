@@ -34,7 +34,7 @@ class Endpoints(pulumi.ComponentResource):
             service_name=f"com.amazonaws.{layer.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=vpc.route_table_ids,
-            policy=document(own_account_only, _image_layers(layer)) if pulls_images else policy,
+            policy=document(own_account_only, _image_layers(layer, vpc.id)) if pulls_images else policy,
             tags=layer.name_tag("s3-endpoint"),
             opts=here,
         )
@@ -77,11 +77,12 @@ def _own_account_only(layer: Layer) -> Statement:
     )
 
 
-def _image_layers(layer: Layer) -> Statement:
+def _image_layers(layer: Layer, vpc_id: pulumi.Input[str]) -> Statement:
     """ECR hands out the layers of images from a bucket of AWS's (Amazon ECR User Guide, "VPC endpoints")."""
     return allow(
         "ImageLayers",
         ["s3:GetObject"],
         [f"arn:aws:s3:::prod-{layer.region}-starport-layer-bucket/*"],
         principal="*",  # the links that ECR gives are signed by AWS, not by this account
+        condition={"StringEquals": {"aws:SourceVpc": vpc_id}},  # so that only the way they take tells whose they are
     )

@@ -46,9 +46,11 @@ OF_THE_CALLER: Mapping[str, re.Pattern[str]] = {
     "aws:sourceaccount": ACCOUNT,
     "aws:sourcearn": ARN,
     "aws:sourceowner": ACCOUNT,
+    "aws:sourcevpc": NAMED,
+    "aws:sourcevpce": NAMED,
     "kms:calleraccount": ACCOUNT,
 }
-"""Condition keys that tell who calls, and how their values have to look.
+"""Condition keys that tell who calls or from where, and how their values have to look.
 
 IAM User Guide, "Global condition context keys"; KMS Developer Guide, "Condition keys".
 """
@@ -106,7 +108,7 @@ def no_public_principal(statement: Statement, _: Resource) -> str | None:
     """Nobody outside the account is allowed anything: the principal "*" needs a condition on who calls."""
     public = is_for_everybody(statement) or "NotPrincipal" in statement
     if allows(statement) and public and not _binds(statement, OF_THE_CALLER):
-        return "name the principals, or add a condition that the caller's account equals ours"
+        return "name the principals, or add a condition that the caller's account (or VPC) equals ours"
     return None
 
 

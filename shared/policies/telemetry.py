@@ -10,6 +10,8 @@ LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
+
 STREAM_HOURS = 168
 LOG_DAYS = 365
 
@@ -88,3 +90,9 @@ def flow_log_is_prompt(flow_log: Resource) -> str | None:
 def flow_log_sees_what_was_refused(flow_log: Resource) -> str | None:
     """A flow log records at least what was refused."""
     return None if flow_log.get("trafficType") in {"ALL", "REJECT"} else 'set traffic_type="ALL"'
+
+
+@RULES.on("TXMON.29", SUBSCRIPTION, source="Amazon SNS Developer Guide, Fanout to HTTPS endpoints")
+def told_over_tls(subscription: Resource) -> str | None:
+    """Nobody is told in plain text over the internet."""
+    return 'set protocol="https"' if subscription.get("protocol") == "http" else None

@@ -4,9 +4,13 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from typing import Any, get_args
 
 import pytest
+from pulumi.runtime import set_all_config
 
+from projects.network.config import EndpointService
+from projects.security.config import Assumer
 from shared.environments import known_environments
 from shared.layers import LAYERS, project
 from shared.policies import AREAS, access, documents, exceptions, known, violations
@@ -14,19 +18,46 @@ from shared.policies.profile import is_production
 from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
-MATRIX = [(layer, env) for layer in LAYERS for env in known_environments()]
+OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "every endpoint": ("network", {"interfaceEndpoints": get_args(EndpointService)}),
+    "every service": (
+        "security",
+        {"consumerServices": get_args(Assumer), "producerServices": get_args(Assumer)},
+    ),
+    "subscriptions": (
+        "monitoring",
+        {
+            "subscriptions": [
+                {"protocol": "email", "endpoint": "team@example.com"},
+                {"protocol": "https", "endpoint": "https://pager.example.com/1", "paging": True},
+            ]
+        },
+    ),
+}
+"""Settings that no committed stack file gives, of those that make other resources or statements: for production."""
+
+PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments()},
+    **{f"{layer} with {option}": (layer, "prod", config) for option, (layer, config) in OPTIONS.items()},
+}
+"""Layer, environment and further settings."""
 
 NEVER_MADE = {"TXMON.11"}
 """Rules about what must not be there at all."""
 
 
 @pytest.fixture(scope="session")
-def resources(run_layer) -> Callable[[str, str], list[Resource]]:
-    """The resources that a layer's program registers, as the rules see them."""
+def resources(run_layer) -> Callable[[str], list[Resource]]:
+    """The resources that a program registers, as the rules see them."""
 
     @cache
-    def of(layer: str, env: str) -> list[Resource]:
-        run = run_layer(layer, env)
+    def of(program: str) -> list[Resource]:
+        layer, env, config = PROGRAMS[program]
+        set_all_config(
+            {}, [f"{project(layer)}:{key}" for key in config]
+        )  # as secrets, which subscriptions have to be
+        run = run_layer(layer, env, **({"config": config} if config else {}))
+        set_all_config({}, [])
         [provider] = run.all(PROVIDER)
         return [
             Resource(
@@ -49,36 +80,36 @@ def found(resources) -> list[Violation]:
     """Every violation there is, accepted ones included."""
     return [
         violation
-        for layer, env in MATRIX
-        for one in resources(layer, env)
+        for program in PROGRAMS
+        for one in resources(program)
         for rule in RULES
-        for violation in rule.violations(one, resources(layer, env))
+        for violation in rule.violations(one, resources(program))
     ]
 
 
-@pytest.mark.parametrize(("layer", "env"), MATRIX)
-def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, layer: str, env: str) -> None:
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, program: str) -> None:
     said = [
         f"{one.name} breaks {violation.sentence}"
-        for one in resources(layer, env)
-        for violation in violations(one, RULES, resources(layer, env))
+        for one in resources(program)
+        for violation in violations(one, RULES, resources(program))
     ]
     assert said == []
 
 
 def test_every_rule_looks_at_something_that_is_made(resources) -> None:
-    made = {one.type for layer, env in MATRIX for one in resources(layer, env)}
+    made = {one.type for program in PROGRAMS for one in resources(program)}
     idle = {rule.control for rule in RULES if not any(map(rule.concerns, made))}
     assert idle == NEVER_MADE
 
 
 def test_every_harmless_type_is_made_and_no_rule_looks_at_it(resources) -> None:
-    made = {one.type for layer, env in MATRIX for one in resources(layer, env)}
+    made = {one.type for program in PROGRAMS for one in resources(program)}
     assert made >= known.HARMLESS.keys()
     assert known.HARMLESS.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
 
 
-NO_GRANT = {"archivePolicy", "deliveryPolicy", "redrivePolicy", "redriveAllowPolicy"}
+NO_GRANT = {"archivePolicy", "deliveryPolicy", "filterPolicy", "redriveAllowPolicy", "redrivePolicy", "replayPolicy"}
 """How messages are kept and delivered."""
 
 
@@ -120,7 +151,7 @@ def test_every_exception_has_its_reason(exception: exceptions.Accepted) -> None:
 
 
 def test_what_development_accepts_is_not_accepted_in_production(resources) -> None:
-    [database] = [one for one in resources("data", "dev") if one.type == "aws:rds/instance:Instance"]
+    [database] = [one for one in resources("data-dev") if one.type == "aws:rds/instance:Instance"]
     strict = Resource(**{**vars(database), "production": True})
     broken = {violation.rule.control for violation in violations(strict, RULES)}
     assert broken == {"RDS.6", "RDS.8", "RDS.11", "TXMON.16", "TXMON.24"}

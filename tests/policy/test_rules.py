@@ -82,6 +82,7 @@ NOT_BOUND: tuple[dict[str, Any], ...] = (
     {"ForAllValues:StringEquals": {"{key}": ACCOUNT}},
     {"StringEquals": {"{key}": [ACCOUNT, "*"]}},
     {"StringEquals": {"{key}": []}},
+    {"StringLike": {"aws:SourceVpc": "vpc-*"}},
     {"StringEquals": {"{key}": "${aws:PrincipalAccount}"}},
     {"ArnLike": {"aws:SourceArn": "arn:aws:events:ap-northeast-1:*:rule/r"}},
     {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}},
@@ -379,6 +380,7 @@ CASES = {
         resource("random:index/randomPassword:RandomPassword"),
         resource("pulumi-python:dynamic:Resource"),
     ),
+    "TXMON.29": setting(telemetry.SUBSCRIPTION, {"protocol": "https"}, {"protocol": "http"}),
     "TXMON.21": setting(
         PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
@@ -458,6 +460,7 @@ def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
     [
         {"StringEquals": {"AWS:SourceAccount": [ACCOUNT]}},
         {"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{ACCOUNT}:rule/*"}},
+        {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
         {"Null": {"aws:SourceAccount": "false"}, "StringLike": {"aws:PrincipalOrgID": "o-1"}},
     ],
     ids=str,

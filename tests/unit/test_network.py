@@ -166,6 +166,7 @@ def test_images_are_pulled_through_ecr_s_endpoints_and_aws_s_bucket_of_layers(
     assert policy.keys() == {"OwnAccountOnly", "ImageLayers"}
     assert policy["ImageLayers"]["Action"] == ["s3:GetObject"]
     assert policy["ImageLayers"]["Resource"] == ["arn:aws:s3:::prod-ap-northeast-1-starport-layer-bucket/*"]
+    assert policy["ImageLayers"]["Condition"] == {"StringEquals": {"aws:SourceVpc": "vpc-prod-id"}}
     assert run.one(ENDPOINT, "ecr-dkr-endpoint-prod")["serviceName"] == "com.amazonaws.ap-northeast-1.ecr.dkr"
     others = [endpoint.inputs["policy"] for endpoint in run.all(ENDPOINT) if endpoint.name != "s3-endpoint-prod"]
     assert all(statements(each).keys() == {"OwnAccountOnly"} for each in others)
