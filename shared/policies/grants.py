@@ -55,6 +55,16 @@ OF_THE_CALLER: Mapping[str, re.Pattern[str]] = {
 IAM User Guide, "Global condition context keys"; KMS Developer Guide, "Condition keys".
 """
 
+OF_THE_SERVICE: Mapping[str, re.Pattern[str]] = {
+    "aws:sourceaccount": ACCOUNT,
+    "aws:sourcearn": ARN,
+    "kms:encryptioncontext:aws:logs:arn": ARN,
+}
+"""Condition keys that tell on whose behalf a service of AWS calls.
+
+The last is CloudWatch Logs' way (its User Guide, "Encrypt log data using AWS KMS").
+"""
+
 EQUALITY = frozenset({"stringequals", "stringequalsignorecase", "stringlike", "arnequals", "arnlike"})
 """Operators that hold for the values they name only. Those with IfExists hold without the key, too, ForAllValues
 without a value, Null and the negations for what nobody named."""
@@ -112,12 +122,15 @@ def no_public_principal(statement: Statement, _: Resource) -> str | None:
     return None
 
 
-@RULES.on_statements("TXMON.8", TRUST, source="IAM User Guide, The confused deputy problem")
-def no_confused_deputy(statement: Statement, _: Resource) -> str | None:
-    """A service that acts for many accounts takes a role only on behalf of ours."""
-    deputies = [name for name in services(statement) if name not in PASSED]
-    if allows(statement) and deputies and not _binds(statement, {"aws:sourceaccount": ACCOUNT}):
-        return f"add the condition aws:SourceAccount to {', '.join(deputies)}"
+@RULES.on_statements("TXMON.8", TRUST, RESOURCES, source="IAM User Guide, The confused deputy problem")
+def no_confused_deputy(statement: Statement, resource: Resource) -> str | None:
+    """A service of AWS, which acts for many accounts, is let in on behalf of ours only."""
+    passed = PASSED if resource.type in TRUST else frozenset()
+    deputies = [name for name in services(statement) if name not in passed]
+    if allows(statement) and deputies and not _binds(statement, OF_THE_SERVICE):
+        return (
+            f"add the condition aws:SourceAccount to {', '.join(deputies)}, or aws:SourceArn with our account in it"
+        )
     return None
 
 

@@ -95,6 +95,13 @@ def not_bound(key: str) -> Iterator[dict[str, Any]]:
         yield json.loads(json.dumps(condition).replace("{key}", key))
 
 
+def deputy(kind: str, condition: dict[str, Any], *services: str) -> Resource:
+    """A policy that lets services of AWS in."""
+    carriers = documents.TRUST if kind == documents.ROLE else documents.RESOURCES
+    principal = {"Service": list(services or ("vpc-flow-logs.amazonaws.com",))}
+    return policy(kind, carriers, Principal=principal, Condition=condition)
+
+
 TARGETED = {
     "sqs": {"queueUrl": f"https://sqs.ap-northeast-1.amazonaws.com/{ACCOUNT}/one"},
     "sns": {"arn": f"arn:aws:sns:ap-northeast-1:{ACCOUNT}:one"},
@@ -206,26 +213,10 @@ CASES = {
         *(policy(QUEUE, Principal="*", Condition=condition) for condition in not_bound("aws:PrincipalAccount")),
     ),
     "TXMON.8": case(
-        policy(
-            documents.ROLE,
-            documents.TRUST,
-            Principal={"Service": "vpc-flow-logs.amazonaws.com"},
-            Condition={"StringEquals": {"aws:SourceAccount": ACCOUNT}},
-        ),
-        policy(
-            documents.ROLE,
-            documents.TRUST,
-            Principal={"Service": ["lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"]},
-        ),
-        *(
-            policy(
-                documents.ROLE,
-                documents.TRUST,
-                Principal={"Service": "vpc-flow-logs.amazonaws.com"},
-                Condition=condition,
-            )
-            for condition in not_bound("aws:SourceAccount")
-        ),
+        deputy(documents.ROLE, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}),
+        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
+        *(deputy(documents.ROLE, condition) for condition in not_bound("aws:SourceAccount")),
+        *(deputy(kind, {}, "lambda.amazonaws.com") for kind in documents.RESOURCES),
     ),
     "TXMON.9": case(
         denial(QUEUE_POLICY, "sqs"),
@@ -474,6 +465,23 @@ def test_what_is_for_another_does_not_count(control: str) -> None:
     [beside], keeps = CASES[control].beside, CASES[control].keeps
     another = Resource(**{**vars(keeps), "name": "another-prod"})
     assert broken(RULES[control], another, beside, keeps)
+
+
+@pytest.mark.parametrize(
+    "let_in",
+    [
+        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "ec2.amazonaws.com"),  # which iam:PassRole guards
+        deputy(TOPIC_POLICY, {"ArnEquals": {"aws:SourceArn": [SOURCE]}}, "events.amazonaws.com"),
+        deputy(
+            documents.KEY,
+            {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:logs:ap-northeast-1:{ACCOUNT}:log-group:*"}},
+            "logs.ap-northeast-1.amazonaws.com",
+        ),
+    ],
+    ids=lambda one: one.type,
+)
+def test_a_service_may_be_let_in_in_other_ways(let_in: Resource) -> None:
+    assert broken(RULES["TXMON.8"], let_in) == []
 
 
 def test_a_policy_may_be_an_argument_known_or_not() -> None:
