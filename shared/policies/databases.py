@@ -44,6 +44,13 @@ def database_resists_deletion(database: Resource) -> str | None:
     return None if database.get("deletionProtection") else "set deletion_protection=True"
 
 
+@RULES.on("RDS.9", POSTGRES)
+def database_logs_all(database: Resource) -> str | None:
+    """All that PostgreSQL logs goes to CloudWatch Logs."""
+    lacking = {"postgresql", "upgrade"} - set(database.get("enabledCloudwatchLogsExports") or ())
+    return f"add {', '.join(sorted(lacking))} to enabled_cloudwatch_logs_exports" if lacking else None
+
+
 @RULES.on("RDS.10", POSTGRES)
 def database_knows_iam(database: Resource) -> str | None:
     """Applications can log in with IAM in place of a password."""
@@ -78,7 +85,7 @@ def master_user_is_not_the_default(database: Resource) -> str | None:
 
 @RULES.on("RDS.36", POSTGRES)
 def database_logs(database: Resource) -> str | None:
-    """PostgreSQL's log goes to CloudWatch Logs (RDS.9 of earlier lists)."""
+    """PostgreSQL's log goes to CloudWatch Logs."""
     logs = database.get("enabledCloudwatchLogsExports") or ()
     return None if "postgresql" in logs else 'add "postgresql" to enabled_cloudwatch_logs_exports'
 
@@ -96,6 +103,17 @@ def database_leaves_snapshot(database: Resource) -> str | None:
     if database.get("skipFinalSnapshot") or database.get("deleteAutomatedBackups", True):
         return "set skip_final_snapshot=False, final_snapshot_identifier and delete_automated_backups=False"
     return None
+
+
+@RULES.on("TXMON.30", POSTGRES, source="AWS Well-Architected Framework, SEC08-BP02: enforce encryption at rest")
+def what_is_kept_beside_has_own_key(database: Resource) -> str | None:
+    """What RDS keeps beside the database, its insights and the password it makes, is encrypted with our keys."""
+    kept = {
+        "performanceInsightsKmsKeyId": database.get("performanceInsightsEnabled"),
+        "masterUserSecretKmsKeyId": database.get("manageMasterUserPassword"),
+    }
+    lacking = [key for key, is_kept in kept.items() if is_kept and not database.has_own_key(key)]
+    return f"set {', '.join(lacking)} to a key of the environment's" if lacking else None
 
 
 @RULES.on("ElastiCache.1", REDIS)

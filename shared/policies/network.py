@@ -14,7 +14,8 @@ EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 LEGACY_RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
 DEFAULT_GROUP = "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup"
-OPENING = (INGRESS, EGRESS, LEGACY_RULE, GROUP, DEFAULT_GROUP)
+INWARD = (INGRESS, LEGACY_RULE, GROUP, DEFAULT_GROUP)
+OPENING = (*INWARD, EGRESS)
 """All that can open a security group."""
 BY_ADDRESS = ("cidrIpv4", "cidrIpv6", "cidrBlocks", "ipv6CidrBlocks")
 BY_GROUP = frozenset(
@@ -108,7 +109,7 @@ def no_public_address_on_launch(subnet: Resource) -> str | None:
     return "set map_public_ip_on_launch=False" if subnet.get("mapPublicIpOnLaunch") else None
 
 
-@RULES.on("EC2.18", *OPENING)
+@RULES.on("EC2.18", *INWARD)
 def nothing_from_the_internet(resource: Resource) -> str | None:
     """No port but 80 and 443 is open to the internet."""
     for opening in openings(resource):
@@ -118,7 +119,7 @@ def nothing_from_the_internet(resource: Resource) -> str | None:
     return None
 
 
-@RULES.on("EC2.19", *OPENING)
+@RULES.on("EC2.19", *INWARD)
 def no_risky_port_by_address(resource: Resource) -> str | None:
     """No port of a database or of remote access is open to addresses, whichever."""
     open_to_addresses = [each.ports for each in openings(resource) if each.ingress and each.addresses]

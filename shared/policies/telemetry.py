@@ -37,6 +37,12 @@ def queue_is_encrypted(queue: Resource) -> str | None:
     return None if queue.has_own_key("kmsMasterKeyId") else "set kms_master_key_id to the telemetry key"
 
 
+@RULES.on("TXMON.31", QUEUE, source="Amazon SQS API Reference, SetQueueAttributes")
+def queue_is_kept(queue: Resource) -> str | None:
+    """A queue says how long it keeps its messages: unless told, they are gone after four days."""
+    return None if queue.get("messageRetentionSeconds") else "set message_retention_seconds"
+
+
 @RULES.on("SNS.1", TOPIC)
 def topic_is_encrypted(topic: Resource) -> str | None:
     """A topic is encrypted at rest, with our key."""

@@ -30,6 +30,13 @@ def policy(kind: str, carriers: documents.Carriers | None = None, /, **statement
     return resource(kind, **{outer: [{inner: document}] if inner else document})
 
 
+def each(*carriers: documents.Carriers, **statement: Any) -> Iterator[Resource]:
+    """Every type that carries a document, with one of this statement."""
+    for table in carriers:
+        for kind in table:
+            yield policy(kind, table, **statement)
+
+
 @dataclass(frozen=True)
 class Case:
     """A resource that keeps a rule, and resources that break it."""
@@ -155,12 +162,19 @@ CASES = {
         {"cidrIpv4": "10.0.0.0/16", "ipProtocol": "tcp", "fromPort": 5000, "toPort": 6000},
     ).and_breaks(
         resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/16"], protocol="tcp", **port(6379)),
-        resource(GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["10.0.0.0/16"], **port(5432)}]),
+        *(
+            resource(kind, ingress=[{"protocol": "tcp", "cidrBlocks": ["10.0.0.0/16"], **port(5432)}])
+            for kind in (GROUP, DEFAULT_GROUP)
+        ),
     ),
     "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}).and_breaks(
         resource(LEGACY_RULE, type="egress", cidrBlocks=["0.0.0.0/0"], protocol="-1", **port(0)),
         resource(LEGACY_RULE, type="ingress", self=False, ipv6CidrBlocks=["fd00::/8"], protocol="tcp", **port(443)),
-        resource(GROUP, egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
+        resource(network.INGRESS, cidrIpv6="fd00::/8", ipProtocol="tcp", **port(443)),
+        *(
+            resource(kind, egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}])
+            for kind in (GROUP, DEFAULT_GROUP)
+        ),
     ),
     "TXMON.2": case(
         resource(GROUP),
@@ -175,26 +189,21 @@ CASES = {
     ),
     "TXMON.4": setting(ENDPOINT, {"policy": "{}"}, {}),
     "IAM.1": case(
-        policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]), policy(INLINE, Action="*", Resource="*")
-    ).and_breaks(
-        policy("aws:iam/groupPolicy:GroupPolicy", Action="*:*", Resource="*"),
-        policy("aws:iam/userPolicy:UserPolicy", Action=["*"], Resource=["*"]),
-        policy(documents.ROLE, documents.IDENTITY, Action="*", Resource="*"),
+        policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]),
+        policy(INLINE, Action="*:*", Resource=["*"]),
+        *each(documents.IDENTITY, Action=["kms:Decrypt", "*"], Resource="*"),
     ),
     "IAM.21": case(
         policy(INLINE, Action=["kms:Decrypt", "kms:Re*"], Resource="*"),
         policy(INLINE, Action=["kms:Decrypt", "kms:*"], Resource="*"),
         policy(documents.KEY, Action="*", Resource="*"),
-        *(
-            policy(kind, carriers, Action="kms:*", Resource=KEY_ARN)
-            for carriers in documents.ALL
-            for kind in carriers
-        ),
+        *each(*documents.ALL, Action="kms:*", Resource=KEY_ARN),
     ),
     "TXMON.5": case(
         policy(INLINE, Action="kms:Decrypt", Resource="*"),
         policy(INLINE, Action=["kms:Decrypt*"], Resource="*"),
         policy(INLINE, NotAction="iam:*", Resource="*"),
+        *each(*documents.ALL, Action="kms:Decryp?", Resource=KEY_ARN),
     ),
     "TXMON.6": case(
         policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN]),
@@ -203,11 +212,11 @@ CASES = {
         policy(INLINE, Action="kms:Decrypt", Resource="arn:aws:kms:ap-northeast-1:123456789012:key/*"),
         policy(INLINE, Action="sns:Publish", Resource="arn:aws:sns:ap-northeast-1:123456789012:*"),
         policy(INLINE, Action="s3:GetObject", Resource="arn:aws:s3:::*/*"),
-        policy(documents.ROLE, documents.IDENTITY, Action="kms:Decrypt", Resource="*"),
+        *each(documents.IDENTITY, documents.ENDPOINTS, Action="kms:Decrypt", Resource="*"),
     ),
     "TXMON.7": case(
         policy(documents.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": ACCOUNT}}),
-        policy(documents.KEY, Principal={"AWS": "*"}),
+        *each(documents.TRUST, documents.RESOURCES, Principal={"AWS": "*"}),
         policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
         policy(documents.ROLE, documents.TRUST, NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
         *(policy(QUEUE, Principal="*", Condition=condition) for condition in not_bound("aws:PrincipalAccount")),
@@ -220,7 +229,6 @@ CASES = {
     ),
     "TXMON.9": case(
         denial(QUEUE_POLICY, "sqs"),
-        policy(TOPIC_POLICY, Principal={"Service": "events.amazonaws.com"}),
         *(
             denial(QUEUE_POLICY, "sqs", **change)
             for change in (
@@ -240,7 +248,7 @@ CASES = {
         ),
         denial(documents.STREAM_POLICY, "kinesis", Action=["kinesis:PutRecord", "kinesis:PutRecords"]),
         denial(TOPIC_POLICY, "sns", Action="sns:Subscribe"),
-        *(policy(kind, Principal={"Service": "events.amazonaws.com"}) for kind in (QUEUE, TOPIC, documents.SECRET)),
+        *each(documents.OVER_TLS, Principal={"Service": "events.amazonaws.com"}),
     ),
     "TXMON.10": setting(
         ATTACHMENT,
@@ -257,7 +265,10 @@ CASES = {
         ),
     ),
     "TXMON.11": case(
-        resource(documents.ROLE), resource("aws:iam/user:User"), resource("aws:iam/accessKey:AccessKey")
+        resource(documents.ROLE),
+        resource("aws:iam/user:User"),
+        resource("aws:iam/accessKey:AccessKey"),
+        resource("aws:iam/userLoginProfile:UserLoginProfile"),
     ),
     "TXMON.12": setting(
         documents.ROLE,
@@ -293,6 +304,12 @@ CASES = {
     "RDS.5": setting(databases.POSTGRES, {"multiAz": True}, {}),
     "RDS.6": setting(databases.POSTGRES, {"monitoringInterval": 60}, {"monitoringInterval": 0}, {}),
     "RDS.8": setting(databases.POSTGRES, {"deletionProtection": True}, {}),
+    "RDS.9": setting(
+        databases.POSTGRES,
+        {"enabledCloudwatchLogsExports": ["upgrade", "postgresql"]},
+        {"enabledCloudwatchLogsExports": ["postgresql"]},
+        {},
+    ),
     "RDS.10": setting(databases.POSTGRES, {"iamDatabaseAuthenticationEnabled": True}, {}),
     "RDS.11": setting(databases.POSTGRES, {"backupRetentionPeriod": 7}, {"backupRetentionPeriod": 6}, {}),
     "RDS.13": setting(databases.POSTGRES, {}, {"autoMinorVersionUpgrade": False}),
@@ -342,9 +359,14 @@ CASES = {
     "Kinesis.3": setting(documents.STREAM, {"retentionPeriod": 168}, {"retentionPeriod": 167}, {}),
     "SQS.1": setting(QUEUE, {"kmsMasterKeyId": KEY_ARN}, {"kmsMasterKeyId": "alias/aws/sqs"}, {}),
     "SNS.1": setting(TOPIC, {"kmsMasterKeyId": KEY_ARN}, {}),
-    "CloudWatch.15": setting(telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {"alarmActions": []}, {}),
+    "CloudWatch.15": setting(
+        telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {"alarmActions": []}, {}
+    ).and_breaks(resource(telemetry.COMPOSITE)),
     "CloudWatch.16": setting(telemetry.LOG_GROUP, {"retentionInDays": 365}, {"retentionInDays": 180}),
-    "CloudWatch.17": setting(telemetry.COMPOSITE, {}, {"actionsEnabled": False}),
+    "CloudWatch.17": case(
+        resource(telemetry.ALARM),
+        *(resource(kind, actionsEnabled=False) for kind in (telemetry.ALARM, telemetry.COMPOSITE)),
+    ),
     "TXMON.17": setting(telemetry.LOG_GROUP, {"retentionInDays": 1}, {"retentionInDays": 0}, {}),
     "TXMON.18": setting(telemetry.LOG_GROUP, {"kmsKeyId": KEY_ARN}, {}),
     "TXMON.19": setting(telemetry.LOG_GROUP, {"deletionProtectionEnabled": True}, {}),
@@ -372,6 +394,13 @@ CASES = {
         resource("pulumi-python:dynamic:Resource"),
     ),
     "TXMON.29": setting(telemetry.SUBSCRIPTION, {"protocol": "https"}, {"protocol": "http"}),
+    "TXMON.30": setting(
+        databases.POSTGRES,
+        {"performanceInsightsEnabled": True, "performanceInsightsKmsKeyId": KEY_ARN},
+        {"performanceInsightsEnabled": True},
+        {"manageMasterUserPassword": True, "masterUserSecretKmsKeyId": "alias/aws/secretsmanager"},
+    ),
+    "TXMON.31": setting(QUEUE, {"messageRetentionSeconds": 60}, {}),
     "TXMON.21": setting(
         PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
@@ -389,8 +418,7 @@ CASES = {
         {"name": "transaction-stream-prod"},
         {"name": "transaction-stream-dev"},
         {"name": "transaction-stream-production"},
-        {},
-    ),
+    ).and_breaks(*(resource(kind, **{key: "mine-prod"}) for kind, key in conventions.PHYSICAL_NAMES.items())),
     "TXMON.24": case(resource(documents.KEY, protect=True), *(resource(kind) for kind in conventions.STATEFUL)),
 }
 
@@ -399,9 +427,42 @@ def broken(rule: Rule, one: Resource, *beside: Resource) -> list[str]:
     return [violation.sentence for violation in rule.violations(one, [one, *beside])]
 
 
-def test_every_rule_has_a_case() -> None:
+ASKED_FOR = {
+    "RDS": (2, 3, 5, 6, 8, 9, 10, 11, 13, 17, 25, 36),
+    "ElastiCache": (1, 2, 3, 4, 5, 6, 7),
+    "Kinesis": (1, 3),
+    "KMS": (3, 4),
+    "SecretsManager": (1, 4),
+    "EC2": (2, 6, 15, 18, 19),
+    "CloudWatch": (15, 16, 17),
+    "SNS": (1,),
+    "SQS": (1,),
+    "IAM": (1, 21),
+}
+"""The controls of Security Hub that a reviewer runs over what the layers make."""
+
+REFUSES_THE_TYPE = {"SecretsManager.1", "TXMON.11"}
+"""Rules that no resource of their types keeps: without an exception there must be none."""
+
+
+def test_every_control_that_a_reviewer_runs_has_its_rule() -> None:
+    assert {f"{service}.{number}" for service, numbers in ASKED_FOR.items() for number in numbers} <= RULES.keys()
+
+
+def test_every_rule_has_a_case_of_its_own() -> None:
     assert CASES.keys() == RULES.keys()
     assert sum(len(rules) for rules in AREAS.values()) == len(RULES), "two rules have one id"
+    for control, case in CASES.items():
+        assert case.breaks
+        assert all(RULES[control].concerns(one.type) for one in case.breaks)
+        assert RULES[control].concerns(case.keeps.type) == (control not in REFUSES_THE_TYPE)
+
+
+def test_every_type_that_a_rule_is_about_has_a_case() -> None:
+    """Else a table of types may hold one that the rule does not understand."""
+    for control, rule in RULES.items():
+        seen = {one.type for one in (CASES[control].keeps, *CASES[control].breaks)}
+        assert rule.types - seen == set(), control
 
 
 @pytest.mark.parametrize("control", CASES)
