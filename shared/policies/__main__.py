@@ -25,7 +25,7 @@ from pulumi_policy import (
 
 from shared.policies import AREAS, violations
 from shared.policies.profile import is_production
-from shared.policies.rule import Resource, default_tags
+from shared.policies.rule import Resource, default_tags, of_provider
 
 LEVELS = {EnforcementLevel.MANDATORY: "", EnforcementLevel.ADVISORY: "-advisory"}
 """The levels, and how names of policies end for them."""
@@ -80,6 +80,7 @@ def seen(given: ResourceValidationArgs | PolicyResource) -> Resource:
         protect=given.opts.protect,
         production=is_production(project, stack),
         default_tags=default_tags(provider.get("defaultTags")),
+        accounts=frozenset(of_provider(provider.get("allowedAccountIds")) or ()),
         uses={key: frozenset((used.resource_type, used.name) for used in each) for key, each in uses.items()},
     )
 

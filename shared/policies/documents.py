@@ -117,9 +117,13 @@ def allows(statement: Statement) -> bool:
 
 def is_for_everybody(statement: Statement) -> bool:
     """Whether the principal is `*`."""
-    principal: Any = statement.get("Principal")
-    named = as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
-    return "*" in named
+    return "*" in principals(statement)
+
+
+def principals(statement: Statement) -> list[str]:
+    """The accounts, roles and users among the principals."""
+    principal = statement.get("Principal")
+    return as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
 
 
 def services(statement: Statement) -> list[str]:

@@ -25,6 +25,7 @@ from shared.policies.documents import (
     conditions,
     documents,
     is_for_everybody,
+    principals,
     services,
     statements,
 )
@@ -131,6 +132,19 @@ def no_confused_deputy(statement: Statement, resource: Resource) -> str | None:
         return (
             f"add the condition aws:SourceAccount to {', '.join(deputies)}, or aws:SourceArn with our account in it"
         )
+    return None
+
+
+@RULES.on_statements("TXMON.32", TRUST, RESOURCES, source="AWS whitepaper, Building a data perimeter on AWS")
+def own_account_only(statement: Statement, resource: Resource) -> str | None:
+    """Nobody of another account is let in, where the environment says which account is its own."""
+    named = [
+        *principals(statement),
+        *(v for _, key, values in conditions(statement) if key in OF_THE_CALLER for v in values),
+    ]
+    foreign = {account for name in named for account in ACCOUNT.findall(name)} - resource.accounts
+    if allows(statement) and resource.accounts and foreign:
+        return f"leave out account {', '.join(sorted(foreign))}, or give a reason in exceptions.py"
     return None
 
 

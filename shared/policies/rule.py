@@ -28,6 +28,8 @@ class Resource:
     """Whether the stack is held to production's rules (`profile.is_production`)."""
     default_tags: Mapping[str, str] = field(default_factory=dict)
     """The tags that the resource's provider puts on everything."""
+    accounts: frozenset[str] = frozenset()
+    """The accounts that the resource's provider may work in; none: whichever the credentials lead to."""
     uses: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     """Input -> type and name of the resources of this stack that it is made from; told of whole stacks only."""
 
@@ -176,6 +178,11 @@ class Rules(list[Rule]):
 
 
 def default_tags(value: Any) -> dict[str, str]:
-    """The tags in a provider's `defaultTags`, which the engine hands on as JSON text."""
-    settings = json.loads(value) if isinstance(value, str) else value
+    """The tags in a provider's `defaultTags`."""
+    settings = of_provider(value)
     return dict(settings["tags"]) if settings else {}
+
+
+def of_provider(value: Any) -> Any:
+    """A setting of a provider, which the engine hands on as JSON text."""
+    return json.loads(value) if isinstance(value, str) else value

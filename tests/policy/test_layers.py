@@ -67,6 +67,7 @@ def resources(run_layer) -> Callable[[str], list[Resource]]:
                 protect=made.name in run.protected,
                 production=is_production(project(layer), env),
                 default_tags=default_tags(provider.inputs["defaultTags"]),
+                accounts=frozenset({"123456789012"}),  # of the mocks
                 uses=run.uses[made.typ, made.name],
             )
             for made in run.resources

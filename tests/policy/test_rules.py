@@ -13,13 +13,14 @@ from shared.policies.rule import PROVIDER, Resource, Rule
 
 RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
 TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "data-team", "ManagedBy": "Pulumi"}
+ACCOUNT = "123456789012"
 KEY_ARN = "arn:aws:kms:ap-northeast-1:123456789012:key/1"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 AWS_KEY = "arn:aws:kms:ap-northeast-1:123456789012:alias/aws/rds"
 
 
 def resource(kind: str, called: str = "thing-prod", /, *, protect: bool = False, **inputs: Any) -> Resource:
-    return Resource(kind, called, inputs, protect=protect, default_tags=TAGS)
+    return Resource(kind, called, inputs, protect=protect, default_tags=TAGS, accounts=frozenset({ACCOUNT}))
 
 
 def policy(kind: str, carriers: documents.Carriers | None = None, /, **statement: Any) -> Resource:
@@ -77,7 +78,6 @@ FLOW_LOG = "aws:ec2/flowLog:FlowLog"
 GROUP, DEFAULT_GROUP, LEGACY_RULE = network.GROUP, network.DEFAULT_GROUP, network.LEGACY_RULE
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
-ACCOUNT = "123456789012"
 SOURCE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/r"
 NOT_BOUND: tuple[dict[str, Any], ...] = (
     {},
@@ -401,6 +401,13 @@ CASES = {
         {"manageMasterUserPassword": True, "masterUserSecretKmsKeyId": "alias/aws/secretsmanager"},
     ),
     "TXMON.31": setting(QUEUE, {"messageRetentionSeconds": 60}, {}),
+    "TXMON.32": case(
+        policy(documents.KEY, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        *each(documents.TRUST, documents.RESOURCES, Principal={"AWS": ["arn:aws:iam::210987654321:role/one"]}),
+        policy(QUEUE, Principal={"AWS": "210987654321"}),
+        policy(QUEUE, Principal="*", Condition={"StringEquals": {"aws:PrincipalAccount": [ACCOUNT, "210987654321"]}}),
+        deputy(TOPIC, {"StringEquals": {"aws:SourceAccount": "210987654321"}}),
+    ),
     "TXMON.21": setting(
         PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
@@ -543,6 +550,11 @@ def test_what_is_for_another_does_not_count(control: str) -> None:
 )
 def test_a_service_may_be_let_in_in_other_ways(let_in: Resource) -> None:
     assert broken(RULES["TXMON.8"], let_in) == []
+
+
+def test_accounts_are_not_judged_where_the_environment_does_not_say_which_is_its_own() -> None:
+    one = CASES["TXMON.32"].breaks[0]
+    assert broken(RULES["TXMON.32"], Resource(**{**vars(one), "accounts": frozenset()})) == []
 
 
 def test_a_policy_may_be_an_argument_known_or_not() -> None:
