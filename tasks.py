@@ -325,7 +325,10 @@ def status(_: Context, env: str = "local") -> None:
     from shared.deploy import ephemeral, views
     from shared.environments import incomplete
 
-    console().print(views.status_table(workspace(env)))
+    found = views.status(workspace(env), say)
+    console().print(found.as_table())
+    for line in found.what_next():
+        print(line)
     if fault := incomplete(env):
         print(fault)
     for lifetime in ephemeral.lifetimes():
@@ -417,8 +420,7 @@ def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> N
     if layer == "all":
         unlocking.unlock_all(workspace(env), say, force=force)
     else:
-        chosen = one_layer(env, layer)
-        unlocking.unlock(workspace(env), chosen, say, force=force)
+        unlocking.unlock(workspace(env), layer, say, force=force)
 
 
 @verb(

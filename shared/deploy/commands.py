@@ -19,9 +19,9 @@ from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
-from shared.deploy.state import deployed_states, read_states, removed_layers
-from shared.deploy.workspace import LOCAL_HOME, Workspace, layer_of, open_workspace
-from shared.environments import find_layer, require_files
+from shared.deploy.state import deployed_states, find_deployed, read_states, removed_layers
+from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
+from shared.environments import require_files
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
 
@@ -210,9 +210,8 @@ def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) 
     Raises:
         TxmonError: there is no such layer.
     """
-    if layer not in removed_layers(map(layer_of, workspace.stacks())):
-        find_layer(layer)
-    return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[layer], verb="destroy")
+    found = find_deployed(workspace, layer)
+    return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[found], verb="destroy")
 
 
 def destroy_all(

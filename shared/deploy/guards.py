@@ -19,19 +19,18 @@ def require_upstreams(workspace: Workspace, layers: Collection[str]) -> None:
     for name, state in read_states(workspace, relied).items() if relied else ():
         fault = _upstream_fault(state)
         if fault:
+            verb = "unlock" if state.pending else "up"
             raise TxmonError(
                 f"{', '.join(relied[name])} read{'' if len(relied[name]) > 1 else 's'} {name}, {fault}: "
-                f"./inv up {name} --env {workspace.env}"
+                f"./inv {verb} {name} --env {workspace.env}"
             )
 
 
 def _upstream_fault(state: LayerState) -> str | None:
     if not state.is_deployed:
         return "which is not deployed"
-    if state.condition == "interrupted":
-        return f"whose last update was interrupted while {', '.join(state.pending)}"
     if state.condition != "ok":
-        return "whose last update failed"
+        return f"whose {state.fault}"
     from shared.contracts import CONTRACTS  # noqa: PLC0415 (imports the SDK: half a second that other guards save)
 
     missing = sorted(CONTRACTS[state.layer].promises().keys() - state.outputs.keys())

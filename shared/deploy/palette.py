@@ -40,6 +40,7 @@ STATES = {
     "running": Look("active", "▸"),
     "changes": Look("active", "~"),
     "changed since": Look("attention", "!"),
+    "removed": Look("attention", "!"),
     "skipped": Look("attention", "»"),
     "failed": Look("bad", "✕"),
     "interrupted": Look("bad", "!"),

@@ -9,13 +9,19 @@ from typing import Any
 
 from shared.deploy.operation import STACK, STACK_REFERENCE
 from shared.deploy.workspace import Workspace, layer_of
+from shared.environments import find_layer
 from shared.errors import TxmonError
 from shared.layers import LAYERS
+
+SETTLED = "txmon unlock, settled "
+"""How the message of the refresh begins by which `./inv unlock` ends what a killed update was in the middle of."""
+REMEMBERED = 20
+"""How many updates are looked at for one that is no refresh."""
 
 
 @dataclass(frozen=True)
 class Update:
-    """The last finished update of a stack."""
+    """A finished update of a stack."""
 
     kind: str
     result: str
@@ -76,25 +82,63 @@ class LayerState:
 
     @property
     def condition(self) -> str:
-        """`never`, `ok`, `failed` or `interrupted`."""
+        """`never`, `destroyed`, `ok`, `failed` or `interrupted`."""
         if not self.is_deployed and (self.last is None or self.last.succeeded):
             return "never" if self.last is None else "destroyed"
         if self.pending:
             return "interrupted"
-        return "ok" if self.last and self.last.succeeded else "failed"
+        if self.last is None or not self.last.succeeded:
+            return "failed"
+        return "interrupted" if self._was_settled or self._is_half_destroyed else "ok"
+
+    @property
+    def _was_settled(self) -> bool:
+        return bool(self.last and self.last.message.startswith(SETTLED))
+
+    @property
+    def _is_half_destroyed(self) -> bool:
+        return bool(self.is_deployed and self.last and self.last.kind == "destroy")
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with a layer that failed or was interrupted, as in `last update failed`."""
+        if self.pending:
+            return f"last update was interrupted while {', '.join(self.pending)}"
+        if self._is_half_destroyed:
+            what = "was interrupted" if self.last and self.last.succeeded else "failed"
+            return f"destroy {what} with {len(self.resources)} resource{'s' * (len(self.resources) > 1)} left"
+        return "last update was interrupted" if self._was_settled else "last update failed"
+
+    @property
+    def mend(self) -> str:
+        """The verb that goes on from there."""
+        if self.pending:
+            return "unlock"
+        return "destroy" if self._is_half_destroyed else "up"
 
 
 def read_state(workspace: Workspace, layer: str) -> LayerState:
     """The state of one layer whose stack exists."""
     exported = json.loads(workspace.call(layer, "stack", "export"))
-    history = json.loads(workspace.call(layer, "stack", "history", "--json", "--page-size", "1"))
-    last = None
-    if history:
-        [newest] = history
-        facts = newest.get("environment") or {}
-        commit = "" if facts.get("git.dirty") == "true" else facts.get("git.head", "")
-        last = Update(newest["kind"], newest["result"], newest.get("endTime", ""), newest.get("message", ""), commit)
-    return LayerState(layer, exported.get("deployment") or {}, last)
+    history = json.loads(workspace.call(layer, "stack", "history", "--json", "--page-size", str(REMEMBERED)))
+    return LayerState(layer, exported.get("deployment") or {}, decisive([_update(entry) for entry in history]))
+
+
+def _update(entry: dict[str, Any]) -> Update:
+    facts = entry.get("environment") or {}
+    commit = "" if facts.get("git.dirty") == "true" else facts.get("git.head", "")
+    return Update(entry["kind"], entry["result"], entry.get("endTime", ""), entry.get("message", ""), commit)
+
+
+def decisive(history: list[Update]) -> Update | None:
+    """The update of a history, newest first, that says how a layer is: a refresh does nothing of what is to be done.
+
+    One that failed says so all the same, and one that settled a killed update is all that this one has left behind.
+    """
+    for update in history:
+        if update.kind != "refresh" or not update.succeeded or update.message.startswith(SETTLED):
+            return update
+    return history[0] if history else None
 
 
 def read_states(workspace: Workspace, layers: Iterable[str]) -> dict[str, LayerState]:
@@ -127,6 +171,20 @@ def _name(workspace: Workspace, stack: str) -> str:
 def removed_layers(names: Iterable[str | None]) -> list[str]:
     """Of what is deployed, by layer, what is no layer any more; its stack has outlived its program."""
     return sorted(name for name in names if name and "/" not in name and name not in LAYERS)
+
+
+def outlived(workspace: Workspace) -> list[str]:
+    """What is still deployed in the environment and no layer any more."""
+    return removed_layers(layer_of(owner) for owner, resources in workspace.stacks().items() if resources)
+
+
+def find_deployed(workspace: Workspace, name: str) -> str:
+    """The layer `name`, or what is no layer any more but still deployed.
+
+    Raises:
+        TxmonError: it is neither.
+    """
+    return name if name not in LAYERS and name in outlived(workspace) else find_layer(name)
 
 
 def nothing_deployed(workspace: Workspace) -> TxmonError:

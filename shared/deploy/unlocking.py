@@ -10,7 +10,7 @@ from typing import Any
 from shared import localcloud
 from shared.deploy import locks
 from shared.deploy.commands import answer
-from shared.deploy.state import LayerState, read_states
+from shared.deploy.state import SETTLED, LayerState, find_deployed, outlived, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.environments import require_files
 from shared.errors import TxmonError
@@ -28,7 +28,7 @@ def unlock_all(workspace: Workspace, say: Callable[[str], None], *, force: bool)
     missing = workspace.missing_stacks()
     present = [layer for layer in LAYERS if layer not in missing]
     require_files(workspace.env, present)
-    for layer in present:
+    for layer in [*present, *outlived(workspace)]:
         unlock(workspace, layer, say, force=force)
 
 
@@ -36,14 +36,17 @@ def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, forc
     """Free the lock of a layer and settle its pending operations; asks where the owner may still be at work.
 
     Raises:
-        TxmonError: the owner of the lock may still be at work and neither `force` nor somebody at the terminal says
-            that it is not, or an operation that AWS may have done has to be settled by hand.
+        TxmonError: there is no such layer, or it lacks a file that it needs; or the owner of the lock may still be at work and neither `force` nor
+            somebody at the terminal says that it is not; or an operation that AWS may have done has to be settled by
+            hand.
     """
+    layer = find_deployed(workspace, layer)
+    require_files(workspace.env, [layer])
     freed = locks.free_stack(workspace, layer, _may_break(force=force))
     state = read_states(workspace, [layer])[layer]
     if freed:
         say(f"freed the lock of {freed}")
-    if state.pending:
+    if state.pending and layer in LAYERS:  # one that is no more can only go, settled or not
         _settle(workspace, state, say)
     elif not freed:
         say(f"{layer} is not locked and nothing in it is unsettled")
@@ -78,8 +81,9 @@ def _settle(workspace: Workspace, state: LayerState, say: Callable[[str], None])
         settled = Path(folder) / "state.json"
         settled.write_text(json.dumps(_with(json.loads(workspace.call(state.layer, "stack", "export")), made)))
         workspace.call(state.layer, "stack", "import", "--file", str(settled))
-    workspace.call(state.layer, "refresh", "--yes", "--skip-preview")
-    say(f"settled what {state.layer} was in the middle of: {', '.join(state.pending)}")
+    pending = ", ".join(state.pending)
+    workspace.call(state.layer, "refresh", "--yes", "--skip-preview", "--message", f"{SETTLED}{pending}")
+    say(f"settled what {state.layer} was in the middle of: {pending}")
 
 
 def _with(exported: dict[str, Any], made: dict[str, str]) -> dict[str, Any]:

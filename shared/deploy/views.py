@@ -4,6 +4,9 @@ import json
 import platform
 import shlex
 import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -13,9 +16,11 @@ from rich.text import Text
 from shared import localcloud
 from shared.deploy import palette
 from shared.deploy.engine import Engine
-from shared.deploy.locks import stack_locks
+from shared.deploy.journal import RunRecord, Say, unfinished
+from shared.deploy.locks import AnyLock, holder, stack_locks
+from shared.deploy.operation import Status
 from shared.deploy.sources import changed_since
-from shared.deploy.state import LayerState, nothing_deployed, read_states
+from shared.deploy.state import LayerState, nothing_deployed, outlived, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
 from shared.layers import LAYERS
 
@@ -51,22 +56,87 @@ def outputs_as_table(found: dict[str, dict[str, Any]]) -> Table:
     return table
 
 
-def status_table(workspace: Workspace) -> Table:
-    """A row a layer: condition, when, resources, what it reads, lock."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "status", "last update", "resources", "lock"):
-        table.add_column(heading)
-    locks = stack_locks(workspace)
-    for layer, state in read_states(workspace, LAYERS).items():
-        condition = condition_of(state, workspace.env)
-        table.add_row(
-            layer,
-            Text(condition, palette.terminal_style(condition)),
-            f"{state.last.kind} {state.last.ended}" if state.last else "",
-            str(len(state.resources)),
-            str(locks.get(layer, "")),
-        )
-    return table
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """How the layers of an environment are, and who is at work in it."""
+
+    env: str
+    states: dict[str, LayerState]
+    locks: Mapping[str, AnyLock]
+    holder: AnyLock | None
+    unfinished: tuple[RunRecord, list[str]] | None
+
+    def condition(self, layer: str) -> str:
+        """As `condition_of`; `running` or `interrupted` where a lock or an unfinished run of this clone says so."""
+        lock = self.locks.get(layer)
+        if lock:
+            return "interrupted" if lock.abandoned else "running"
+        condition = condition_of(self.states[layer], self.env)
+        return "interrupted" if condition in {"ok", "changed since"} and self._was_killed_in(layer) else condition
+
+    def _was_killed_in(self, layer: str) -> bool:
+        """Whether the unfinished run was killed while it worked on the layer, and nobody has updated it since."""
+        if self.unfinished is None or not self.unfinished[0].was_killed:
+            return False
+        record, last = self.unfinished[0].layers.get(layer), self.states[layer].last
+        if record is None or record.began is None or record.status is not Status.RUNNING:
+            return False
+        return last is None or datetime.fromisoformat(last.ended) < record.began
+
+    def as_table(self) -> Table:
+        """A row a layer: condition, when, resources, lock."""
+        table = Table(box=None, pad_edge=False)
+        for heading in ("layer", "status", "last update", "resources", "lock"):
+            table.add_column(heading)
+        for layer, state in self.states.items():
+            condition = self.condition(layer)
+            table.add_row(
+                layer,
+                Text(condition, palette.terminal_style(condition)),
+                f"{state.last.kind} {state.last.ended}" if state.last else "",
+                str(len(state.resources)),
+                str(self.locks.get(layer, "")),
+            )
+        return table
+
+    def what_next(self) -> list[str]:
+        """What is not as it should be, each with the command that goes on from there."""
+        lines = [line for layer in self.states for line in self._next(layer)]
+        if self.holder:
+            gone = "; the next run takes its lock over" if self.holder.abandoned else ""
+            lines.append(f"{self.env} is being changed by {self.holder}{gone}")
+        if self.unfinished and self.unfinished[0].outcome != "running":
+            run, left = self.unfinished
+            began = f"{run.began:%Y-%m-%d %H:%M:%S} UTC"
+            lines.append(
+                f"{run.verb} of {began} was {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}"
+            )
+        return lines
+
+    def _next(self, layer: str) -> Iterator[str]:
+        state, lock, condition = self.states[layer], self.locks.get(layer), self.condition(layer)
+        if layer not in LAYERS:
+            yield f"{layer} is no layer any more: ./inv destroy {layer} --env {self.env}"
+        elif lock and lock.abandoned:
+            yield f"{layer} was left locked: ./inv unlock {layer} --env {self.env}"
+        elif condition in {"failed", "interrupted"}:
+            if state.condition == condition:
+                fault, verb = state.fault, state.mend
+            else:  # only the journal knows
+                destroyed = self.unfinished is not None and self.unfinished[0].destroys
+                fault, verb = "last update was killed", "destroy" if destroyed else "up"
+            yield f"{layer}: its {fault}: ./inv {verb} {layer} --env {self.env}"
+
+
+def status(workspace: Workspace, say: Say) -> EnvironmentStatus:
+    """How the environment is, layers that are no more but still deployed included."""
+    return EnvironmentStatus(
+        workspace.env,
+        read_states(workspace, [*LAYERS, *outlived(workspace)]),
+        stack_locks(workspace),
+        holder(workspace),
+        unfinished(workspace.env, say),
+    )
 
 
 def conditions(workspace: Workspace) -> dict[str, str]:
@@ -75,7 +145,9 @@ def conditions(workspace: Workspace) -> dict[str, str]:
 
 
 def condition_of(state: LayerState, env: str) -> str:
-    """`never`, `destroyed`, `ok`, `changed since`, `failed` or `interrupted`."""
+    """`never`, `destroyed`, `ok`, `changed since`, `failed` or `interrupted`; `removed` if it is no layer now."""
+    if state.layer not in LAYERS:
+        return "removed"
     if state.condition == "ok" and state.last and changed_since(state.last, state.layer, env):
         return "changed since"
     return state.condition

@@ -2,7 +2,7 @@ import pytest
 
 from shared.contracts import CONTRACTS
 from shared.deploy import guards
-from shared.deploy.state import LayerState, Update
+from shared.deploy.state import SETTLED, LayerState, Update
 from shared.errors import TxmonError
 from shared.layers import project
 
@@ -41,6 +41,14 @@ def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(stat
     [
         (absent("streaming"), "which is not deployed"),
         (deployed("streaming", Update("update", "failed", "", "")), "whose last update failed"),
+        (
+            deployed("streaming", Update("destroy", "succeeded", "", "")),
+            "whose destroy was interrupted with 1 resource left",
+        ),
+        (
+            deployed("streaming", Update("refresh", "succeeded", "", f"{SETTLED}creating a")),
+            "whose last update was interrupted",
+        ),
         (deployed("streaming", kinesis_stream_arn=None), "which lacks the output kinesis_stream_arn"),
         (
             LayerState(
@@ -57,9 +65,9 @@ def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(stat
 )
 def test_an_upstream_that_is_not_as_it_should_be_is_named_with_what_mends_it(states, state, fault: str) -> None:
     states["streaming"] = state
-    with pytest.raises(TxmonError, match=f"monitoring reads streaming, {fault}") as told:
+    with pytest.raises(TxmonError, match=f"^monitoring reads streaming, {fault}: ") as told:
         guards.require_upstreams(AnyWorkspace(), ["monitoring"])
-    assert "./inv up streaming --env dev" in str(told.value)
+    assert str(told.value).endswith(f": ./inv {'unlock' if state.pending else 'up'} streaming --env dev")
 
 
 def reading(**reads: set[str]) -> dict[str, LayerState]:
@@ -165,6 +173,9 @@ def test_a_stack_of_another_repository_is_not_for_us_to_settle(monkeypatch: pyte
         (LayerState("network", {}, Update("update", "failed", "", "")), "failed"),
         (deployed("network"), "ok"),
         (deployed("network", Update("update", "failed", "", "")), "failed"),
+        (deployed("network", Update("destroy", "succeeded", "", "")), "interrupted"),
+        (deployed("network", Update("destroy", "failed", "", "")), "failed"),
+        (deployed("network", Update("refresh", "succeeded", "", f"{SETTLED}creating a")), "interrupted"),
     ],
 )
 def test_the_condition_of_a_layer(state: LayerState, condition: str) -> None:

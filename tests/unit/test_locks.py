@@ -217,6 +217,7 @@ def test_unlock_asks_at_a_terminal_where_the_owner_may_still_be_at_work(
 ) -> None:
     locks.place_of(workspace).create(lock(host="elsewhere"))
     workspace.missing_stacks = lambda: list(LAYERS)
+    workspace.stacks = dict
     monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal)
     monkeypatch.setattr(commands.Console, "input", lambda _, question, **__: asked.append(question) or said)
     asked: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.deploy.engine import Engine
-from shared.deploy.state import deployed_states, removed_layers
+from shared.deploy.state import SETTLED, Update, decisive, deployed_states, removed_layers
 from shared.deploy.workspace import Workspace
 from shared.environments import Environment
 from shared.errors import TxmonError
@@ -51,3 +51,25 @@ def test_a_damaged_checkpoint_is_named_with_the_one_before_it(workspace: Workspa
     place.create('{"version": 3, "checkp')
     with pytest.raises(TxmonError, match=rf"^the state {place} cannot be read; the one before it is {place}\.bak$"):
         deployed_states(workspace)
+
+
+UP = Update("update", "succeeded", "1", "")
+FAILED = Update("update", "failed", "2", "")
+REFRESHED = Update("refresh", "succeeded", "3", "")
+NOT_REFRESHED = Update("refresh", "failed", "4", "")
+UNLOCKED = Update("refresh", "succeeded", "5", f"{SETTLED}creating vpc-dev")
+
+
+@pytest.mark.parametrize(
+    ("history", "told"),
+    [
+        ([], None),
+        ([UP, FAILED], UP),
+        ([REFRESHED, REFRESHED, FAILED, UP], FAILED),
+        ([REFRESHED, UNLOCKED, UP], UNLOCKED),
+        ([NOT_REFRESHED, UP], NOT_REFRESHED),
+        ([REFRESHED], REFRESHED),
+    ],
+)
+def test_a_refresh_does_not_make_good_what_the_update_before_it_left(history: list[Update], told: Update) -> None:
+    assert decisive(history) == told

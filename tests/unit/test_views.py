@@ -1,12 +1,18 @@
 import json
 import shlex
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.deploy import sources, views
-from shared.deploy.state import Update
+from shared.deploy.journal import LayerRecord, RunRecord
+from shared.deploy.locks import Lock
+from shared.deploy.operation import Status
+from shared.deploy.state import LayerState, Update
+from shared.layers import LAYERS
 
 
 def test_env_lines_are_upper_case_quoted_for_a_shell_and_keep_structure_as_json() -> None:
@@ -82,3 +88,95 @@ def test_an_update_by_the_runner_is_compared_by_its_digest(tree: Path) -> None:
     assert not sources.changed_since(update, "network", "dev")
     (tree / "projects/network/vpc.py").write_text("other")
     assert sources.changed_since(update, "network", "dev")
+
+
+NOW = datetime.now(UTC)
+NOBODY = 2**22 + 1
+"""Above the highest process number that Linux gives."""
+GOOD = Update("update", "succeeded", (NOW - timedelta(hours=1)).isoformat(), "")
+
+
+def deployed(layer: str, last: Update = GOOD, *pending: str) -> LayerState:
+    operations = [{"type": "creating", "resource": {"urn": f"a::{name}"}} for name in pending]
+    return LayerState(
+        layer, {"resources": [{"type": "t", "urn": "a::b"}] * 3, "pending_operations": operations}, last
+    )
+
+
+def status(*states: LayerState, **more: Any) -> views.EnvironmentStatus:
+    given = {layer: deployed(layer) for layer in LAYERS} | {state.layer: state for state in states}
+    facts: dict[str, Any] = {"locks": {}, "holder": None, "unfinished": None}
+    return views.EnvironmentStatus("dev", given, **facts | more)
+
+
+def killed(verb: str, layer: str, began: datetime) -> RunRecord:
+    record = LayerRecord(action="up", status=Status.RUNNING, began=began)
+    return RunRecord(verb=verb, env="dev", pid=NOBODY, began=began, wanted=[layer], layers={layer: record})
+
+
+def test_where_all_is_well_there_is_nothing_to_do_next() -> None:
+    found = status()
+    assert {found.condition(layer) for layer in LAYERS} == {"ok"}
+    assert found.what_next() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "condition", "line"),
+    [
+        (
+            deployed("data", Update("update", "failed", "", "")),
+            "failed",
+            "data: its last update failed: ./inv up data --env dev",
+        ),
+        (
+            deployed("data", Update("destroy", "succeeded", "", "")),
+            "interrupted",
+            "data: its destroy was interrupted with 3 resources left: ./inv destroy data --env dev",
+        ),
+        (
+            deployed("data", GOOD, "db"),
+            "interrupted",
+            "data: its last update was interrupted while creating db: ./inv unlock data --env dev",
+        ),
+        (deployed("ledger"), "removed", "ledger is no layer any more: ./inv destroy ledger --env dev"),
+    ],
+)
+def test_a_layer_that_is_not_well_is_told_with_its_next_command(state, condition: str, line: str) -> None:
+    found = status(state)
+    assert found.condition(state.layer) == condition
+    assert found.what_next() == [line]
+
+
+def test_a_layer_that_is_being_worked_on_is_neither_good_nor_bad() -> None:
+    found = status(deployed("data", GOOD, "db"), locks={"data": Lock.own("")})
+    assert found.condition("data") == "running"
+    assert found.what_next() == []
+
+
+def test_a_killed_run_its_lock_and_what_it_left_are_told() -> None:
+    lock = Lock.own("destroy-all").model_copy(update={"pid": NOBODY})
+    run = killed("destroy-all", "data", NOW)
+    found = status(locks={"data": lock}, holder=lock, unfinished=(run, ["data", "network"]))
+    assert found.condition("data") == "interrupted"
+    left_locked, holder, resume = found.what_next()
+    assert left_locked == "data was left locked: ./inv unlock data --env dev"
+    assert holder.startswith("dev is being changed by ")
+    assert holder.endswith(" s; the next run takes its lock over")
+    assert resume.startswith(
+        f"destroy-all of {NOW:%Y-%m-%d %H:%M:%S} UTC was killed and left data, network: ./inv res"
+    )
+
+
+@pytest.mark.parametrize(("ago", "condition"), [(timedelta(0), "interrupted"), (timedelta(hours=2), "ok")])
+def test_a_layer_in_which_a_run_was_killed_is_interrupted_until_somebody_has_updated_it(
+    ago: timedelta, condition: str
+) -> None:
+    found = status(unfinished=(killed("destroy-all", "data", NOW - ago), ["data"]))
+    assert found.condition("data") == condition
+    told = "data: its last update was killed: ./inv destroy data --env dev"
+    assert (told in found.what_next()) is (condition == "interrupted")
+
+
+def test_a_run_that_is_at_work_is_not_to_be_resumed() -> None:
+    run = RunRecord(verb="deploy-all", env="dev", wanted=["data"])
+    assert status(unfinished=(run, ["data"])).what_next() == []
