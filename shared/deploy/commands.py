@@ -186,7 +186,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
         terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
     run, left = found
-    terminal.say(f"going on from {run.verb} of {run.began:%Y-%m-%d %H:%M:%S} UTC, which was {run.outcome}")
+    terminal.say(f"going on from {run.verb} of {run.began:%Y-%m-%d %H:%M:%S} UTC, which {run.outcome}")
     gone = set(left) - LAYERS.keys()
     if gone and not run.destroys:
         raise TxmonError(

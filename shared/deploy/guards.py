@@ -19,10 +19,9 @@ def require_upstreams(workspace: Workspace, layers: Collection[str]) -> None:
     for name, state in read_states(workspace, relied).items() if relied else ():
         fault = _upstream_fault(state)
         if fault:
-            verb = "unlock" if state.pending else "up"
             raise TxmonError(
                 f"{', '.join(relied[name])} read{'' if len(relied[name]) > 1 else 's'} {name}, {fault}: "
-                f"./inv {verb} {name} --env {workspace.env}"
+                f"./inv {state.mended_by[0]} {name} --env {workspace.env}"
             )
 
 

@@ -24,6 +24,10 @@ Say = Callable[[str], None]
 RUNS = ROOT / ".txmon" / "runs"
 
 
+OUTCOMES = {"running": "is at work", "interrupted": "was interrupted", "forced": "was stopped by force"}
+"""Results of a run that are not yet what is said of it."""
+
+
 class LayerRecord(BaseModel):
     """How far a layer came in a run."""
 
@@ -72,8 +76,10 @@ class RunRecord(BaseModel):
 
     @property
     def outcome(self) -> str:
-        """How it ended, for a person."""
-        return "killed" if self.was_killed else self.result
+        """How it ended, for a person: `failed`, `was interrupted`, `was killed` and so on."""
+        if self.was_killed:
+            return "was killed"
+        return OUTCOMES.get(self.result, self.result)
 
     @property
     def was_killed(self) -> bool:

@@ -126,10 +126,11 @@ def require_unlocked(workspace: Workspace) -> None:
     locks = stack_locks(workspace)
     if locks:
         held = "; ".join(f"{layer} is locked by {lock}" for layer, lock in locks.items())
+        them, hang = ("them", "they hang") if len(locks) > 1 else ("it", "it hangs")
         gone = all(lock.abandoned for lock in locks.values())
-        wait = "to free it: " if gone else "wait for the end, or if it hangs: "
+        what = f"to free {them}" if gone else f"wait for {them} to end, or if {hang}"
         which = "all" if len(locks) > 1 else next(iter(locks))
-        raise TxmonError(f"{held}; {wait}./inv unlock {which} --env {workspace.env}")
+        raise TxmonError(f"{held}; {what}: ./inv unlock {which} --env {workspace.env}")
 
 
 def free_own(workspace: Workspace, layer: str, pid: int) -> None:

@@ -104,17 +104,18 @@ class LayerState:
         """What is wrong with a layer that failed or was interrupted, as in `last update failed`."""
         if self.pending:
             return f"last update was interrupted while {', '.join(self.pending)}"
-        if self._is_half_destroyed:
-            what = "was interrupted" if self.last and self.last.succeeded else "failed"
+        if self._is_half_destroyed:  # of an update that was killed after a destroy, the history does not know
+            failed = self.last is not None and not self.last.succeeded
+            what = "failed" if failed else "or an update after it was interrupted"
             return f"destroy {what} with {len(self.resources)} resource{'s' * (len(self.resources) > 1)} left"
         return "last update was interrupted" if self._was_settled else "last update failed"
 
     @property
-    def mend(self) -> str:
-        """The verb that goes on from there."""
+    def mended_by(self) -> list[str]:
+        """The verbs that go on from there, whichever is wanted."""
         if self.pending:
-            return "unlock"
-        return "destroy" if self._is_half_destroyed else "up"
+            return ["unlock"]
+        return ["up", "destroy"] if self._is_half_destroyed else ["up"]
 
 
 def read_state(workspace: Workspace, layer: str) -> LayerState:

@@ -105,11 +105,11 @@ class EnvironmentStatus:
         if self.holder:
             gone = "; the next run takes its lock over" if self.holder.abandoned else ""
             lines.append(f"{self.env} is being changed by {self.holder}{gone}")
-        if self.unfinished and self.unfinished[0].outcome != "running":
+        if self.unfinished and (self.unfinished[0].ended or self.unfinished[0].was_killed):
             run, left = self.unfinished
             began = f"{run.began:%Y-%m-%d %H:%M:%S} UTC"
             lines.append(
-                f"{run.verb} of {began} was {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}"
+                f"{run.verb} of {began} {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}"
             )
         return lines
 
@@ -121,11 +121,12 @@ class EnvironmentStatus:
             yield f"{layer} was left locked: ./inv unlock {layer} --env {self.env}"
         elif condition in {"failed", "interrupted"}:
             if state.condition == condition:
-                fault, verb = state.fault, state.mend
+                fault, verbs = state.fault, state.mended_by
             else:  # only the journal knows
                 destroyed = self.unfinished is not None and self.unfinished[0].destroys
-                fault, verb = "last update was killed", "destroy" if destroyed else "up"
-            yield f"{layer}: its {fault}: ./inv {verb} {layer} --env {self.env}"
+                fault, verbs = "last update was killed", ["destroy" if destroyed else "up"]
+            commands = " or ".join(f"./inv {verb} {layer} --env {self.env}" for verb in verbs)
+            yield f"{layer}: its {fault}: {commands}"
 
 
 def status(workspace: Workspace, say: Say) -> EnvironmentStatus:

@@ -117,9 +117,20 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(
 
 
 def test_a_killed_emulator_leaves_nothing_twice(clone, whole, reached: Reached) -> None:
-    run = reached("deploy-all", 0.3)
-    os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
-    run.communicate(timeout=120)
-    assert run.returncode == 1
+    """What it held is gone with it; a run that it was killed under fails, and the next one begins anew."""
+
+    def failed_under_a_killed_emulator(verb: str, point: float) -> None:
+        run = reached(verb, point)
+        os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
+        run.communicate(timeout=120)
+        assert run.returncode == 1
+
+    failed_under_a_killed_emulator("deploy-all", 0.3)
     mended(clone, "deploy-all")
     assert clone.made() == whole["made"]
+    failed_under_a_killed_emulator("destroy-all", 0.3)
+    mended(clone, "destroy-all")
+    assert +clone.made() == Counter()
+    failed_under_a_killed_emulator("deploy-all", 0.9)
+    mended(clone, "destroy-all")
+    assert +clone.made() == Counter()

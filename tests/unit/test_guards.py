@@ -43,7 +43,7 @@ def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(stat
         (deployed("streaming", Update("update", "failed", "", "")), "whose last update failed"),
         (
             deployed("streaming", Update("destroy", "succeeded", "", "")),
-            "whose destroy was interrupted with 1 resource left",
+            "whose destroy or an update after it was interrupted with 1 resource left",
         ),
         (
             deployed("streaming", Update("refresh", "succeeded", "", f"{SETTLED}creating a")),

@@ -163,7 +163,7 @@ def test_all_locks_of_the_engine_are_named_at_once(workspace) -> None:
         locks.require_unlocked(workspace)
     assert "; network is locked by aiko" in str(told.value)
     assert "data is locked by aiko@elsewhere" in str(told.value)
-    assert str(told.value).endswith("wait for the end, or if it hangs: ./inv unlock all --env dev")
+    assert str(told.value).endswith("wait for them to end, or if they hang: ./inv unlock all --env dev")
 
 
 def test_locks_of_other_environments_and_products_are_not_ours(workspace) -> None:
@@ -254,7 +254,7 @@ def test_runs_of_other_environments_are_not_mixed_up(workspace) -> None:
 def test_a_run_whose_process_is_gone_was_killed(workspace) -> None:
     record = journal.RunRecord(verb="up", env="dev", pid=NOBODY)
     assert record.was_killed
-    assert record.outcome == "killed"
+    assert record.outcome == "was killed"
     assert not journal.RunRecord(verb="up", env="dev").was_killed
     began = datetime.now(UTC) - timedelta(days=1)
     assert journal.RunRecord(verb="up", env="dev", began=began).was_killed  # its number is another process's now

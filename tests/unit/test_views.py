@@ -131,7 +131,10 @@ def test_where_all_is_well_there_is_nothing_to_do_next() -> None:
         (
             deployed("data", Update("destroy", "succeeded", "", "")),
             "interrupted",
-            "data: its destroy was interrupted with 3 resources left: ./inv destroy data --env dev",
+            (
+                "data: its destroy or an update after it was interrupted with 3 resources left: "
+                "./inv up data --env dev or ./inv destroy data --env dev"
+            ),
         ),
         (
             deployed("data", GOOD, "db"),
