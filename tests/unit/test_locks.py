@@ -2,8 +2,9 @@ import json
 import os
 import socket
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +14,7 @@ import pytest
 from shared.deploy import commands, journal, locks, session, unlocking
 from shared.deploy.journal import Journal
 from shared.deploy.operation import Action, Operation, Status
-from shared.deploy.places import FilePlace, Folder
+from shared.deploy.places import FilePlace, Folder, Found
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -104,17 +105,21 @@ def test_a_lock_is_not_there_before_it_says_whose_it_is(workspace, monkeypatch: 
     assert place.read().text == "whose"
 
 
-def test_of_runs_that_take_over_the_same_lock_at_once_one_gets_it(workspace) -> None:
-    def take_over(number: int) -> bool:
-        return place.replace(abandoned, f"run {number}")
+def test_of_two_runs_that_take_over_the_same_lock_at_once_one_gets_it(
+    workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_together(place: FilePlace) -> Found | None:
+        found = read(place)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.2)  # a run that is alone at it waits in vain
+        return found
 
-    place = locks.place_of(workspace)
-    for _ in range(20):
-        place.create(lock(pid=NOBODY))
-        abandoned = place.read()
-        with ThreadPoolExecutor(8) as pool:
-            assert sum(pool.map(take_over, range(8))) == 1
-        assert place.delete(place.read())
+    place, read, both = locks.place_of(workspace), FilePlace.read, threading.Barrier(2)
+    place.create(lock(pid=NOBODY))
+    abandoned = place.read()
+    monkeypatch.setattr(FilePlace, "read", read_together)
+    with ThreadPoolExecutor(2) as pool:
+        assert sum(pool.map(lambda run: place.replace(abandoned, run), ["one", "other"])) == 1
 
 
 def test_a_run_that_finds_an_abandoned_lock_taken_over_leaves_the_next_owner_alone(
@@ -122,7 +127,7 @@ def test_a_run_that_finds_an_abandoned_lock_taken_over_leaves_the_next_owner_alo
 ) -> None:
     place = locks.place_of(workspace)
     place.create(lock(host="elsewhere"))
-    abandoned = place.read().__class__(lock(pid=NOBODY))
+    abandoned = Found(lock(pid=NOBODY))
     found = [abandoned, place.read(), place.read(), place.read()]
     monkeypatch.setattr(FilePlace, "read", lambda _: found.pop(0))
     with pytest.raises(TxmonError, match="@elsewhere"), locks.environment_lock(workspace, "up"):
