@@ -210,5 +210,5 @@ def free_environment(workspace: Workspace, may_break: MayBreak) -> AnyLock | Non
         return None
     lock = _lock(place, found)
     _require_free_to_break(lock, workspace.env, f"./inv unlock all --env {workspace.env} --force", may_break)
-    place.delete(found)
-    return lock
+    # Where it has just become another run's, that one's owner is to be asked about.
+    return lock if place.delete(found) else free_environment(workspace, may_break)

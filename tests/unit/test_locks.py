@@ -135,6 +135,19 @@ def test_a_run_that_finds_an_abandoned_lock_taken_over_leaves_the_next_owner_alo
     assert not place.delete(abandoned)
 
 
+def test_a_lock_that_changes_hands_while_it_is_freed_is_not_freed_for_its_last_owner(workspace) -> None:
+    place = locks.place_of(workspace)
+    place.create(lock(user="aiko", host="elsewhere"))
+
+    def taken_over_meanwhile(held: str) -> bool:
+        told.append(held)
+        return "aiko" not in held or place.replace(place.read(), lock(user="yuki", host="elsewhere"))
+
+    told: list[str] = []
+    assert locks.free_environment(workspace, taken_over_meanwhile).user == "yuki"
+    assert ["aiko" in told[0], "yuki" in told[1], len(told)] == [True, True, 2]
+
+
 @pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_lock_of_the_environment_is_an_unknown_owners_and_is_freed_by_force(workspace, text: str) -> None:
     place = locks.place_of(workspace)
