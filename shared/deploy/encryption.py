@@ -4,6 +4,7 @@ Where a file does not tell how its stack's secrets are encrypted, every command 
 a preview too, and writes the whole file anew. Only a stack that holds something needs it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from shared.environments import stack_file
 
 ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
 """The keys that the engine adds."""
+KEY_LINES = re.compile(rf"^({'|'.join(ENCRYPTION)}):.*\n?".encode(), re.MULTILINE)
 
 
 @contextmanager
@@ -32,6 +34,11 @@ def kept(layer: str, env: str, needed: Callable[[], bool] = lambda: False) -> It
         if now is not None and now != before:
             with suppress(yaml.YAMLError):  # a person is at it
                 _settle(path, before, now, keep=needed())
+
+
+def without_keys(text: bytes) -> bytes:
+    """A stack file without what the engine adds, which changes nothing that a layer asks for."""
+    return KEY_LINES.sub(b"", text)
 
 
 def _text(path: Path) -> str | None:

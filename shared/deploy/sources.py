@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from shared.deploy import git
+from shared.deploy.encryption import without_keys
 from shared.deploy.state import Update
 from shared.deploy.workspace import ROOT
 from shared.errors import TxmonError
 from shared.layers import LAYERS
+
+STACK_FILE = re.compile(r"Pulumi\.(.+)\.yaml")
 
 
 def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
@@ -30,7 +33,7 @@ def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
         case ("shared", *_) | ("requirements.txt",) | ("projects", "__init__.py"):
             return True
         case ("projects", folder, *_) if folder == layer:
-            stack_file = re.fullmatch(r"Pulumi\.(.+)\.yaml", path.name)
+            stack_file = STACK_FILE.fullmatch(path.name)
             return not stack_file or env in (None, stack_file[1])
     return False
 
@@ -39,7 +42,8 @@ def sources_digest(layer: str, env: str) -> str:
     """Eight hex digits that change with what deploys the layer."""
     digest = hashlib.sha256()
     for path in _sources(layer, env):
-        digest.update(str(path).encode() + (ROOT / path).read_bytes())
+        content = (ROOT / path).read_bytes()
+        digest.update(str(path).encode() + (without_keys(content) if STACK_FILE.fullmatch(path.name) else content))
     return digest.hexdigest()[:8]
 
 

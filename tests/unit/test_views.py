@@ -64,6 +64,16 @@ def test_the_digest_changes_with_what_deploys_the_layer_and_nothing_else(
     assert (sources.sources_digest("network", "dev") != before) is changes
 
 
+def test_the_key_that_the_first_deploy_adds_to_a_stack_file_is_no_change_since(tree: Path) -> None:
+    file = tree / "projects/network/Pulumi.dev.yaml"
+    file.write_text("config: {}\n")
+    before = sources.sources_digest("network", "dev")
+    file.write_text("config: {}\nencryptedkey: abc=\nsecretsprovider: awskms://alias/x?region=ap-northeast-1\n")
+    assert sources.sources_digest("network", "dev") == before
+    file.write_text("config: {a: b}\nencryptedkey: abc=\n")
+    assert sources.sources_digest("network", "dev") != before
+
+
 def git(tree: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.com"]
     return subprocess.run(
