@@ -114,7 +114,10 @@ def require_projects(layers: Iterable[str]) -> None:
     """
     for path in (PROJECTS / layer / "Pulumi.yaml" for layer in layers):
         if not path.exists():
-            raise TxmonError(f"{path.parent.name} has no {_shown(path)}: git checkout {_shown(path)}")
+            raise TxmonError(
+                f"{path.parent.name} has no {_shown(path)}: git checkout {_shown(path)}, "
+                "or remove the layer from shared/layers.py too"
+            )
 
 
 def _shown(path: Path) -> str:

@@ -73,7 +73,7 @@ def test_text_and_json_say_the_same() -> None:
     assert as_text(found).splitlines() == [
         "data        a, b, c and 2 more",
         "monitoring  depends on data",
-        "processing is deleted: destroy its stacks with a work tree that still has it",
+        "processing is deleted: ./inv destroy processing --env ENV, in each ENV that has it",
     ]
     assert json.loads(as_json(found))["layers"] == ["data", "monitoring"]
     assert json.loads(as_json(found))["deleted"] == ["processing"]
