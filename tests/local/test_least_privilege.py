@@ -78,19 +78,26 @@ DENIED = [
     ("consumer", "sqs.purge_queue", DEAD_LETTERS),
     ("consumer", "secretsmanager.put_secret_value", DATABASE_SECRET | {"SecretString": "mine"}),
     # Another stream, queue, secret, key, log group.
-    ("producer", "kinesis.put_record", OTHER | RECORD),
-    ("consumer", "kinesis.get_shard_iterator", OTHER | ITERATOR),
-    ("consumer", "kinesis.describe_stream", OTHER),
-    ("consumer", "sqs.send_message", OTHER_QUEUE | MESSAGE),
-    ("consumer", "secretsmanager.get_secret_value", OTHER_SECRET),
-    ("producer", "secretsmanager.get_secret_value", OTHER_SECRET),
-    ("producer", "kms.generate_data_key", {"KeyId": "{other_key}"} | DATA_KEY),
-    ("consumer", "kms.decrypt", {"CiphertextBlob": "{other_ciphertext}"}),
-    ("producer", "logs.create_log_stream", OTHER_LOGS | {"logStreamName": "producer"}),
-    ("consumer", "logs.create_log_stream", OTHER_LOGS | {"logStreamName": "consumer"}),
+    *(
+        (role, call, arguments)
+        for role in ("producer", "consumer")
+        for call, arguments in (
+            ("kinesis.put_record", OTHER | RECORD),
+            ("kinesis.get_shard_iterator", OTHER | ITERATOR),
+            ("kinesis.describe_stream", OTHER),
+            ("kinesis.describe_stream_summary", OTHER),
+            ("sqs.send_message", OTHER_QUEUE | MESSAGE),
+            ("secretsmanager.get_secret_value", OTHER_SECRET),
+            ("kms.generate_data_key", {"KeyId": "{other_key}"} | DATA_KEY),
+            ("kms.decrypt", {"CiphertextBlob": "{other_ciphertext}"}),
+            ("logs.create_log_stream", OTHER_LOGS | {"logStreamName": role}),
+        )
+    ),
     ("flow logs", "logs.create_log_stream", LOGS | {"logStreamName": "eni"}),
     # A key of ours, past the service that it is for.
     ("producer", "kms.generate_data_key", {"KeyId": "{stream_key}"} | DATA_KEY),
+    ("consumer", "kms.generate_data_key", {"KeyId": "{stream_key}"} | DATA_KEY),
+    ("producer", "kms.decrypt", {"CiphertextBlob": "{ciphertext}"}),
     ("consumer", "kms.decrypt", {"CiphertextBlob": "{ciphertext}"}),
     # Administration.
     *(
@@ -130,7 +137,13 @@ REACHES = [
     ("rds monitoring", "logs:CreateLogStream", f"{MONITORED}:{STREAM}"),
     ("rds monitoring", "logs:PutLogEvents", f"{MONITORED}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
+    ("consumer", "kinesis:DescribeStreamConsumer", "{stream}/consumer/one:1"),
     ("consumer", "ec2:CreateNetworkInterface", "*"),
+    ("consumer", "ec2:DescribeNetworkInterfaces", "*"),
+    ("consumer", "ec2:DescribeSubnets", "*"),
+    ("consumer", "ec2:DeleteNetworkInterface", "*"),
+    ("consumer", "ec2:AssignPrivateIpAddresses", "*"),
+    ("consumer", "ec2:UnassignPrivateIpAddresses", "*"),
 ]
 BEYOND = [
     ("producer", "kinesis:SubscribeToShard", "{stream}/consumer/one:1"),
@@ -203,6 +216,9 @@ def admit_sessions(secrets: Any, secret: str) -> None:
     assert len(kept) == len(policy["Statement"]) - 1
     secrets.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(policy | {"Statement": kept}))
 
+
+AWS_S_OWN = {"rds monitoring": {"logs:DescribeLogStreams", "logs:GetLogEvents"}}
+"""Actions of the policy below that nothing here depends on: it is AWS's, whole."""
 
 RDS_ENHANCED_MONITORING = {
     "Version": "2012-10-17",
@@ -301,6 +317,35 @@ def simulate(clone: Any, role: str, action: str, resource: str) -> str:
         ResourceArns=[resource],
     )["EvaluationResults"]
     return str(result["EvalDecision"])
+
+
+THROUGH_SERVICES = {"kms:Decrypt", "kms:GenerateDataKey"}
+"""Tried in tests/policy/test_key_use.py: the emulator's services use no keys on a role's behalf."""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_all_that_a_role_is_granted_is_tried(deployed, acting_as, role: str) -> None:
+    iam, name = deployed.client("iam"), ROLES[role]
+    granted = {
+        action
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+        for statement in iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+    }
+    called = {f"{call.split('.')[0]}:{camel(call.split('.')[1])}" for actor, call, _ in ALLOWED if actor == role}
+    tried = called | {action for actor, action, _ in REACHES if actor == role}
+    assert granted - tried - THROUGH_SERVICES == AWS_S_OWN.get(role, set())
+
+
+def test_every_role_of_the_system_is_tried(deployed) -> None:
+    made = {role["RoleName"] for role in deployed.client("iam").list_roles()["Roles"]}
+    assert made == set(ROLES.values())
+
+
+def camel(operation: str) -> str:
+    """`PutRecord` for `put_record`."""
+    return "".join(word.capitalize() for word in operation.split("_"))
 
 
 @pytest.mark.usefixtures("acting_as")
