@@ -1,4 +1,4 @@
-"""The tables in the layers' READMEs, made from the contracts and the settings, so that they cannot be wrong."""
+"""The tables in the READMEs, made from contracts, settings and rules, so that they cannot be wrong."""
 
 import importlib
 import inspect
@@ -12,8 +12,11 @@ from shared.contracts import CONTRACTS
 from shared.contracts.base import COMMON
 from shared.environments import PROJECTS
 from shared.layers import LAYERS
+from shared.policies import AREAS
+from shared.policies.exceptions import EXCEPTIONS
 
 ROOT_README = PROJECTS.parent / "README.md"
+POLICIES_README = PROJECTS.parent / "shared/policies/README.md"
 
 
 def readme(layer: str) -> Path:
@@ -28,7 +31,9 @@ def readmes() -> dict[Path, str]:
     """
     tables = {readme(layer): {"outputs": outputs_table(layer), "settings": settings_table(layer)} for layer in LAYERS}
     tables[readme("network")]["access"] = access_table()
-    return {path: _written(path, made) for path, made in {ROOT_README: {"layers": layers_table()}, **tables}.items()}
+    tables[ROOT_README] = {"layers": layers_table()}
+    tables[POLICIES_README] = {"rules": rules_table(), "exceptions": exceptions_table()}
+    return {path: _written(path, made) for path, made in tables.items()}
 
 
 def _written(path: Path, tables: Mapping[str, str]) -> str:
@@ -75,6 +80,25 @@ def access_table() -> str:
     return _table(
         ("From", "To", "Port", "For"),
         ((access.source, access.target, str(access.port), access.purpose) for access in matrix),
+    )
+
+
+def rules_table() -> str:
+    """Every rule of the policy pack."""
+    return _table(
+        ("Area", "Rule", "What it asks", "Source"),
+        ((area, rule.control, rule.description, rule.source) for area, rules in AREAS.items() for rule in rules),
+    )
+
+
+def exceptions_table() -> str:
+    """What is accepted in spite of a rule."""
+    return _table(
+        ("Rule", "Resource", "Where", "Why"),
+        (
+            (each.control, f"`{each.resource}`", "everywhere" if each.production else "development", each.reason)
+            for each in EXCEPTIONS
+        ),
     )
 
 

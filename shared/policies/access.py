@@ -102,5 +102,5 @@ def secret_has_own_key(secret: Resource) -> str | None:
 )
 def no_inline_password(resource: Resource) -> str | None:
     """No password or token passes through the state: it is written through a write-only argument."""
-    inline = [key for key in ("password", "secretString", "authToken") if resource.has(key)]
+    inline = [key for key in ("password", "secretString", "secretBinary", "authToken") if resource.has(key)]
     return f"use the write-only argument in place of {', '.join(inline)}" if inline else None
