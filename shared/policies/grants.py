@@ -148,6 +148,16 @@ def own_account_only(statement: Statement, resource: Resource) -> str | None:
     return None
 
 
+@RULES.on_statements("TXMON.33", ENDPOINTS, source="AWS whitepaper, Building a data perimeter on AWS")
+def own_resources_only(statement: Statement, _: Resource) -> str | None:
+    """Through a VPC endpoint only this account's resources are reached, unless others are named."""
+    named = as_list(statement.get("Resource"))
+    everything = not named or any(map(ALL_OF_A_KIND.fullmatch, named))
+    if allows(statement) and everything and not _binds(statement, {"aws:resourceaccount": ACCOUNT}):
+        return "add the condition that aws:ResourceAccount equals our account, or name the resources"
+    return None
+
+
 TARGETS: Mapping[str, str] = {
     QUEUE: "name",
     QUEUE_POLICY: "queueUrl",

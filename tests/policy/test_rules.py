@@ -408,6 +408,12 @@ CASES = {
         policy(QUEUE, Principal="*", Condition={"StringEquals": {"aws:PrincipalAccount": [ACCOUNT, "210987654321"]}}),
         deputy(TOPIC, {"StringEquals": {"aws:SourceAccount": "210987654321"}}),
     ),
+    "TXMON.33": case(
+        policy(ENDPOINT, Resource="*", Condition={"StringEquals": {"aws:ResourceAccount": ACCOUNT}}),
+        *each(documents.ENDPOINTS, Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}),
+        policy(ENDPOINT, NotResource="arn:aws:s3:::bucket/*"),
+        *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in not_bound("aws:ResourceAccount")),
+    ),
     "TXMON.21": setting(
         PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
