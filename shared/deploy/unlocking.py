@@ -36,9 +36,9 @@ def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, forc
     """Free the lock of a layer and settle its pending operations; asks where the owner may still be at work.
 
     Raises:
-        TxmonError: there is no such layer, or it lacks a file that it needs; or the owner of the lock may still be at work and neither `force` nor
-            somebody at the terminal says that it is not; or an operation that AWS may have done has to be settled by
-            hand.
+        TxmonError: there is no such layer, or it lacks a file that it needs; or the owner of the lock may still be at
+            work and neither `force` nor somebody at the terminal says that it is not; or an operation that AWS may
+            have done has to be settled by hand.
     """
     layer = find_deployed(workspace, layer)
     require_files(workspace.env, [layer])
