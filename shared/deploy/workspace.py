@@ -22,6 +22,7 @@ from shared.layers import LAYERS, project
 
 ROOT = PROJECTS.parent
 LOCAL_HOME = ROOT / ".local"
+LOOPBACK = "127.0.0.1,localhost"
 CHECKSUMS = "AWS_RESPONSE_CHECKSUM_VALIDATION"
 STACKS = ".pulumi/stacks"
 """Where the engine keeps the checkpoints in a backend of its own."""
@@ -229,13 +230,23 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     environment = find_environment(env)
     require_readable(env)
     engine = find_engine(say)
-    variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path()}
+    variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path(), **_past_proxies()}
     if environment.is_local:
         variables |= _open_local_cloud(say, port)
     workspace = Workspace(environment, engine, variables)
     if "endpoint=" in workspace.backend:  # a store that is not AWS's: it may answer without a checksum, engines warn
         workspace = workspace.having(**{CHECKSUMS: os.environ.get(CHECKSUMS, "when_required")})
     return workspace
+
+
+def _past_proxies() -> dict[str, str]:
+    """No proxy for what runs on this machine, programs, their engine and the local cloud; else as the user says.
+
+    gRPC and boto3 ask a proxy for the loopback interface too; gRPC reads only the lower-case variable, Go the other.
+    """
+    given = [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), LOOPBACK]
+    exempt = ",".join(dict.fromkeys(filter(None, given)))
+    return {"no_proxy": exempt, "NO_PROXY": exempt}
 
 
 def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str, str]:

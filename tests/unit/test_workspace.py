@@ -1,0 +1,28 @@
+"""What commands of the engine are given to run with."""
+
+import pytest
+
+from shared.deploy import workspace
+from shared.deploy.engine import Engine
+from shared.deploy.workspace import open_workspace
+
+
+@pytest.mark.parametrize(
+    ("given", "exempt"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": "example.com"}, "example.com,127.0.0.1,localhost"),
+        ({"no_proxy": "example.com", "NO_PROXY": "example.com"}, "example.com,127.0.0.1,localhost"),
+        ({"no_proxy": "a.com", "NO_PROXY": "b.com"}, "a.com,b.com,127.0.0.1,localhost"),
+    ],
+)
+def test_no_proxy_is_asked_for_what_runs_on_this_machine(
+    given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch, tmp_path
+) -> None:
+    monkeypatch.setattr(workspace, "find_engine", lambda _: Engine(tmp_path, "v0", "a script"))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    variables = open_workspace("dev", pytest.fail).process_environment()
+    assert (variables["no_proxy"], variables["NO_PROXY"]) == (exempt, exempt)
