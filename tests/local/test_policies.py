@@ -63,6 +63,7 @@ def test_teams_run_the_same_pack_with_plain_pulumi(clone) -> None:
     assert refused.code != 0
     assert "[mandatory]  access  (aws:kms:Key: kms-key-local)" in refused.said
     assert "KMS.4 (A key is rotated): set enable_key_rotation=True" in refused.said
+    assert "Python" not in warned.said + refused.said  # which would tell that the pack itself broke when it ended
 
 
 def test_a_pack_that_does_not_start_stops_the_run_before_it_begins(clone) -> None:
