@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -97,7 +98,13 @@ def console(*, stderr: bool = False) -> Any:
 def terminal(*, stderr: bool = False, report: str = "") -> Any:
     from shared.deploy.commands import Terminal
 
-    return Terminal(console(stderr=stderr), say, writable(Path(report, "report.html")).parent if report else None)
+    return Terminal(console(stderr=stderr), say, writable(path(report) / "report.html").parent if report else None)
+
+
+def path(given: str) -> Path:
+    """A file or folder that an argument names: it counts from where the user stands, `./inv` works in its own."""
+    named = Path(os.environ.get("TXMON_CALLED_FROM", ""), given)
+    return named.relative_to(Path.cwd()) if named.is_relative_to(Path.cwd()) else named
 
 
 def writable(file: Path) -> Path:
@@ -179,7 +186,7 @@ def deploy_all(
     from shared.deploy import commands
     from shared.deploy.plan import Plan
 
-    approved = None if plan is None else Plan.load(Path(plan))
+    approved = None if plan is None else Plan.load(path(plan))
     chosen = layers(env, only, from_, skip, affected)
     return commands.deploy_all(
         workspace(env), terminal(report=report), yes=yes, parallel=parallel, layers=chosen, approved=approved
@@ -212,7 +219,7 @@ def preview_all(
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from shared.deploy import commands
 
-    file = writable(Path(save)) if save else None
+    file = writable(path(save)) if save else None
     chosen = layers(env, only, from_, skip, affected)
     return commands.preview_all(
         workspace(env),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import tasks
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -15,7 +17,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("inv", "requirements.txt"):
         shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
-    for tool in ("dirname", "cat", "cmp", "rm", "pwd"):
+    for tool in ("dirname", "cat", "cmp", "readlink", "rm", "pwd"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
     return tmp_path
 
@@ -82,3 +84,53 @@ def test_requirements_that_cannot_be_had_are_said_so_and_leave_no_environment(cl
     assert done.returncode == 1
     assert "txmon: cannot install requirements.txt (see above)" in done.stderr
     assert not (clone / ".venv").exists()
+
+
+@pytest.fixture
+def installed(clone: Path) -> Path:
+    """A clone with a virtualenv whose Python says where it works, where it was called from, and with what."""
+    (clone / ".venv/bin").mkdir(parents=True)
+    script(clone / ".venv/bin/python", 'echo "$(pwd) $TXMON_CALLED_FROM $*"')
+    (clone / ".venv/.installed").write_text(f"{clone}\n{(clone / 'requirements.txt').read_text()}")
+    return clone
+
+
+@pytest.mark.parametrize("link", ["inv", "absolute", "relative", "twice"])
+def test_it_works_in_its_repository_from_anywhere_and_through_links(installed: Path, link: str) -> None:
+    elsewhere = installed / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "absolute").symlink_to(installed / "inv")
+    (elsewhere / "relative").symlink_to("../inv")
+    (elsewhere / "twice").symlink_to("relative")
+    command = ["/bin/sh", installed / "inv" if link == "inv" else elsewhere / link, "status", "--env", "a b"]
+    environment = {"HOME": "/nowhere", "PATH": str(installed / "bin")}
+    done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{installed} {elsewhere} -m invoke status --env a b\n", "")
+
+
+def test_without_a_verb_it_lists_them(installed: Path) -> None:
+    environment = {"HOME": "/nowhere", "PATH": str(installed / "bin")}
+    done = subprocess.run(
+        ["/bin/sh", installed / "inv"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith("-m invoke --list\n")
+
+
+@pytest.mark.parametrize(
+    ("called_from", "given", "meant"),
+    [
+        (ROOT, "plan.json", "plan.json"),
+        (ROOT / "projects", "plan.json", "projects/plan.json"),
+        ("/elsewhere", "plan.json", "/elsewhere/plan.json"),
+        ("/elsewhere", "/absolute/plan.json", "/absolute/plan.json"),
+        (None, "plan.json", "plan.json"),
+    ],
+)
+def test_a_file_counts_from_where_the_user_stands(
+    called_from: Path | None, given: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("TXMON_CALLED_FROM", raising=False)
+    if called_from:
+        monkeypatch.setenv("TXMON_CALLED_FROM", str(called_from))
+    assert tasks.path(given) == Path(meant)
