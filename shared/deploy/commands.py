@@ -337,10 +337,7 @@ def local_env(say: Callable[[str], None], port: int | None, provider: str) -> st
     """
     require_files("local", LAYERS)
     if provider:
-        try:
-            localcloud.choose_provider(LOCAL_HOME, provider)
-        except localcloud.LocalCloudError as error:
-            raise TxmonError(str(error)) from None
+        localcloud.choose_provider(LOCAL_HOME, provider)
     workspace = open_workspace("local", say, port)
     workspace.make_stacks(workspace.missing_stacks())
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in workspace.variables.items())

@@ -3,7 +3,6 @@
 The record is replaced whole and atomically at every change, so that it is true at whatever point the run is killed.
 """
 
-import getpass
 import os
 import socket
 import threading
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.deploy import git
-from shared.deploy.locks import is_gone
+from shared.deploy.locks import current_user, is_gone
 from shared.deploy.operation import Operation, Status
 from shared.deploy.plan import Plan
 from shared.deploy.workspace import ROOT, Workspace
@@ -47,7 +46,7 @@ class RunRecord(BaseModel):
 
     verb: str
     env: str
-    user: str = Field(default_factory=getpass.getuser)
+    user: str = Field(default_factory=current_user)
     host: str = Field(default_factory=socket.gethostname)
     pid: int = Field(default_factory=os.getpid)
     commit: str = ""

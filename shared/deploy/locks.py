@@ -51,6 +51,14 @@ def in_words(age: timedelta) -> str:
     return " ".join(told[:2]) or "0 s"
 
 
+def current_user() -> str:
+    """The name of who runs this; the number, where the system knows no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
 class Lock(BaseModel):
     """Who holds a stack or an environment, since when. The engine's locks have other names for the same."""
 
@@ -64,7 +72,7 @@ class Lock(BaseModel):
     def own(cls, verb: str) -> Self:
         """This process's."""
         return cls(
-            user=getpass.getuser(), host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC), verb=verb
+            user=current_user(), host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC), verb=verb
         )
 
     @property

@@ -1,6 +1,5 @@
 """Runs one action over many layers: each as soon as those it waits for have ended well, side by side."""
 
-import getpass
 import json
 import signal
 import socket
@@ -12,7 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from shared.deploy import encryption, policies, programs
-from shared.deploy.locks import free_own
+from shared.deploy.locks import current_user, free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.plan import Plan
 from shared.deploy.sources import sources_digest
@@ -185,5 +184,5 @@ class Run:
 
     def _message(self, layer: str) -> str:
         """What the stack's history says of this update; `./inv status` finds the sources in it."""
-        done = f"txmon {self.action} by {getpass.getuser()}@{socket.gethostname()}"
+        done = f"txmon {self.action} by {current_user()}@{socket.gethostname()}"
         return f"{done}, sources {sources_digest(layer, self.workspace.env)}" if self.action.is_judged else done

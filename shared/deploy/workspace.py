@@ -255,17 +255,13 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
     Raises:
         TxmonError: it does not start.
     """
-    try:
-        started = localcloud.start(LOCAL_HOME, port=port)
-        variables = localcloud.environment(LOCAL_HOME)
-    except localcloud.LocalCloudError as error:
-        raise TxmonError(str(error)) from None
+    started = localcloud.start(LOCAL_HOME, port=port)
     if started.set_aside:
         say(
             f"the local cloud lost its resources (it was killed); the local stacks that described them were moved to "
             f"{_relative(started.set_aside)} and everything local begins anew"
         )
-    return variables
+    return localcloud.environment(LOCAL_HOME)
 
 
 def _deployment(place: Place) -> dict[str, Any]:

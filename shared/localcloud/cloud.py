@@ -21,6 +21,7 @@ from shared.localcloud.files import Cloud, Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30  # of the whole; it takes about one
@@ -152,8 +153,13 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def _locked(files: Files) -> filelock.BaseFileLock:
-    return filelock.FileLock(files.lock, timeout=LOCK_SECONDS)
+def _locked(files: Files) -> AbstractContextManager[object]:
+    try:
+        return filelock.FileLock(files.lock, timeout=LOCK_SECONDS).acquire()
+    except filelock.Timeout:
+        raise LocalCloudError(
+            f"another ./inv has been starting or stopping the local cloud for {LOCK_SECONDS} s; wait, or end it"
+        ) from None
 
 
 def _running(files: Files) -> Cloud | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shared.errors import TxmonError
 
-class LocalCloudError(Exception):
+
+class LocalCloudError(TxmonError):
     """A failure with its remedy, in one sentence."""

@@ -11,6 +11,7 @@ import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import filelock
 import pytest
 from botocore.exceptions import ClientError
 from hypothesis import given
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2
 
 from shared.environments import known_environments
+from shared.errors import TxmonError
 from shared.layers import LAYERS
-from shared.localcloud import LocalCloudError, difference, files, functions, gaps, session, start, wire
+from shared.localcloud import LocalCloudError, cloud, difference, files, functions, gaps, session, start, wire
 from shared.localcloud.provider import Provider
 from shared.localcloud.resources import SPECS
 from shared.localcloud.spec import Spec, words
@@ -405,6 +407,15 @@ def test_a_taken_port_is_said_with_its_number_and_its_remedy(tmp_path: Path) -> 
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"port {port} is taken.*--port"):
             start(tmp_path, port=port)
+
+
+def test_a_start_that_waits_too_long_for_another_one_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(cloud, "LOCK_SECONDS", 0.01)
+    with (
+        filelock.FileLock(files.Files(tmp_path).lock),
+        pytest.raises(TxmonError, match="starting or stopping the local"),
+    ):
+        start(tmp_path)
 
 
 def test_the_home_is_private_and_knows_a_dead_cloud(tmp_path: Path) -> None:

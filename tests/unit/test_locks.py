@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
@@ -244,6 +245,15 @@ def test_unlock_asks_at_a_terminal_where_the_owner_may_still_be_at_work(
         unlocking.unlock_all(workspace, print, force=False)
     assert (locks.place_of(workspace).read() is None) is freed
     assert len(asked) == terminal
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username")])
+def test_a_user_without_a_name_is_known_by_number(
+    workspace, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", mock.Mock(side_effect=error))
+    assert locks.Lock.own("deploy-all").user == str(os.getuid())
+    assert Journal(workspace, "deploy-all", ["network"]).record.user == str(os.getuid())
 
 
 def test_a_run_is_written_down_from_its_first_moment(workspace) -> None:
