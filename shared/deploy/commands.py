@@ -74,7 +74,8 @@ def deploy_all(
     if run.ok:
         _tell_what_an_application_needs(workspace, run, terminal.console)
     else:
-        terminal.console.print(f"mend what failed, then go on with: ./inv resume --env {workspace.env}")
+        mend = "mend what failed, then " if run.result == "failed" else ""
+        terminal.console.print(f"{mend}go on with: ./inv resume --env {workspace.env}")
     return run.exit_code
 
 

@@ -85,16 +85,18 @@ def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
     assert result.exit_code == 1
 
 
-def interrupted(workspace: Callable[[str], Workspace], action: Action, answer: str) -> Run:
+def interrupted(workspace: Callable[[str], Workspace], action: Action, answer: str, *, times: int = 1) -> Run:
     """A run whose first engine is interrupted at its work and then does what the script `answer` says."""
     running = threading.Event()
     begun = json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "warning", "message": "begun"}})
-    given = workspace(f"trap '{answer}' INT\necho '{begun}'\nsleep 10 & wait")
+    given = workspace(f"trap '{answer}' INT\necho '{begun}'\nsleep 10 & wait; wait")
     result = Run(given, action, READS, given.engine.folder)
 
     def interrupt() -> None:
-        running.wait(10)
-        result.interrupt()
+        for _ in range(times):
+            running.wait(10)
+            running.clear()
+            result.interrupt()
 
     helper = threading.Thread(target=interrupt)
     helper.start()
@@ -112,6 +114,19 @@ def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace, 
     assert "interrupted" in statuses(result).values()
     assert "succeeded" not in statuses(result).values()
     assert all(operation.status in {Status.INTERRUPTED, Status.SKIPPED} for operation in result.operations.values())
+
+
+@pytest.mark.parametrize("action", [Action.UP, Action.PREVIEW, Action.DESTROY])
+def test_a_second_interruption_reaches_the_engines_too_and_is_told_as_forced(
+    workspace, tmp_path, action: Action
+) -> None:
+    asked = {"sequence": 2, "diagnosticEvent": {"severity": "warning", "message": "asked once"}}
+    (tmp_path / "asked").write_text(json.dumps(asked) + "\n")
+    answer = f"[ $asked ] && exit 1; asked=once; cat {tmp_path}/asked"
+    result = interrupted(workspace, action, answer, times=2)
+    assert "asked once" in result.operations["network"].warnings + result.operations["security"].warnings
+    assert (result.result, result.exit_code) == ("forced", 130)
+    assert Counter(statuses(result).values()) == {"interrupted": 1, "skipped": 4}
 
 
 def test_a_destroy_that_was_cut_short_has_not_succeeded_though_the_engine_says_so(workspace) -> None:
