@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,7 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
             from shared.errors import Ended, TxmonError
 
             try:
+                signal.signal(signal.SIGINT, signal.default_int_handler)  # which ./inv has taken away
                 code = function(context, *args, **kwargs)
             except TxmonError as error:
                 raise Exit(f"txmon: {error}", code=1) from None
