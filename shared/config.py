@@ -16,11 +16,17 @@ from pydantic.alias_generators import to_camel
 from shared.environments import suggestion
 from shared.names import Names
 
+IN_PLACE = {"tuple_type": "it must be a list", "too_short": "the list is too short"}
+"""Sentences in place of pydantic's, which speak of Python, by the type of fault."""
+
 
 def _decoded(value: Any) -> Any:
     """Pulumi hands lists and objects to a program as JSON text."""
     if isinstance(value, str) and value[:1] in "[{":
-        return json.loads(value)
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{value!r} is broken: {error}") from None
     return value
 
 
@@ -55,8 +61,18 @@ def _checked_principal(end: str) -> str:
 IamPrincipals = Annotated[str, AfterValidator(_checked_principal)]
 """Roles or users of the account, as the end of an IAM ARN with `*`. A policy takes any text, and matches nobody."""
 
-Day = Annotated[date, BeforeValidator(lambda given: str(given).removesuffix(" 00:00:00 +0000 UTC"))]
-"""A day as in `2026-12-31`; the engine makes a point in time of one without quotes."""
+
+def _day(given: Any) -> date:
+    """Without quotes in the stack file, a day comes from the engine as a point in time."""
+    text = str(given).removesuffix(" 00:00:00 +0000 UTC")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no day, as 2026-12-31 is") from None
+
+
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day as in `2026-12-31`."""
 
 LogRetentionDays = Annotated[
     int,
@@ -165,7 +181,7 @@ class LayerConfig(BaseModel):
             return f"there is no setting {key!r}; {suggestion(key, keys)}"
         if fault["loc"] and fault["loc"][0] in secret:
             return f"{key}: the secret value is not accepted ({fault['type'].replace('_', ' ')})"
-        message = fault["msg"].removeprefix("Value error, ")
+        message = IN_PLACE.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
         if not key:
             return str(message)
         given = "" if fault["type"] == "value_error" else f", not {fault['input']!r}"

@@ -1,5 +1,6 @@
 """A bad setting is one sentence that names the key, the stack file and what is allowed."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from projects.network.config import NetworkConfig
 from projects.security.config import SecurityConfig
 from projects.streaming.config import StreamingConfig
 from shared.config import LayerConfig
+from shared.deploy.documentation import config_class
+from shared.layers import deploy_order
 
 FILE = "projects/some/Pulumi.dev.yaml"
 
@@ -56,10 +59,23 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
     "a day that does not exist": (
         StreamingConfig,
         {"expires": "2026-13-01"},
-        "expires: input should be a valid date or datetime, month value is outside expected range of 1-12, not",
+        "expires: '2026-13-01' is no day, as 2026-12-31 is",
     ),
-    "a list that is no list": (NetworkConfig, {"interfaceEndpoints": "kms"}, "interfaceEndpoints: input should be a"),
-    "a list that is broken": (NetworkConfig, {"interfaceEndpoints": '["kms"'}, "interfaceEndpoints: expecting"),
+    "a moment in place of a day": (
+        StreamingConfig,
+        {"expires": "2026-12-01 08:30:00 +0000 UTC"},
+        "expires: '2026-12-01 08:30:00 +0000 UTC' is no day, as 2026-12-31 is",
+    ),
+    "a list that is no list": (
+        NetworkConfig,
+        {"interfaceEndpoints": "kms"},
+        "interfaceEndpoints: it must be a list, not",
+    ),
+    "a list that is broken": (
+        NetworkConfig,
+        {"interfaceEndpoints": '["kms"'},
+        "interfaceEndpoints: '[\"kms\"' is broken: ",
+    ),
     "an endpoint that does not exist": (
         NetworkConfig,
         {"interfaceEndpoints": '["kinesis"]'},
@@ -188,6 +204,51 @@ def test_a_bad_setting_is_one_sentence(layer: type[LayerConfig], values: dict[st
     assert str(refused.value).startswith(f"{FILE}: {sentence}")
     assert "\n" not in str(refused.value)
     assert "pydantic" not in str(refused.value)
+
+
+EVERY_SETTING = [
+    (layer, str(field.alias)) for layer in deploy_order() for field in config_class(layer).model_fields.values()
+]
+
+
+@pytest.mark.parametrize(("layer", "key"), EVERY_SETTING)
+def test_every_setting_refuses_what_no_setting_is(layer: str, key: str) -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        config_class(layer).parse({"environmentSuffix": "dev", key: {"what": "ever"}}, FILE)
+    assert re.fullmatch(rf"{FILE}: {key}: .*what.*ever.*", str(refused.value))
+
+
+BEYOND = {
+    ("network", "subnetPrefix"): "29",
+    ("security", "redisCredentialsVersion"): "0",
+    ("security", "producerServices"): "[]",
+    ("streaming", "bytesPerTransaction"): "1048577",
+    ("data", "bytesPerTransaction"): "0",
+    ("data", "historyHours"): "0",
+    ("data", "masterPasswordRotationDays"): "1001",
+    ("data", "postgresInsights"): "basic",
+    ("data", "postgresVersion"): "9.6",
+    ("data", "postgresMonitoringSeconds"): "3",
+    ("data", "redisVersion"): "6.2",
+    ("data", "redisSnapshotDays"): "36",
+    ("data", "redisSnapshotWindow"): "15:30-15:31",
+    ("data", "finalSnapshot"): "-1",
+    ("data", "logRetentionDays"): "8",
+    ("monitoring", "iteratorAgeSeconds"): "0",
+    ("monitoring", "freeStoragePercent"): "10",
+    ("monitoring", "routineSecretReaders"): '["admins"]',
+    ("monitoring", "monthlyBudgetUsd"): "-1",
+}
+"""Values just outside of what a setting takes, of those that no other test tries."""
+
+
+@pytest.mark.parametrize(("setting", "value"), BEYOND.items())
+def test_a_value_out_of_range_is_refused(setting: tuple[str, str], value: str) -> None:
+    layer, key = setting
+    with pytest.raises(pulumi.RunError) as refused:
+        config_class(layer).parse({"environmentSuffix": "dev", key: value}, FILE)
+    assert str(refused.value).startswith(f"{FILE}: {key}")
+    assert "\n" not in str(refused.value)
 
 
 def test_all_bad_settings_are_told_at_once() -> None:
