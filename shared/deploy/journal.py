@@ -12,10 +12,10 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, Field, ValidationError
 
 from shared.deploy import git
-from shared.deploy.locks import current_user, is_gone
+from shared.deploy.locks import is_gone
 from shared.deploy.operation import Operation, Status
 from shared.deploy.plan import Plan
-from shared.deploy.workspace import ROOT, Workspace
+from shared.deploy.workspace import ROOT, Workspace, current_user
 from shared.layers import dependents
 
 Say = Callable[[str], None]

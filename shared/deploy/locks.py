@@ -4,7 +4,6 @@ The runner's lock lies beside the state, so that everyone who shares the state s
 backend, an object in an S3 bucket. A backend of another kind cannot hold it; there it guards this clone only.
 """
 
-import getpass
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -17,7 +16,7 @@ import psutil
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationError
 
 from shared.deploy.places import Folder, Found, Place
-from shared.deploy.workspace import ROOT, Workspace, layer_of
+from shared.deploy.workspace import ROOT, Workspace, current_user, layer_of
 from shared.errors import TxmonError
 
 ENGINES = ".pulumi/locks/organization"
@@ -49,14 +48,6 @@ def in_words(age: timedelta) -> str:
     parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
     told = [f"{number} {unit}" for number, unit in parts if number]
     return " ".join(told[:2]) or "0 s"
-
-
-def current_user() -> str:
-    """The name of who runs this; the number, where the system knows no name for it, as in a container."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 class Lock(BaseModel):

@@ -11,11 +11,11 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from shared.deploy import encryption, policies, programs
-from shared.deploy.locks import current_user, free_own
+from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.plan import Plan
 from shared.deploy.sources import sources_digest
-from shared.deploy.workspace import Workspace
+from shared.deploy.workspace import Workspace, current_user
 from shared.errors import TxmonError
 from shared.layers import PLANNED_OUTPUTS
 

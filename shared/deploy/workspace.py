@@ -1,5 +1,6 @@
 """One environment, ready to be worked in: its engine, its variables and, for a local one, its cloud."""
 
+import getpass
 import json
 import os
 import re
@@ -231,12 +232,21 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     require_readable(env)
     engine = find_engine(say)
     variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path(), **_past_proxies()}
+    variables["USER"] = current_user()  # which an engine without cgo finds nowhere else if the system does not know
     if environment.is_local:
         variables |= _open_local_cloud(say, port)
     workspace = Workspace(environment, engine, variables)
     if "endpoint=" in workspace.backend:  # a store that is not AWS's: it may answer without a checksum, engines warn
         workspace = workspace.having(**{CHECKSUMS: os.environ.get(CHECKSUMS, "when_required")})
     return workspace
+
+
+def current_user() -> str:
+    """The name of who runs this; the number, where the system knows no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _past_proxies() -> dict[str, str]:

@@ -1,10 +1,26 @@
 """What commands of the engine are given to run with."""
 
+import os
+from unittest import mock
+
 import pytest
 
 from shared.deploy import workspace
 from shared.deploy.engine import Engine
 from shared.deploy.workspace import open_workspace
+
+
+@pytest.fixture(autouse=True)
+def _engine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr(workspace, "find_engine", lambda _: Engine(tmp_path, "v0", "a script"))
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username")])
+def test_an_engine_is_told_the_number_of_a_user_without_a_name(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("getpass.getuser", mock.Mock(side_effect=error))
+    assert open_workspace("dev", pytest.fail).process_environment()["USER"] == str(os.getuid())
 
 
 @pytest.mark.parametrize(
@@ -17,9 +33,8 @@ from shared.deploy.workspace import open_workspace
     ],
 )
 def test_no_proxy_is_asked_for_what_runs_on_this_machine(
-    given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch, tmp_path
+    given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workspace, "find_engine", lambda _: Engine(tmp_path, "v0", "a script"))
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
