@@ -65,7 +65,9 @@ def as_text(found: Affected) -> str:
     """A line a layer, with the reason."""
     width = max(map(len, LAYERS))
     lines = [f"{layer:{width}}  {_listed(reasons)}" for layer, reasons in found.because.items()]
-    lines += [f"{layer} is deleted: ./inv destroy {layer} --env ENV, in each ENV that has it" for layer in found.deleted]
+    lines += [
+        f"{layer} is deleted: ./inv destroy {layer} --env ENV, in each ENV that has it" for layer in found.deleted
+    ]
     return "\n".join(lines) or "no layer is affected"
 
 

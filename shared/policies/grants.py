@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from itertools import chain
 
 from shared.policies.documents import (
     ALL,
@@ -37,6 +38,8 @@ LEAST_PRIVILEGE = "IAM User Guide, Security best practices: apply least-privileg
 ACCOUNT = re.compile(r"\d{12}")
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^:]*:\d{12}:.+")
 """Of one account; whatever else has a wildcard."""
+ACCOUNT_IN = re.compile(r"(?:^|:)(\d{12})(?=:|$)")
+"""The account that a principal or the value of a condition names; the id of a VPC may have as many digits."""
 NAMED = re.compile(r"[^*?$]+")
 """Without a wildcard or a variable, which the caller may fill."""
 
@@ -138,11 +141,9 @@ def no_confused_deputy(statement: Statement, resource: Resource) -> str | None:
 @RULES.on_statements("TXMON.32", TRUST, RESOURCES, source="AWS whitepaper, Building a data perimeter on AWS")
 def own_account_only(statement: Statement, resource: Resource) -> str | None:
     """Nobody of another account is let in, where the environment says which account is its own."""
-    named = [
-        *principals(statement),
-        *(v for _, key, values in conditions(statement) if key in OF_THE_CALLER for v in values),
-    ]
-    foreign = {account for name in named for account in ACCOUNT.findall(name)} - resource.accounts
+    callers = [values for _, key, values in conditions(statement) if key in OF_THE_CALLER]
+    named = chain(principals(statement), *callers)
+    foreign = {account for name in named for account in ACCOUNT_IN.findall(name)} - resource.accounts
     if allows(statement) and resource.accounts and foreign:
         return f"leave out account {', '.join(sorted(foreign))}, or give a reason in exceptions.py"
     return None

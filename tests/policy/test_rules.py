@@ -558,6 +558,11 @@ def test_a_service_may_be_let_in_in_other_ways(let_in: Resource) -> None:
     assert broken(RULES["TXMON.8"], let_in) == []
 
 
+def test_the_id_of_a_vpc_is_no_account() -> None:
+    condition = {"StringEquals": {"aws:SourceVpc": "vpc-01234567890123456"}}
+    assert broken(RULES["TXMON.32"], policy(QUEUE, Principal="*", Condition=condition)) == []
+
+
 def test_accounts_are_not_judged_where_the_environment_does_not_say_which_is_its_own() -> None:
     one = CASES["TXMON.32"].breaks[0]
     assert broken(RULES["TXMON.32"], Resource(**{**vars(one), "accounts": frozenset()})) == []
