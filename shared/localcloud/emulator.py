@@ -7,13 +7,14 @@ gracefully. It ends with its parent, on every system: it watches a pipe whose ot
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import tenacity
 
@@ -66,8 +67,25 @@ def child() -> None:
     threading.Thread(target=watch, daemon=True).start()
     from ministack import app  # noqa: PLC0415 - it reads its environment when imported
 
+    _list_zones_as_aws()
     sys.argv = ["ministack"]
     app.main()
+
+
+def _list_zones_as_aws() -> None:
+    """Offer the zones that AWS offers to new accounts in the project's region, a, c and d, in place of a, b and c."""
+    from ministack.services import ec2  # noqa: PLC0415 - as above
+
+    def listed(parameters: Any) -> tuple[Any, ...]:
+        status, headers, body = described(parameters)
+        return status, headers, re.sub(rb"(<zoneName>%s|<zoneId>apne1-az)([bc23])" % REGION.encode(), _next, body)
+
+    described = ec2._ACTION_MAP["DescribeAvailabilityZones"]  # noqa: SLF001 - it has no setting for it
+    ec2._ACTION_MAP["DescribeAvailabilityZones"] = listed  # noqa: SLF001
+
+
+def _next(match: re.Match[bytes]) -> bytes:
+    return match[1] + bytes([match[2][0] + 1])
 
 
 def healthy(port: int, seconds: float = 2) -> bool:

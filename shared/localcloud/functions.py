@@ -24,8 +24,6 @@ PARTITION: Final = {
     "dnsSuffix": "amazonaws.com",
     "reverseDnsPrefix": "com.amazonaws",
 }
-# The zones that accounts get in the project's region; the emulator lists a, b and c.
-ZONES: Final = {"ap-northeast-1": {"a": "apne1-az1", "c": "apne1-az3", "d": "apne1-az4"}}
 
 
 def _caller(session: Session, _args: Props) -> Props:
@@ -40,13 +38,9 @@ def _region(session: Session, args: Props) -> Props:
 
 def _zones(session: Session, args: Props) -> Props:
     region = args.get("region") or session.region
-    zones = ZONES.get(region)
-    if zones is None:
-        answer = session.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
-        zones = {zone["ZoneName"].removeprefix(region): zone["ZoneId"] for zone in answer}
+    answer = session.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
     left_out = {*(args.get("excludeNames") or ()), *(args.get("excludeZoneIds") or ())}
-    found = {f"{region}{letter}": zone for letter, zone in zones.items()}
-    found = {name: zone for name, zone in found.items() if not {name, zone} & left_out}
+    found = {zone["ZoneName"]: zone["ZoneId"] for zone in answer if not {zone["ZoneName"], zone["ZoneId"]} & left_out}
     return {
         "id": region,
         "region": region,

@@ -70,6 +70,16 @@ def test_the_stream_is_encrypted_with_the_stream_key_and_keeps_its_records_a_day
     assert description["KeyId"] == outputs["security"]["stream_key_arn"]
 
 
+def test_the_subnets_lie_in_the_zones_that_aws_offers(clone) -> None:
+    ec2 = clone.client("ec2")
+    offered = [zone["ZoneName"] for zone in ec2.describe_availability_zones()["AvailabilityZones"]]
+    assert offered == [f"ap-northeast-1{letter}" for letter in "acd"]
+    network = clone.outputs()["network"]
+    assert network["availability_zones"] == offered
+    subnets = ec2.describe_subnets(SubnetIds=network["private_subnet_ids"])["Subnets"]
+    assert {subnet["AvailabilityZone"] for subnet in subnets} == set(offered)
+
+
 def test_postgresql_is_private_multi_az_and_encrypted_with_the_data_key(clone) -> None:
     outputs = clone.outputs()
     [db] = clone.client("rds").describe_db_instances(DBInstanceIdentifier="txdb-local")["DBInstances"]
