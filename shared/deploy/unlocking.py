@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared import localcloud
-from shared.deploy import locks
+from shared.deploy import encryption, locks
 from shared.deploy.commands import answer
 from shared.deploy.state import SETTLED, LayerState, find_deployed, outlived, read_states
 from shared.deploy.workspace import LOCAL_HOME, Workspace
@@ -82,7 +82,8 @@ def _settle(workspace: Workspace, state: LayerState, say: Callable[[str], None])
         settled.write_text(json.dumps(_with(json.loads(workspace.call(state.layer, "stack", "export")), made)))
         workspace.call(state.layer, "stack", "import", "--file", str(settled))
     pending = ", ".join(state.pending)
-    workspace.call(state.layer, "refresh", "--yes", "--skip-preview", "--message", f"{SETTLED}{pending}")
+    with encryption.kept(state.layer, workspace.env):
+        workspace.call(state.layer, "refresh", "--yes", "--skip-preview", "--message", f"{SETTLED}{pending}")
     say(f"settled what {state.layer} was in the middle of: {pending}")
 
 
