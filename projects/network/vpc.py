@@ -32,7 +32,6 @@ class Vpc(pulumi.ComponentResource):
             # Both are needed for the private DNS names of the endpoints.
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            enable_network_address_usage_metrics=True,  # free of charge
             tags=layer.name_tag("vpc"),
             opts=kept,
         )

@@ -28,7 +28,6 @@ def test_the_vpc_is_the_original_programs(run_layer: RunLayer, env: str) -> None
     assert vpc["cidrBlock"] == "10.0.0.0/16"
     assert vpc["enableDnsHostnames"] is True
     assert vpc["enableDnsSupport"] is True
-    assert vpc["enableNetworkAddressUsageMetrics"] is True
 
 
 @every_environment
