@@ -64,7 +64,7 @@ def test_up_alone_does_not_mend_it_and_the_named_command_does(clone) -> None:
 
 
 def test_a_layer_that_cannot_be_asked_about_is_a_failure_and_the_others_are_told(clone) -> None:
-    with clone.source("projects/data/Pulumi.yaml", "name: txmon-data", "name: ["):
+    with clone.source("projects/data/Pulumi.local.yaml", "encryptionsalt: v1:", "encryptionsalt: v9:"):
         code, found = drift(clone)
     assert code == 1
     assert found == {"network": [], "security": [], "streaming": [], "monitoring": []}
