@@ -84,6 +84,11 @@ class Clone:
         found: dict[str, dict[str, Any]] = json.loads(self.inv("outputs", "--env", env, "--format", "json").out)
         return found
 
+    def resources(self, layer: str, env: str = "local") -> list[dict[str, Any]]:
+        """What the layer's state holds."""
+        state = self.path / ".local/state/.pulumi/stacks" / project(layer) / f"{env}.json"
+        return json.loads(state.read_text())["checkpoint"]["latest"].get("resources") or []
+
     @property
     def cloud(self) -> dict[str, Any]:
         """The running local cloud: its ports and processes."""

