@@ -14,6 +14,7 @@ from rich.table import Table
 from shared import localcloud
 from shared.deploy import destruction, display, guards, plan, programs
 from shared.deploy.journal import Journal, unfinished
+from shared.deploy.locks import require_unlocked
 from shared.deploy.operation import Action, Operation
 from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
@@ -234,6 +235,7 @@ def destroy_all(
     readers = guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]
     if not deployed:
+        require_unlocked(workspace)  # an engine that was killed at the very end has left its lock
         what = "nothing" if set(layers) >= LAYERS.keys() else f"nothing of {', '.join(layers)}"
         terminal.console.print(f"{what} is deployed in {workspace.env}")
         return 0

@@ -185,6 +185,17 @@ def test_all_locks_of_the_engine_are_named_at_once(workspace) -> None:
     assert str(told.value).endswith("wait for them to end, or if they hang: ./inv unlock all --env dev")
 
 
+def test_destroy_all_names_a_lock_that_was_left_though_nothing_is_deployed(
+    workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "deployed_states", lambda *_, **__: {})
+    monkeypatch.setattr(commands.programs, "warm", lambda **_: None)
+    assert commands.destroy_all(workspace, mock.Mock(), yes=True, parallel=1) == 0
+    engines_lock(workspace, "network")
+    with pytest.raises(TxmonError, match="network is locked by aiko"):
+        commands.destroy_all(workspace, mock.Mock(), yes=True, parallel=1)
+
+
 def test_locks_of_other_environments_and_products_are_not_ours(workspace) -> None:
     for stack in ("txmon-network/prod", "fraud/dev"):
         assert workspace.store.at(f"{locks.ENGINES}/{stack}/1b2c.json").create(lock())
