@@ -13,7 +13,8 @@ from pulumi.runtime.config import CONFIG, get_config_env, is_config_secret
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
-from shared.environments import suggestion
+from shared.environments import shown, stack_file, suggestion
+from shared.layers import project
 from shared.names import Names
 
 IN_PLACE = {"tuple_type": "it must be a list", "too_short": "the list is too short"}
@@ -106,7 +107,7 @@ def refusal(key: str, why: str) -> pulumi.RunError:
 
 
 def _stack_file() -> str:
-    return f"projects/{pulumi.get_project().removeprefix('txmon-')}/Pulumi.{pulumi.get_stack()}.yaml"
+    return shown(stack_file(pulumi.get_project().removeprefix(project("")), pulumi.get_stack()))
 
 
 def require_known_keys(keys: Iterable[str], project: str, stack_file: str) -> None:

@@ -55,6 +55,11 @@ def stack_file(layer: str, name: str) -> Path:
     return PROJECTS / layer / f"Pulumi.{name}.yaml"
 
 
+def shown(path: Path) -> str:
+    """A file of a layer as a person names it, as in `projects/network/Pulumi.dev.yaml`."""
+    return str(path.relative_to(PROJECTS.parent))
+
+
 def known_environments() -> list[str]:
     """The environments by name: also one that has a stack file in some layers only."""
     files = (path.name for layer in LAYERS for path in (PROJECTS / layer).glob("Pulumi.*.yaml"))
@@ -83,7 +88,7 @@ def incomplete(name: str, layers: Iterable[str] = tuple(LAYERS)) -> str | None:
     without = lacking(name, layers)
     if not without:
         return None
-    files = ", ".join(_shown(stack_file(layer, name)) for layer in without)
+    files = ", ".join(shown(stack_file(layer, name)) for layer in without)
     whole = [other for other in known_environments() if other != name and not lacking(other, without)]
     return (
         f"{name} has no {files}: ./inv new-env {name} --like ENV makes {'it' if len(without) == 1 else 'them'}, "
@@ -115,13 +120,9 @@ def require_projects(layers: Iterable[str]) -> None:
     for path in (PROJECTS / layer / "Pulumi.yaml" for layer in layers):
         if not path.exists():
             raise TxmonError(
-                f"{path.parent.name} has no {_shown(path)}: git checkout {_shown(path)}, "
+                f"{path.parent.name} has no {shown(path)}: git checkout {shown(path)}, "
                 "or remove the layer from shared/layers.py too"
             )
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(PROJECTS.parent))
 
 
 def find_layer(name: str) -> str:

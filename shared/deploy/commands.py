@@ -22,7 +22,7 @@ from shared.deploy.selection import relied_on
 from shared.deploy.session import changing
 from shared.deploy.state import deployed_states, find_deployed, read_states, removed_layers
 from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
-from shared.environments import require_files
+from shared.environments import require_files, shown, stack_file
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
 
@@ -188,7 +188,7 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
         terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
     run, left = found
-    terminal.say(f"going on from {run.verb} of {run.began:%Y-%m-%d %H:%M:%S} UTC, which {run.outcome}")
+    terminal.say(f"going on from {run}, which {run.outcome}")
     gone = set(left) - LAYERS.keys()
     if gone and not run.destroys:
         raise TxmonError(
@@ -269,7 +269,7 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
         journal.end(run.result)
     display.summarize(run, terminal.console)
     if run.given_keys:
-        files = ", ".join(f"projects/{layer}/Pulumi.{run.workspace.env}.yaml" for layer in run.given_keys)
+        files = ", ".join(shown(stack_file(layer, run.workspace.env)) for layer in run.given_keys)
         terminal.console.print(f"commit {files}: how the secrets are encrypted was added", soft_wrap=True)
     if terminal.report:
         from shared.deploy import report  # noqa: PLC0415 (only reports need the templates)

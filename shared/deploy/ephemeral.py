@@ -13,12 +13,12 @@ from rich.table import Table
 from shared.deploy import settings
 from shared.deploy.stack_files import written
 from shared.environments import (
-    PROJECTS,
     environment,
     find_environment,
     known_environments,
     lacking,
     require_files,
+    shown,
     stack_file,
 )
 from shared.errors import TxmonError
@@ -42,7 +42,7 @@ class Made:
     @property
     def said(self) -> list[str]:
         """What was made, and what is left to set, a line each."""
-        files = [f"made {path.relative_to(PROJECTS.parent)}" for path in self.files]
+        files = [f"made {shown(path)}" for path in self.files]
         return files + [f"left out {key}, which is secret: set it with pulumi config set" for key in self.left_out]
 
 
@@ -173,7 +173,7 @@ def _expires(name: str) -> date | None:
                 days.append(date.fromisoformat(str(value)))
             except ValueError:
                 raise TxmonError(
-                    f"projects/{layer}/Pulumi.{name}.yaml: expires: {value!r} is no date as in 2026-12-31"
+                    f"{shown(stack_file(layer, name))}: expires: {value!r} is no date as in 2026-12-31"
                 ) from None
     return min(days, default=None)
 

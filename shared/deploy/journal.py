@@ -63,6 +63,9 @@ class RunRecord(BaseModel):
     """The approved plan that it was held to, and that whoever goes on is held to."""
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
 
+    def __str__(self) -> str:
+        return f"{self.verb} of {self.began:%Y-%m-%d %H:%M:%S} UTC"
+
     @property
     def destroys(self) -> bool:
         return self.verb.startswith("destroy")

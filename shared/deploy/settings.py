@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 
 from shared.deploy.stack_files import written
-from shared.environments import PROJECTS, find_environment, require_files, stack_file
+from shared.environments import find_environment, require_files, shown, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -38,7 +38,7 @@ def effective(layer: str, env: str) -> dict[str, Any]:
     own = {
         key.removeprefix(namespace): given[key] for key in given if key.startswith(namespace) and key not in secret
     }
-    file = str(stack_file(layer, env).relative_to(PROJECTS.parent))
+    file = shown(stack_file(layer, env))
     try:
         require_known_keys(given, project(layer), file)
         parsed = config_class(layer).parse({"environmentSuffix": env} | own, file)
@@ -90,8 +90,8 @@ def as_table(found: list[Difference], one: str, other: str) -> Table | str:
     for heading in ("layer", "setting", one, other):
         table.add_column(heading, overflow="fold")
     for difference in found:
-        shown = [_shown(difference.values[env]) for env in (one, other)]
-        table.add_row(difference.layer, difference.setting.rpartition(":")[2], *shown)
+        values = [_shown(difference.values[env]) for env in (one, other)]
+        table.add_row(difference.layer, difference.setting.rpartition(":")[2], *values)
     return table
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from shared.environments import PROJECTS, lacking, require_projects, stack_file
+from shared.environments import PROJECTS, lacking, require_projects, shown, stack_file
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -34,7 +34,7 @@ def written(layer: str, env: str) -> dict[str, Any]:
     path = stack_file(layer, env)
     config = (_read(path) or {}).get("config") or {}
     if not isinstance(config, dict):
-        raise TxmonError(f"{_shown(path)}: under config there has to be a setting a line, as in aws:region: …")
+        raise TxmonError(f"{shown(path)}: under config there has to be a setting a line, as in aws:region: …")
     return {key if ":" in key else f"{project(layer)}:{key}": value for key, value in config.items()}
 
 
@@ -51,7 +51,7 @@ def require_readable(env: str) -> None:
             written(layer, env)
         path = PROJECTS / layer / "Pulumi.yaml"
         if (_read(path) or {}).get("name") != project(layer):
-            raise TxmonError(f"{_shown(path)}: name has to be {project(layer)}")
+            raise TxmonError(f"{shown(path)}: name has to be {project(layer)}")
 
 
 def _read(path: Path) -> dict[Any, Any] | None:
@@ -61,11 +61,7 @@ def _read(path: Path) -> dict[Any, Any] | None:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}," if mark else ""
         why = getattr(error, "problem", "") or getattr(error, "reason", "")
-        raise TxmonError(f"{_shown(path)}{line} is not YAML that Pulumi reads: {why}") from None
+        raise TxmonError(f"{shown(path)}{line} is not YAML that Pulumi reads: {why}") from None
     if content is None or isinstance(content, dict):
         return content
-    raise TxmonError(f"{_shown(path)} has to be keys with values, as in config: …, not {type(content).__name__}")
-
-
-def _shown(path: Path) -> str:
-    return str(path.relative_to(PROJECTS.parent))
+    raise TxmonError(f"{shown(path)} has to be keys with values, as in config: …, not {type(content).__name__}")

@@ -107,10 +107,7 @@ class EnvironmentStatus:
             lines.append(f"{self.env} is being changed by {self.holder}{gone}")
         if self.unfinished and (self.unfinished[0].ended or self.unfinished[0].was_killed):
             run, left = self.unfinished
-            began = f"{run.began:%Y-%m-%d %H:%M:%S} UTC"
-            lines.append(
-                f"{run.verb} of {began} {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}"
-            )
+            lines.append(f"{run} {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}")
         return lines
 
     def _next(self, layer: str) -> Iterator[str]:

@@ -30,7 +30,7 @@ def projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (copied / layer).mkdir(parents=True)
         for name in ("Pulumi.yaml", "Pulumi.local.yaml", "Pulumi.dev.yaml", "Pulumi.prod.yaml"):
             shutil.copy(environments.PROJECTS / layer / name, copied / layer)
-    for module in (environments, settings, stack_files, ephemeral):
+    for module in (environments, stack_files):
         monkeypatch.setattr(module, "PROJECTS", copied)
     monkeypatch.setattr(ephemeral, "today", lambda: TODAY)
     return copied
