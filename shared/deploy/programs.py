@@ -32,7 +32,7 @@ class Runtime:
 
 def warm(*, layers: bool) -> None:
     """Start the process to fork from, which loads the SDK and, if several programs will run, their modules."""
-    forkserver.set_forkserver_preload([SDK, LAYERS] if layers else [SDK])
+    forkserver.set_forkserver_preload([LAYERS, SDK] if layers else [SDK])
     resource_tracker.ensure_running()  # the fork server starts it too, and then lifts a mask as the one below
     # Ctrl-C is for the runner, which asks the engines to end, and they their programs; what is forked keeps the mask.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
