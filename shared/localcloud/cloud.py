@@ -20,13 +20,15 @@ from shared.localcloud.errors import LocalCloudError
 from shared.localcloud.files import Cloud, Files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30  # of the whole; it takes about one
 STOP_SECONDS: Final = 20
 LOCK_SECONDS: Final = 60  # another start or stop may be under way
+REWRITE_SECONDS: Final = 3  # the background process looks at `cloud.json` every second
+SERVE: Final = ["-m", "shared.localcloud", "serve"]
 # It guards the random values of an emulator, nothing else; the committed stack files of `local` belong to it.
 PASSPHRASE: Final = "local"  # noqa: S105
 EMBEDDED: Final = "embedded"
@@ -50,31 +52,35 @@ class Started:
 def start(home: Path, *, port: int | None = None) -> Started:
     """Start the local cloud of `home`, or find it running; it answers when this returns.
 
-    Raises `LocalCloudError` when the port is taken, the emulator does not come up or the system is not POSIX.
+    Raises `LocalCloudError` when the port is taken, the home cannot be written, the emulator does not come up or the
+    system is not POSIX.
     """
     if os.name != "posix":
         raise LocalCloudError("the local cloud needs Linux or macOS (on Windows: WSL)")
     files = Files(home.resolve())
-    files.prepare()
+    try:
+        files.prepare()
+    except OSError as error:
+        raise LocalCloudError(
+            f"the local cloud needs to write into {home}, which does not go: {error.strerror}"
+        ) from None
     with _locked(files):
-        running = _running(files)
-        if running and emulator.healthy(running.port, seconds=10):
-            if port not in (None, running.port):
+        cloud = _running(files) or _rewritten(files)
+        if cloud and _answers(cloud):
+            if port not in (None, cloud.port):
                 raise LocalCloudError(
-                    f"the local cloud already runs on port {running.port}; stop it first with: ./inv local-down"
+                    f"the local cloud already runs on port {cloud.port}; stop it first with: ./inv local-down"
                 )
-            return Started(running, already_running=True)
-        if running:
-            _stop(running)
-        chosen = _port(files, port)
-        cloud = _launch(files, chosen)
-    return Started(cloud, already_running=False, set_aside=Path(cloud.set_aside) if cloud.set_aside else None)
+            return Started(cloud, already_running=True)
+        _stop(files)
+        cloud = _launch(files, _port(files, port))
+    return Started(cloud, already_running=False, set_aside=files.home / cloud.set_aside if cloud.set_aside else None)
 
 
 def status(home: Path) -> Cloud | None:
     """The local cloud of `home` if it runs, its emulator included."""
     cloud = _running(Files(home.resolve()))
-    return cloud if cloud and psutil.pid_exists(cloud.emulator_pid) and emulator.healthy(cloud.port, 10) else None
+    return cloud if cloud and _answers(cloud) else None
 
 
 def created(home: Path, urns: Iterable[str]) -> dict[str, str]:
@@ -89,16 +95,13 @@ def stop(home: Path) -> bool:
     if not files.home.is_dir():
         return False
     with _locked(files):
-        cloud = _running(files)
-        if cloud:
-            _stop(cloud)
-            files.cloud.unlink(missing_ok=True)
-        return cloud is not None
+        return _stop(files)
 
 
 def chosen_provider(home: Path) -> str:
     """Which of `PROVIDERS` the local cloud of `home` is used through."""
-    return Files(home.resolve()).read_provider() or EMBEDDED
+    chosen = Files(home.resolve()).read_provider()
+    return chosen if chosen in PROVIDERS else EMBEDDED
 
 
 def choose_provider(home: Path, name: str) -> None:
@@ -144,7 +147,7 @@ def environment(home: Path) -> dict[str, str]:
         "AWS_REGION": emulator.REGION,
         "AWS_DEFAULT_REGION": emulator.REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        "PULUMI_HOME": str(files.pulumi if files.read_provider() != PLUGIN else _plugin_home(files)),
+        "PULUMI_HOME": str(_plugin_home(files) if chosen_provider(home) == PLUGIN else files.pulumi),
         # Nobody needs the metadata beside each file, and an engine killed while writing it leaves a stack unreadable.
         "PULUMI_BACKEND_URL": f"{files.state.as_uri()}?metadata=skip",
         "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
@@ -155,7 +158,7 @@ def environment(home: Path) -> dict[str, str]:
 
 def _locked(files: Files) -> AbstractContextManager[object]:
     try:
-        return filelock.FileLock(files.lock, timeout=LOCK_SECONDS).acquire()
+        return filelock.FileLock(files.lock, timeout=LOCK_SECONDS, mode=0o600).acquire()
     except filelock.Timeout:
         raise LocalCloudError(
             f"another ./inv has been starting or stopping the local cloud for {LOCK_SECONDS} s; wait, or end it"
@@ -163,8 +166,47 @@ def _locked(files: Files) -> AbstractContextManager[object]:
 
 
 def _running(files: Files) -> Cloud | None:
+    """What `cloud.json` says, if that process still serves this home: the file may be an old one, or a copy."""
     cloud = files.read_cloud()
-    return cloud if cloud and cloud.process() else None
+    try:
+        serving = cloud and _serves(psutil.Process(cloud.pid).cmdline(), files)
+    except psutil.Error:
+        return None
+    return cloud if serving else None
+
+
+def _answers(cloud: Cloud) -> bool:
+    return psutil.pid_exists(cloud.emulator_pid) and emulator.healthy(cloud.port, seconds=10)
+
+
+def _serves(command: list[str], files: Files) -> bool:
+    return command[1:5] == [*SERVE, str(files.home)]
+
+
+def _processes(files: Files) -> list[psutil.Process]:
+    """The background process and the emulator of this home, which both work in it, whatever its files say."""
+    found = psutil.process_iter(["cmdline", "cwd"])
+    return [
+        each
+        for each in found
+        if each.info["cwd"] == str(files.home) and "shared.localcloud" in " ".join(each.info["cmdline"] or ())
+    ]
+
+
+def _rewritten(files: Files) -> Cloud | None:
+    """The local cloud that runs although `cloud.json` does not say so, once its process has mended that."""
+    serving = next((each for each in _processes(files) if _serves(each.info["cmdline"], files)), None)
+    return _await(lambda: _running(files), REWRITE_SECONDS, serving.is_running) if serving else None
+
+
+def _await(found: Callable[[], Cloud | None], seconds: float, hope: Callable[[], bool]) -> Cloud | None:
+    waiting = tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.02),
+        stop=tenacity.stop_after_delay(seconds),
+        retry=tenacity.retry_if_result(lambda cloud: cloud is None and hope()),
+        retry_error_callback=lambda _state: None,
+    )
+    return waiting(found)
 
 
 def _port(files: Files, asked: int | None) -> int:
@@ -195,7 +237,6 @@ def _any_free() -> int:
 
 
 def _launch(files: Files, port: int) -> Cloud:
-    files.cloud.unlink(missing_ok=True)
     # Profiles, other endpoints and proxies of the user's are for other clouds than this one.
     kept = {
         name: value
@@ -203,24 +244,21 @@ def _launch(files: Files, port: int) -> Cloud:
         if not name.startswith(("AWS_", "MINISTACK_")) and not name.lower().endswith("_proxy")
     }
     search = os.pathsep.join(filter(None, (str(REPOSITORY), kept.get("PYTHONPATH"))))
+    files.log.touch(0o600)
     with files.log.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "shared.localcloud", "serve", str(files.home), str(port)],
+            [sys.executable, *SERVE, str(files.home), str(port)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd=files.home,
             env=kept | {"PYTHONPATH": search},
         )  # fmt: skip
-    up = tenacity.Retrying(
-        wait=tenacity.wait_fixed(0.02),
-        stop=tenacity.stop_after_delay(START_SECONDS),
-        retry=tenacity.retry_if_result(lambda cloud: cloud is None and process.poll() is None),
-        retry_error_callback=lambda _state: None,
-    )
-    cloud = up(files.read_cloud)
+    cloud = _await(files.read_cloud, START_SECONDS, lambda: process.poll() is None)
     if cloud is None:
         if process.poll() is None:
             process.kill()
         words = " / ".join(_last_lines(files.log))
-        raise LocalCloudError(f"the local cloud did not start; its log {files.log} ends: {words or '(nothing)'}")
+        raise LocalCloudError(
+            f"the local cloud did not start; its log {files.log} ends: {words or '(nothing: is the disk full?)'}"
+        )
     return cloud
 
 
@@ -228,14 +266,15 @@ def _last_lines(log: Path, count: int = 3) -> Iterator[str]:
     return (line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-count:])
 
 
-def _stop(cloud: Cloud) -> None:
-    """Gracefully, so that the emulator saves its state; by force after a bound."""
-    process = cloud.process()
-    if process is None:
-        return
-    family = [process, *process.children(recursive=True)]
-    process.terminate()
-    _gone, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+def _stop(files: Files) -> bool:
+    """Gracefully, so that the emulator saves its state; by force after a bound. Answers whether anything ran."""
+    processes = _processes(files)
+    for each in processes:
+        if "serve" in each.info["cmdline"]:  # the emulator ends with it, or by itself where it is an orphan
+            each.terminate()
+    _gone, left = psutil.wait_procs(processes, timeout=STOP_SECONDS)
     for each in left:
         each.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
+    files.cloud.unlink(missing_ok=True)
+    return bool(processes)

@@ -9,24 +9,27 @@ import secrets
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from shared.localcloud import emulator
-from shared.localcloud.files import Files
+from shared.localcloud.files import Cloud, Files
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from shared.localcloud.session import Clients
 
 log = logging.getLogger(__name__)
 
 PARAMETER: Final = "/txmon/local-cloud"  # in the emulator; the token in it says that its state is the one we know
 WARM: Final = ("ec2", "iam", "kms", "sts", "secretsmanager", "kinesis", "rds", "elasticache", "logs", "cloudwatch")
+LOOK_SECONDS: Final = 1  # between looks at `cloud.json`
 
 
-def serve(home: Path, port: int) -> int:
-    """Run until SIGTERM. Answers the exit code; what went wrong is in the log, which is stderr."""
+def serve(port: int) -> int:
+    """Run until SIGTERM, or until the home, which is the working directory, is deleted.
+
+    Answers the exit code; what went wrong is in the log, which is stderr.
+    """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -35,8 +38,8 @@ def serve(home: Path, port: int) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    files = Files(home)
-    process = emulator.spawn(home, port)
+    files = Files(Path())  # relative, so that a home that is moved keeps its state
+    process = emulator.spawn(port)
     # Imported while the emulator starts: boto3, gRPC and Pulumi take half a second.
     from shared.localcloud import provider, session  # noqa: PLC0415
 
@@ -47,14 +50,21 @@ def serve(home: Path, port: int) -> int:
         clients = session.Clients(f"http://{emulator.HOST}:{port}")
         set_aside = agree(files, clients, port)
         server, provider_port = provider.serve(clients, lambda: process.poll() is None, files.note_created)
-        files.write_cloud(emulator_pid=process.pid, port=port, provider_port=provider_port, set_aside=set_aside)
+        started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        aside = str(set_aside) if set_aside else None
+        cloud = Cloud(os.getpid(), process.pid, port, provider_port, started, aside)
+        files.write_cloud(cloud)
         threading.Thread(target=_warm, args=(clients,), daemon=True).start()
-        stopping.wait()
+        while not stopping.wait(LOOK_SECONDS) and _findable(files, cloud):
+            pass
         server.stop(grace=1).wait()
-        return 0
+    except OSError as error:
+        log.error("its files cannot be written: %s", error)  # noqa: TRY400 - it is not the code's fault
+        return 1
     finally:
         files.cloud.unlink(missing_ok=True)
         emulator.stop(process)
+    return 0
 
 
 def agree(files: Files, clients: Clients, port: int) -> Path | None:
@@ -78,9 +88,22 @@ def agree(files: Files, clients: Clients, port: int) -> Path | None:
             set_aside = files.set_state_aside(f"{stamp}-{secrets.token_hex(2)}")
         emulator.empty(port)
     token = secrets.token_hex(16)
+    files.write_token(token)  # before the emulator has it: where the disk is full, both still have the last one
     ssm.put_parameter(Name=PARAMETER, Value=token, Type="String", Overwrite=True)
-    files.write_token(token)
     return set_aside
+
+
+def _findable(files: Files, cloud: Cloud) -> bool:
+    """Write `cloud.json` again where it was lost or damaged; False when there is no home any more."""
+    found = files.read_cloud()
+    try:
+        if found is None or found.pid != cloud.pid:
+            files.write_cloud(cloud)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        log.warning("cloud.json cannot be written: %s", error)
+    return True
 
 
 def _warm(clients: Clients) -> None:

@@ -14,12 +14,10 @@ import sys
 import threading
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import tenacity
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOST: Final = "127.0.0.1"
 REGION: Final = "ap-northeast-1"
@@ -31,11 +29,14 @@ ENFORCE: Final = "TXMON_LOCAL_ENFORCE_IAM"
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
-def spawn(home: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start the emulator on `port`. Nothing of the user's environment but the basics reaches it."""
-    state, scratch = home / "emulator", home / "tmp"
+def spawn(port: int) -> subprocess.Popen[bytes]:
+    """Start the emulator on `port`, with its state in the working directory.
+
+    Nothing of the user's environment but the basics reaches it.
+    """
+    state, scratch = Path("emulator"), Path("tmp")
     for folder in (state, scratch):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
     environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
         "BIND_HOST": HOST,
         "GATEWAY_PORT": str(port),
@@ -60,7 +61,7 @@ def child() -> None:
     """What runs in the child: the emulator, until the parent is gone."""
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        os.read(sys.stdin.fileno(), 1)  # past Python's buffer, whose lock would abort the exit
         os.kill(os.getpid(), signal.SIGTERM)
 
     os.umask(0o077)

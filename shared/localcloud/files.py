@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import importlib.metadata
 import json
-import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-import psutil
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,26 +40,15 @@ class Cloud:
     """A local cloud that runs: `pid` is the background process's, `port` the emulator's, on 127.0.0.1."""
 
     pid: int
-    born: float  # when the process began, in seconds since 1970: a process number alone may be another's
     emulator_pid: int
     port: int
     provider_port: int
-    version: str  # of pulumi-aws, which the provider stands for
     started: str
-    set_aside: str | None = None
+    set_aside: str | None = None  # in the home
 
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    def process(self) -> psutil.Process | None:
-        """The background process, if it still runs."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.born) < 1 and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return None
-        return process if same else None
 
 
 class Files:
@@ -89,8 +74,7 @@ class Files:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home.chmod(0o700)
         if not plugin.exists() or plugin.read_text() != PLUGIN:
-            plugin.write_text(PLUGIN)
-        plugin.chmod(0o700)
+            self._write(plugin, PLUGIN, mode=0o700)
 
     def read_cloud(self) -> Cloud | None:
         try:
@@ -98,19 +82,9 @@ class Files:
         except (OSError, ValueError, TypeError):
             return None
 
-    def write_cloud(self, *, emulator_pid: int, port: int, provider_port: int, set_aside: Path | None) -> None:
-        facts: dict[str, Any] = {
-            "pid": os.getpid(),
-            "born": psutil.Process().create_time(),
-            "emulator_pid": emulator_pid,
-            "port": port,
-            "provider_port": provider_port,
-            "version": importlib.metadata.version("pulumi-aws"),
-            "started": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-            "set_aside": str(set_aside) if set_aside else None,
-        }
-        self._write(self._port, str(port))
-        self._write(self.cloud, json.dumps(facts, indent=2) + "\n")
+    def write_cloud(self, cloud: Cloud) -> None:
+        self._write(self._port, str(cloud.port))
+        self._write(self.cloud, json.dumps(asdict(cloud), indent=2) + "\n")
 
     def last_port(self) -> int | None:
         """The emulator's port of the last time: queue URLs, which are ids, have it in them."""
@@ -121,7 +95,7 @@ class Files:
 
     def read_provider(self) -> str | None:
         """Which provider was chosen for this cloud; None if nobody has chosen."""
-        return self._provider.read_text().strip() if self._provider.exists() else None
+        return self._provider.read_text() if self._provider.exists() else None
 
     def write_provider(self, name: str) -> None:
         self._write(self._provider, name)
@@ -141,7 +115,8 @@ class Files:
         """URN -> id of everything ever made here; the newest counts."""
         if not self._created.exists():
             return {}
-        return dict(line.split("\t", 1) for line in self._created.read_text().splitlines())
+        lines = (line.split("\t", 1) for line in self._created.read_text().splitlines())
+        return {urn: identity[0] for urn, *identity in lines if identity}  # a full disk leaves half a line
 
     def has_state(self) -> bool:
         """Whether Pulumi has any stack here."""
@@ -156,9 +131,9 @@ class Files:
         return aside
 
     @staticmethod
-    def _write(path: Path, text: str) -> None:
+    def _write(path: Path, text: str, mode: int = 0o600) -> None:
         """All or nothing: a reader never sees half a file."""
         fresh = path.with_name(f"{path.name}.new")
+        fresh.touch(mode)
         fresh.write_text(text)
-        fresh.chmod(0o600)
         fresh.replace(path)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -471,3 +472,113 @@ def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_begins_anew_with
     assert not list((home / "state").rglob(f"{stack.name}.json"))
     stack.pulumi("stack", "init", stack.name)
     assert changed(stack.up()) == {"queue": "create", "aws": "create"}
+
+
+# The background process.
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Path]:
+    """The home of a local cloud with the queue `kept`."""
+    home = tmp_path / "one" / ".local"
+    port = localcloud.start(home).cloud.port
+    queues(port).create_queue(QueueName="kept")
+    yield home
+    localcloud.stop(home)
+
+
+def queues(port: int) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="ap-northeast-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def held(home: Path) -> list[str]:
+    """The names of the queues that the local cloud holds."""
+    urls = queues(localcloud.status(home).port).list_queues().get("QueueUrls", [])
+    return [url.rsplit("/", 1)[-1] for url in urls]
+
+
+def processes(home: Path) -> set[int]:
+    """The background processes of a home and their children."""
+    serving = [p for p in psutil.process_iter(["cmdline"]) if {"serve", str(home)} <= set(p.info["cmdline"] or ())]
+    return {each.pid for parent in serving for each in (parent, *parent.children())}
+
+
+def test_a_cloud_whose_file_is_lost_or_damaged_is_found_again(kept: Path) -> None:
+    before, file = localcloud.status(kept), kept / "cloud.json"
+    for content in (None, "", '{"pid": 1', "[]", '{"pid": 1, "emulator_pid": 1, "port": 1}'):
+        file.unlink()
+        if content is not None:
+            file.write_text(content)
+        again = localcloud.start(kept)
+        assert (again.already_running, again.cloud) == (True, before), content
+        assert processes(kept) == {before.pid, before.emulator_pid}
+
+
+def test_a_cloud_whose_file_is_lost_is_stopped_with_its_state_saved(kept: Path) -> None:
+    (kept / "cloud.json").unlink()
+    assert localcloud.stop(kept)
+    assert processes(kept) == set()
+    localcloud.start(kept)
+    assert held(kept) == ["kept"]
+
+
+def test_an_emulator_whose_parent_was_killed_has_saved_before_the_next_one_starts(kept: Path) -> None:
+    before = localcloud.status(kept)
+    parent = psutil.Process(before.pid)
+    parent.kill()
+    parent.wait()
+    again = localcloud.start(kept)
+    assert (again.already_running, again.cloud.port, again.set_aside) == (False, before.port, None)
+    assert held(kept) == ["kept"]
+
+
+def test_a_copy_of_a_home_is_not_the_running_cloud(kept: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "two" / ".local"
+    shutil.copytree(kept, copy)
+    assert localcloud.status(copy) is None
+    try:
+        other = localcloud.start(copy)
+        assert not other.already_running
+        assert other.cloud.port != localcloud.status(kept).port
+        assert held(kept) == ["kept"]
+        assert held(copy) == []
+    finally:
+        localcloud.stop(copy)
+    assert held(kept) == ["kept"]
+
+
+def test_a_home_that_is_moved_while_its_cloud_runs_keeps_its_state(kept: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "two" / ".local"
+    kept.parent.rename(moved.parent)
+    assert localcloud.status(moved) is None
+    try:
+        assert not localcloud.start(moved).already_running
+        assert held(moved) == ["kept"]
+    finally:
+        localcloud.stop(moved)
+    assert processes(kept) == processes(moved) == set()
+    assert not kept.parent.exists()
+
+
+def test_a_cloud_whose_home_is_deleted_ends(kept: Path) -> None:
+    left = [psutil.Process(pid) for pid in processes(kept)]
+    shutil.rmtree(kept)
+    _gone, alive = psutil.wait_procs(left, timeout=20)
+    assert alive == []
+
+
+def test_starts_at_once_make_one_cloud(tmp_path: Path) -> None:
+    home = tmp_path / ".local"
+    try:
+        with ThreadPoolExecutor() as starting:
+            started = list(starting.map(localcloud.start, [home] * 4))
+        assert sorted(each.already_running for each in started) == [False, True, True, True]
+        assert len({each.cloud.pid for each in started}) == 1
+    finally:
+        localcloud.stop(home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import re
 import socket
 import sys
@@ -418,14 +419,36 @@ def test_a_start_that_waits_too_long_for_another_one_is_told_so(tmp_path: Path, 
         start(tmp_path)
 
 
-def test_the_home_is_private_and_knows_a_dead_cloud(tmp_path: Path) -> None:
+def test_what_is_written_is_private_and_half_a_line_is_left_out(tmp_path: Path) -> None:
     home = files.Files(tmp_path / ".local")
     home.prepare()
     assert home.home.stat().st_mode & 0o777 == 0o700
-    home.write_cloud(emulator_pid=1, port=2, provider_port=3, set_aside=None)
-    cloud = home.read_cloud()
-    assert cloud
-    assert cloud.process()
-    text = home.cloud.read_text()
-    home.cloud.write_text(text.replace(f'"born": {cloud.born}', '"born": 1.0'))
-    assert home.read_cloud().process() is None  # type: ignore[union-attr]
+    home.write_cloud(files.Cloud(pid=1, emulator_pid=2, port=3, provider_port=4, started="now"))
+    home.write_token("t")
+    home.write_provider("plugin")
+    assert {path.stat().st_mode & 0o777 for path in home.home.iterdir() if path.is_file()} == {0o600}
+    assert [path.stat().st_mode & 0o777 for path in home.home.rglob("pulumi-resource-aws")] == [0o700]
+    home.note_created("urn:a", "one")
+    with (home.home / "created").open("a") as noted:
+        noted.write("urn:b")
+    assert home.created() == {"urn:a": "one"}
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalCloudError, match=r"write into .*file/\.local, which does not go: Not a directory"):
+        start(tmp_path / "file" / ".local")
+
+
+def test_a_process_that_has_the_number_of_a_dead_cloud_is_not_it(tmp_path: Path) -> None:
+    home = files.Files(tmp_path)
+    home.write_cloud(files.Cloud(pid=os.getpid(), emulator_pid=os.getpid(), port=3, provider_port=4, started="now"))
+    assert cloud.status(tmp_path) is None
+    assert not cloud.stop(tmp_path)
+    with pytest.raises(LocalCloudError, match="not running"):
+        cloud.environment(tmp_path)
+
+
+def test_a_damaged_choice_of_the_provider_is_none(tmp_path: Path) -> None:
+    files.Files(tmp_path).write_provider("plu")
+    assert cloud.chosen_provider(tmp_path) == "embedded"
