@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.localcloud.errors import LocalCloudError
-from shared.localcloud.operation import from_aws, gone
+from shared.localcloud.operation import gone
 from shared.localcloud.spec import pascal, words
 
 if TYPE_CHECKING:
@@ -107,29 +107,6 @@ def _secret_version(session: Session, args: Props) -> Props:
     }
 
 
-def _key(session: Session, args: Props) -> Props:
-    try:
-        found = session.client("kms").describe_key(KeyId=args["keyId"])["KeyMetadata"]
-    except ClientError as error:
-        if not gone(error):
-            raise
-        raise LocalCloudError(f"the key {args['keyId']} does not exist in the local cloud") from None
-    shown = {key: value for key, value in from_aws(found).items() if key not in ("keyId", "aWSAccountId")}
-    return {**shown, "id": found["KeyId"], "keyId": args["keyId"], "awsAccountId": session.account,
-            "region": session.region, "grantTokens": args.get("grantTokens")}  # fmt: skip
-
-
-def _alias(session: Session, args: Props) -> Props:
-    for page in session.client("kms").get_paginator("list_aliases").paginate():
-        for alias in page["Aliases"]:
-            if alias["AliasName"] == args["name"]:
-                key = alias["TargetKeyId"]
-                arn = f"arn:aws:kms:{session.region}:{session.account}:key/{key}"
-                return {"id": alias["AliasArn"], "arn": alias["AliasArn"], "name": args["name"],
-                        "targetKeyId": key, "targetKeyArn": arn, "region": session.region}  # fmt: skip
-    raise LocalCloudError(f"the key alias {args['name']} does not exist in the local cloud")
-
-
 def _policy_document(_session: Session, args: Props) -> Props:
     """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
     for unsupported in sorted(words(OTHER_DOCUMENTS)):
@@ -200,8 +177,6 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "aws:secretsmanager/getSecretVersion:getSecretVersion": _function(
         _secret_version, "secretId versionId versionStage", "secretString secretBinary"
     ),
-    "aws:kms/getKey:getKey": _function(_key, "keyId grantTokens"),
-    "aws:kms/getAlias:getAlias": _function(_alias, "name"),
 }
 
 
