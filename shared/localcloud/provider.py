@@ -163,7 +163,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = difference.changes(spec, olds, news)
         if not found:
             return DIFF(changes=DIFF.DIFF_NONE)
-        replaces = sorted({key for key, _kind in found.values()} & spec.replacing)
+        replaces = sorted({key for key, _ in found.values() if spec.replaces(key, olds.get(key), news.get(key))})
         kinds = provider_pb2.PropertyDiff.Kind
         detail = {
             path: provider_pb2.PropertyDiff(kind=kinds.Value(f"{kind}_REPLACE" if key in replaces else kind))
@@ -185,8 +185,11 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         op = self._operation(request, context, given=given, state={})
         if request.preview:
             return provider_pb2.CreateResponse(properties=_dump(op.spec, op.preview(), secrets))
-        identity, state = op.create()
-        self.note(request.urn, identity)
+        try:
+            identity, state = op.create()
+        finally:
+            if op.id:  # even if it is not all that was wanted
+                self.note(request.urn, op.id)
         return provider_pb2.CreateResponse(id=identity, properties=_dump(op.spec, state, secrets))
 
     @answered

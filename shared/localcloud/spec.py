@@ -63,6 +63,7 @@ class Spec:
     delete: Callable[[Operation], object]
     fixed: str = ""  # a change replaces the resource
     mutable: str = ""  # a change is made in place
+    replaced_when: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)  # unless it is such a one
     local: str = ""  # for Pulumi alone, never an attribute in AWS: kept from the inputs
     write_only: str = ""  # handed to AWS, never stored
     outputs: str = ""  # what else is computed
@@ -104,6 +105,9 @@ class Spec:
     @cached_property
     def replacing(self) -> frozenset[str]:
         return words(self.fixed) | ({"region"} if self.regional else frozenset())
+
+    def replaces(self, key: str, old: Any, new: Any) -> bool:
+        return key in self.replacing or (key in self.replaced_when and self.replaced_when[key](old, new))
 
     @cached_property
     def known(self) -> frozenset[str]:

@@ -227,7 +227,6 @@ def leftovers(stack: Stack) -> dict[str, Any]:
         "instances": stack.aws("rds").describe_db_instances()["DBInstances"],
         "db groups": stack.aws("rds").describe_db_parameter_groups()["DBParameterGroups"],
         "caches": stack.aws("elasticache").describe_replication_groups()["ReplicationGroups"],
-        "cache users": [user["UserId"] for user in stack.aws("elasticache").describe_users()["Users"]],
         "log groups": stack.aws("logs").describe_log_groups()["logGroups"],
         "alarms": stack.aws("cloudwatch").describe_alarms()["MetricAlarms"],
         "dashboards": stack.aws("cloudwatch").list_dashboards()["DashboardEntries"],
@@ -286,6 +285,36 @@ def test_a_fixed_name_is_deleted_before_it_is_replaced_and_an_automatic_one_afte
     assert stack.resource("automatic")["id"] != first
 
 
+def test_a_subnet_that_is_moved_to_another_route_table_stays_known(stack: Stack) -> None:
+    def declare(table: str) -> None:
+        stack.declare(
+            ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
+            ("subnet", "aws:ec2/subnet:Subnet", {"vpcId": "${vpc}", "cidrBlock": "10.0.0.0/24"}),
+            ("one", "aws:ec2/routeTable:RouteTable", {"vpcId": "${vpc}"}),
+            ("two", "aws:ec2/routeTable:RouteTable", {"vpcId": "${vpc}"}),
+            (
+                "association",
+                "aws:ec2/routeTableAssociation:RouteTableAssociation",
+                {"subnetId": "${subnet}", "routeTableId": table},
+            ),
+        )
+
+    def associated() -> list[str]:
+        tables = stack.aws("ec2").describe_route_tables()["RouteTables"]
+        subnet = stack.resource("subnet")["id"]
+        return [t["RouteTableId"] for t in tables for a in t["Associations"] if a.get("SubnetId") == subnet]
+
+    declare("${one}")
+    stack.up()
+    declare("${two}")
+    assert stack.up().steps["association"] == "update"
+    assert associated() == [stack.resource("two")["id"]]
+    assert changed(stack.refresh("--expect-no-changes")) == {}
+    stack.destroy("--target", f"{stack.resource('association')['urn']}")
+    assert associated() == []
+    stack.destroy()
+
+
 def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> None:
     notification = {
         "comparisonOperator": "GREATER_THAN",
@@ -308,6 +337,8 @@ def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> 
     assert "shared/localcloud" not in failed.text, "no traceback of the provider"
     assert stack.resource("half")["id"] == "000000000000:half", "what exists is known to Pulumi"
     assert stack.resource("half")["initErrors"]
+    urn = stack.resource("half")["urn"]
+    assert localcloud.created(stack.home, [urn]) == {urn: "000000000000:half"}, "a killed engine would not know it"
     stack.refresh()
     assert stack.resource("half")["outputs"]["__pending"] == ["notifications"], "a refresh does not forget it"
 
@@ -330,9 +361,9 @@ def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack
 
 
 def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> None:
-    stack.declare(("bad", "aws:elasticache/user:User", {"userIdd": {"secret": "not-to-be-seen"}}))
+    stack.declare(("bad", SECRET, {"namee": {"secret": "not-to-be-seen"}}))
     refused = stack.preview(fails=True)
-    assert "does not know the input 'userIdd'" in refused.text
+    assert "does not know the input 'namee'" in refused.text
     assert "not-to-be-seen" not in refused.text
     assert "shared/localcloud" not in refused.text, "no traceback of the provider"
 

@@ -138,6 +138,11 @@ def test_a_description_speaks_only_of_properties_that_it_has(spec: Spec) -> None
         assert spec.tagging or "tags" in spec.kept
 
 
+def test_a_change_that_is_made_in_place_has_a_call_or_is_among_the_lost(spec: Spec) -> None:
+    called = words(" ".join(setter.keys for setter in spec.setters))
+    assert words(spec.mutable) - {"tags"} <= called | spec.kept
+
+
 def test_every_gap_has_a_reason() -> None:
     found = gaps()
     assert all(gap.reason for gap in found)
@@ -156,7 +161,7 @@ REFUSED = {
     ),
     "retention of 23 h": (STREAM, {"shardCount": 1, "retentionPeriod": 23}, "AWS takes 24 to 8760"),
     "no shards": (STREAM, {"shardCount": 0}, "at least 1"),
-    "shards on demand": (STREAM, {"shardCount": 1, "streamModeDetails": {"streamMode": "ON_DEMAND"}}, "must not"),
+    "shards on demand": (STREAM, {"shardCount": 1, "streamModeDetails": {"streamMode": "ON_DEMAND"}}, "PROVISIONED"),
     "encryption without a key": (STREAM, {"shardCount": 1, "encryptionType": "KMS"}, "needs kmsKeyId"),
     "log retention of 8 days": (LOG_GROUP, {"retentionInDays": 8}, "retentionInDays is 8"),
     "a policy that is not JSON": (KEY, {"policy": "{"}, "policy is malformed"),
@@ -293,6 +298,31 @@ def test_an_unknown_value_is_a_difference_and_stays_unknown_in_a_preview() -> No
     planned = difference.planned(spec, olds, news, frozenset({"targetKeyId"}), "ap-northeast-1")
     assert planned["targetKeyId"] is planned["targetKeyArn"] is wire.UNKNOWN
     assert planned["arn"] == "arn:x"
+
+
+GROUP = {"engine": "redis", "replicationGroupId": "g", "description": "d", "engineVersion": "7.1", "kmsKeyId": "k"}
+REPLACED = {
+    "an older version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.0"}, ["engineVersion"]),
+    "a newer version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.10"}, []),
+    "a version that is not known yet": (REPLICATION_GROUP, GROUP, {"engineVersion": wire.UNKNOWN}, []),
+    "another key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": "l"}, ["kmsKeyId"]),
+    "no key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": None}, ["kmsKeyId"]),
+    "fewer snapshots of Redis": (REPLICATION_GROUP, GROUP | {"snapshotRetentionLimit": 1}, {}, []),
+    "another tenancy": ("aws:ec2/vpc:Vpc", {"cidrBlock": "c"}, {"instanceTenancy": "dedicated"}, ["instanceTenancy"]),
+}
+
+
+@pytest.mark.parametrize(("kind", "olds", "change", "replaces"), REPLACED.values(), ids=REPLACED)
+def test_a_change_replaces_what_the_genuine_provider_replaces(
+    kind: str, olds: dict[str, Any], change: dict[str, Any], replaces: list[str]
+) -> None:
+    """As hashicorp/aws 5.100 plans them, which Pulumi's plugin is built on."""
+    made, context = provider()
+    news = {key: value for key, value in olds.items() if key != "snapshotRetentionLimit"} | change
+    request = provider_pb2.DiffRequest(urn=urn(kind), olds=wire.dump(olds), news=wire.dump(news))
+    found = made.Diff(request, context)
+    assert found.changes == found.DIFF_SOME
+    assert list(found.replaces) == replaces
 
 
 # The provider.

@@ -51,26 +51,28 @@ def _default_group(op: Operation, vpc: str) -> dict[str, Any] | None:
     return op.first("describe_security_groups", "SecurityGroups", Filters=wanted)
 
 
-def _read_association(op: Operation) -> dict[str, Any] | None:
-    wanted = [{"Name": "association.route-table-association-id", "Values": [op.id]}]
-    for table in op.call("describe_route_tables", Filters=wanted)["RouteTables"]:
+def _association(op: Operation) -> dict[str, Any] | None:
+    """A subnet has one. Moving it gives it another id, which the engine cannot be told: it keeps the first."""
+    for table in op.call("describe_route_tables")["RouteTables"]:
         for association in table["Associations"]:
-            if association["RouteTableAssociationId"] == op.id:
+            if association.get("SubnetId") == op.want("subnetId"):
                 return dict(association)
     return None
 
 
 def _move_association(op: Operation) -> None:
-    answer = op.call("replace_route_table_association", AssociationId=op.id, RouteTableId=op.want("routeTableId"))
-    op.id = answer["NewAssociationId"]
+    now = _association(op) or {}
+    op.call(
+        "replace_route_table_association",
+        AssociationId=now.get("RouteTableAssociationId"),
+        RouteTableId=op.want("routeTableId"),
+    )
 
 
-def _route(route: Props) -> dict[str, Any]:
-    """One of Pulumi's routes (`cidrBlock`, a target) as `create_route` has it."""
-    renamed = {"cidrBlock": "DestinationCidrBlock", "ipv6CidrBlock": "DestinationIpv6CidrBlock"}
-    return {
-        renamed.get(key, key[:1].upper() + key[1:]): value for key, value in route.items() if value not in (None, "")
-    }
+def _delete_association(op: Operation) -> None:
+    now = _association(op)
+    if now:
+        op.call("disassociate_route_table", AssociationId=now["RouteTableAssociationId"])
 
 
 def _read_table(op: Operation) -> dict[str, Any] | None:
@@ -84,16 +86,6 @@ def _read_table(op: Operation) -> dict[str, Any] | None:
         for route in own
     ]
     return table | {"Arn": op.arn("ec2", f"route-table/{op.id}"), "Routes": routes}
-
-
-def _set_routes(op: Operation) -> None:
-    table = op.first("describe_route_tables", "RouteTables", RouteTableIds=[op.id]) or {}
-    for route in table.get("Routes", ()):
-        if route.get("GatewayId") != "local":
-            key = next(key for key in ("DestinationCidrBlock", "DestinationIpv6CidrBlock") if key in route)
-            op.call("delete_route", RouteTableId=op.id, **{key: route[key]})
-    for route in op.want("routes") or ():
-        op.call("create_route", RouteTableId=op.id, **_route(route))
 
 
 # Security groups. Pulumi's inline rules are AWS's permissions, merged and split differently: they are compared
@@ -291,13 +283,7 @@ def _rule(direction: str) -> Spec:
         delete=lambda op: op.call(
             f"revoke_security_group_{direction}", GroupId=op.want("securityGroupId"), SecurityGroupRuleIds=[op.id]
         ),
-        setters=(
-            Setter(
-                RULE,
-                _change_rule,
-                create=False,
-            ),
-        ),
+        setters=(Setter(RULE, _change_rule, create=False),),
         tagging=TAGGING,
     )
 
@@ -335,38 +321,28 @@ def _create_endpoint(op: Operation) -> str:
 
 
 def _create_flow_log(op: Operation) -> str:
-    target = next(key for key in ("vpcId", "subnetId", "eniId") if op.want(key))
-    kind = {"vpcId": "VPC", "subnetId": "Subnet", "eniId": "NetworkInterface"}[target]
-    given = op.encoded(op.spec.on_create & op.given.keys() - {"vpcId", "subnetId", "eniId"})
-    made = op.call("create_flow_logs", ResourceIds=[op.want(target)], ResourceType=kind, **given)
-    return str(made["FlowLogIds"][0])
+    given = op.encoded(op.spec.on_create & op.given.keys() - {"vpcId"})
+    return str(
+        op.call("create_flow_logs", ResourceIds=[op.want("vpcId")], ResourceType="VPC", **given)["FlowLogIds"][0]
+    )
 
 
 def _read_flow_log(op: Operation) -> dict[str, Any] | None:
     flow_log = op.first("describe_flow_logs", "FlowLogs", FlowLogIds=[op.id])
-    if flow_log is None:
-        return None
-    kind = flow_log["ResourceId"].split("-")[0]
-    target = {"vpc": "VpcId", "subnet": "SubnetId", "eni": "EniId"}[kind]
-    return flow_log | {target: flow_log["ResourceId"], "Arn": op.arn("ec2", f"vpc-flow-log/{op.id}")}
+    return flow_log and flow_log | {"Arn": op.arn("ec2", f"vpc-flow-log/{op.id}")}
 
 
 SPECS = (
     Spec(
         kind="aws:ec2/vpc:Vpc",
         client="ec2",
-        fixed="cidrBlock!",
-        mutable="instanceTenancy enableDnsHostnames enableDnsSupport enableNetworkAddressUsageMetrics tags",
+        fixed="cidrBlock! instanceTenancy",
+        mutable="enableDnsHostnames enableDnsSupport tags",
         outputs="arn ownerId mainRouteTableId defaultRouteTableId defaultNetworkAclId defaultSecurityGroupId "
         "dhcpOptionsId",
-        defaults={
-            "instanceTenancy": "default",
-            "enableDnsHostnames": False,
-            "enableDnsSupport": True,
-            "enableNetworkAddressUsageMetrics": False,
-        },
+        defaults={"instanceTenancy": "default", "enableDnsSupport": True},
+        computed="enableDnsHostnames",
         seen={"defaultRouteTableId": "MainRouteTableId"},
-        lost={"enableNetworkAddressUsageMetrics": "the emulator always answers no"},
         checks=(
             lambda news: (
                 None
@@ -374,18 +350,10 @@ SPECS = (
                 else f"cidrBlock {news['cidrBlock']} must be between /16 and /28"
             ),
         ),
-        create=lambda op: str(
-            op.call("create_vpc", CidrBlock=op.want("cidrBlock"), InstanceTenancy=op.want("instanceTenancy"))["Vpc"][
-                "VpcId"
-            ]
-        ),
+        create=lambda op: op.make("create_vpc", "Vpc.VpcId"),
         read=_read_vpc,
         delete=lambda op: op.call("delete_vpc", VpcId=op.id),
-        setters=(
-            _vpc_attribute("enableDnsSupport"),
-            _vpc_attribute("enableDnsHostnames"),
-            _vpc_attribute("enableNetworkAddressUsageMetrics"),
-        ),
+        setters=(_vpc_attribute("enableDnsSupport"), _vpc_attribute("enableDnsHostnames")),
         tagging=TAGGING,
     ),
     Spec(
@@ -416,25 +384,22 @@ SPECS = (
         kind="aws:ec2/routeTable:RouteTable",
         client="ec2",
         fixed="vpcId!",
-        mutable="routes tags",
-        outputs="arn ownerId",
-        computed="routes",
-        unordered="routes",
-        create=lambda op: str(op.call("create_route_table", VpcId=op.want("vpcId"))["RouteTable"]["RouteTableId"]),
+        mutable="tags",
+        outputs="arn ownerId routes",
+        create=lambda op: op.make("create_route_table", "RouteTable.RouteTableId"),
         read=_read_table,
         delete=lambda op: op.call("delete_route_table", RouteTableId=op.id),
-        setters=(Setter("routes", _set_routes),),
         tagging=TAGGING,
     ),
     Spec(
         kind="aws:ec2/routeTableAssociation:RouteTableAssociation",
         client="ec2",
-        fixed="subnetId gatewayId",
+        fixed="subnetId!",
         mutable="routeTableId!",
         unique=True,
         create=lambda op: op.make("associate_route_table", "AssociationId"),
-        read=_read_association,
-        delete=lambda op: op.call("disassociate_route_table", AssociationId=op.id),
+        read=_association,
+        delete=_delete_association,
         setters=(Setter("routeTableId", _move_association, create=False),),
     ),
     Spec(
@@ -497,7 +462,6 @@ SPECS = (
         names={"name": "GroupName"},
         seen={"ingress": "ingress", "egress": "egress"},
         canonical={"ingress": _single, "egress": _single},
-        codecs={"ingress": (_single, lambda rules: rules), "egress": (_single, lambda rules: rules)},
         name="name",
         create=_create_group,
         read=_read_group,
@@ -518,7 +482,6 @@ SPECS = (
         names={"name": "GroupName"},
         seen={"ingress": "ingress", "egress": "egress"},
         canonical={"ingress": _single, "egress": _single},
-        codecs={"ingress": (_single, lambda rules: rules), "egress": (_single, lambda rules: rules)},
         create=_adopt_group,
         read=_read_group,
         delete=lambda _op: None,  # it goes with its VPC
@@ -528,13 +491,12 @@ SPECS = (
     Spec(
         kind="aws:ec2/flowLog:FlowLog",
         client="ec2",
-        fixed="vpcId subnetId eniId trafficType logDestination logDestinationType iamRoleArn maxAggregationInterval "
-        "logFormat",
+        fixed="vpcId! trafficType logDestination logDestinationType iamRoleArn maxAggregationInterval logFormat",
         mutable="tags",
         outputs="arn",
         computed="logDestination logFormat",
         defaults={"logDestinationType": TO_CLOUDWATCH, "maxAggregationInterval": 600},
-        names={"iamRoleArn": "DeliverLogsPermissionArn"},
+        names={"iamRoleArn": "DeliverLogsPermissionArn", "vpcId": "ResourceId"},
         lost={"iamRoleArn maxAggregationInterval logFormat": "the emulator forgets them"},
         checks=(
             one_of("maxAggregationInterval", 60, 600),

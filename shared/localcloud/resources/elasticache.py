@@ -1,4 +1,4 @@
-"""ElastiCache: replication groups, their groups, and users."""
+"""ElastiCache: replication groups, their subnet and parameter groups."""
 
 from __future__ import annotations
 
@@ -61,8 +61,6 @@ def _read_group(op: Operation) -> dict[str, Any] | None:
         "AutomaticFailoverEnabled": group.get("AutomaticFailover") == "enabled",
         "MultiAZEnabled": group.get("MultiAZ") == "enabled",
         "NumCacheClusters": len(members),
-        "NumNodeGroups": len(nodes),
-        "ReplicasPerNodeGroup": len(nodes[0]["NodeGroupMembers"]) - 1,
         "MemberClusters": [_member(member, sharded=sharded) for member in members],
         "ReaderEndpointAddress": nodes[0].get("ReaderEndpoint", {}).get("Address"),
         "CacheSubnetGroupName": first.get("CacheSubnetGroupName"),
@@ -120,6 +118,14 @@ def _resize(op: Operation) -> None:
     op.call(f"{verb}_replica_count", ReplicationGroupId=op.id, NewReplicaCount=wanted - 1, ApplyImmediately=True)
 
 
+def _downgrade(old: Any, new: Any) -> bool:
+    return isinstance(old, str) and isinstance(new, str) and _numbers(new) < _numbers(old)
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
 def _failover(news: Known) -> str | None:
     if news.get("multiAzEnabled") and not news.get("automaticFailoverEnabled", False):
         return "multiAzEnabled needs automaticFailoverEnabled"
@@ -140,24 +146,6 @@ CHANGEABLE = (
     "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds "
     "notificationTopicArn transitEncryptionMode logDeliveryConfigurations"
 )
-
-
-def _user(op: Operation) -> dict[str, Any]:
-    mode = dict(op.want("authenticationMode") or {})
-    passwords = op.hidden.get("passwordsWo") or op.want("passwords") or mode.get("passwords")
-    if mode:
-        mode = {"Type": mode["type"]} | ({"Passwords": passwords} if passwords else {})
-        return {"AuthenticationMode": mode}
-    return {"Passwords": passwords} if passwords else {"NoPasswordRequired": bool(op.want("noPasswordRequired"))}
-
-
-def _set_members(op: Operation) -> None:
-    group = op.first("describe_user_groups", "UserGroups", UserGroupId=op.id) or {}
-    have, wanted = set(group.get("UserIds") or ()), set(op.want("userIds") or ())
-    op.call(
-        "modify_user_group", UserGroupId=op.id,
-        UserIdsToAdd=sorted(wanted - have) or None, UserIdsToRemove=sorted(have - wanted) or None,
-    )  # fmt: skip
 
 
 SPECS = (
@@ -207,25 +195,24 @@ SPECS = (
     Spec(
         kind="aws:elasticache/replicationGroup:ReplicationGroup",
         client="elasticache",
-        fixed="replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port snapshotName "
-        "preferredCacheClusterAzs dataTieringEnabled networkType transitEncryptionEnabled",
-        mutable=f"{CHANGEABLE.replace('description', 'description!')} numCacheClusters numNodeGroups "
-        "replicasPerNodeGroup authToken userGroupIds clusterMode ipDiscovery tags",
-        local="applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier durability",
+        fixed="replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port "
+        "transitEncryptionEnabled",
+        mutable=f"{CHANGEABLE.replace('description', 'description!')} numCacheClusters authToken tags",
+        replaced_when={"engineVersion": _downgrade},
+        local="applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier",
         write_only="authTokenWo",
         outputs="arn clusterEnabled configurationEndpointAddress engineVersionActual memberClusters "
         "primaryEndpointAddress readerEndpointAddress",
-        computed="applyImmediately atRestEncryptionEnabled clusterMode engineVersion ipDiscovery kmsKeyId "
-        "maintenanceWindow networkType nodeType numCacheClusters numNodeGroups parameterGroupName port "
-        "preferredCacheClusterAzs replicasPerNodeGroup securityGroupIds snapshotWindow snapshotRetentionLimit "
-        "subnetGroupName transitEncryptionEnabled transitEncryptionMode dataTieringEnabled authTokenUpdateStrategy",
+        computed="applyImmediately atRestEncryptionEnabled engineVersion maintenanceWindow nodeType numCacheClusters "
+        "parameterGroupName port securityGroupIds snapshotWindow subnetGroupName transitEncryptionEnabled "
+        "transitEncryptionMode authTokenUpdateStrategy",
         defaults={
             "automaticFailoverEnabled": False,
             "autoMinorVersionUpgrade": True,
             "engine": "redis",
             "multiAzEnabled": False,
         },
-        unordered="securityGroupIds userGroupIds logDeliveryConfigurations preferredCacheClusterAzs",
+        unordered="securityGroupIds logDeliveryConfigurations",
         secret="authToken",  # noqa: S106 - the name of the property
         names={
             "description": "ReplicationGroupDescription",
@@ -235,7 +222,6 @@ SPECS = (
             "parameterGroupName": "CacheParameterGroupName",
             "subnetGroupName": "CacheSubnetGroupName",
             "maintenanceWindow": "PreferredMaintenanceWindow",
-            "preferredCacheClusterAzs": "PreferredCacheClusterAZs",
         },
         seen={"description": "Description"},
         codecs={
@@ -251,7 +237,7 @@ SPECS = (
         checks=(
             _failover,
             _group_name,
-            exclusive("authToken", "authTokenWo", "userGroupIds"),
+            exclusive("authToken", "authTokenWo"),
             length("authToken", *AUTH_TOKEN),
             length("authTokenWo", *AUTH_TOKEN),
             lambda news: (
@@ -267,9 +253,8 @@ SPECS = (
         lost={
             "engineVersion parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
             "members, from which AWS shows them, keep the first value",
-            "kmsKeyId port notificationTopicArn preferredCacheClusterAzs dataTieringEnabled networkType ipDiscovery "
-            "autoMinorVersionUpgrade snapshotName logDeliveryConfigurations": "the emulator drops them, or ignores "
-            "their change",
+            "kmsKeyId port notificationTopicArn autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator "
+            "drops them, or ignores their change",
             "authToken": "no AWS call shows it",
         },
         create=_create_group,
@@ -290,55 +275,6 @@ SPECS = (
             Setter("numCacheClusters", _resize, create=False),
             Setter("authToken authTokenWoVersion", _rotate_token, create=False),
         ),
-        tagging=TAGGING,
-    ),
-    Spec(
-        kind="aws:elasticache/user:User",
-        client="elasticache",
-        fixed="userId! userName! engine!",
-        mutable="accessString! authenticationMode noPasswordRequired passwords tags",
-        local="passwordsWoVersion",
-        write_only="passwordsWo",
-        outputs="arn",
-        computed="authenticationMode",
-        secret="passwords",  # noqa: S106 - the name of the property
-        names={"arn": "ARN"},
-        lost={
-            "authenticationMode noPasswordRequired": "the emulator turns an IAM user into one without password",
-            "passwords": "no AWS call shows it",
-        },
-        name="userId",
-        create=lambda op: str(
-            op.call(
-                "create_user",
-                **op.encoded(frozenset({"userId", "userName", "engine", "accessString"})),
-                **_user(op),
-            )["UserId"]
-        ),
-        read=lambda op: op.first("describe_users", "Users", UserId=op.id),
-        delete=lambda op: op.call("delete_user", UserId=op.id),
-        setters=(
-            Setter(
-                "accessString authenticationMode noPasswordRequired passwords passwordsWoVersion",
-                lambda op: op.call("modify_user", UserId=op.id, AccessString=op.want("accessString"), **_user(op)),
-                create=False,
-            ),
-        ),
-        tagging=TAGGING,
-    ),
-    Spec(
-        kind="aws:elasticache/userGroup:UserGroup",
-        client="elasticache",
-        fixed="userGroupId! engine!",
-        mutable="userIds tags",
-        outputs="arn",
-        unordered="userIds",
-        names={"arn": "ARN"},
-        name="userGroupId",
-        create=lambda op: op.make("create_user_group", "UserGroupId"),
-        read=lambda op: op.first("describe_user_groups", "UserGroups", UserGroupId=op.id),
-        delete=lambda op: op.call("delete_user_group", UserGroupId=op.id),
-        setters=(Setter("userIds", _set_members, create=False),),
         tagging=TAGGING,
     ),
 )

@@ -30,8 +30,7 @@ def _rule(op: Operation) -> dict[str, str]:
 
 def _put_rule(op: Operation) -> str:
     name, bus = op.id.rpartition("/")[2] or op.physical_name(), op.want("eventBusName")
-    given = op.encoded(words(RULE) & op.given.keys())
-    op.call("put_rule", Name=name, EventBusName=bus, **{"State": "ENABLED", **given})
+    op.call("put_rule", Name=name, EventBusName=bus, **op.encoded(words(RULE) & {"state", *op.given}))
     return str(name) if bus == DEFAULT_BUS else f"{bus}/{name}"
 
 
@@ -93,8 +92,7 @@ SPECS = (
         mutable=f"{RULE} tags",
         local="forceDestroy",
         outputs="arn",
-        computed="state",
-        defaults={"eventBusName": DEFAULT_BUS, "forceDestroy": False},
+        defaults={"eventBusName": DEFAULT_BUS, "forceDestroy": False, "state": "ENABLED"},
         documents="eventPattern",
         name="name",
         limit=64,

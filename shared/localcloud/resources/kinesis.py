@@ -1,4 +1,4 @@
-"""Kinesis: streams, their consumers and policies."""
+"""Kinesis: streams and their policies."""
 
 from __future__ import annotations
 
@@ -9,33 +9,24 @@ from shared.localcloud.spec import Setter, Spec, Tagging
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
-    from shared.localcloud.wire import Props
 
-
-def _provisioned(news: Props) -> bool:
-    return bool((news.get("streamModeDetails") or {}).get("streamMode", "PROVISIONED") == "PROVISIONED")
+PROVISIONED = {"streamMode": "PROVISIONED"}
 
 
 def _shards(news: Known) -> str | None:
+    if (news.get("streamModeDetails") or PROVISIONED) != PROVISIONED:
+        return "streamModeDetails: the local cloud's emulator only has PROVISIONED streams"
     count = news.get("shardCount")
-    if _provisioned(news):
-        return None if count is None or count >= 1 else f"shardCount is {count}; AWS takes at least 1"
-    return "shardCount must not be given for a stream ON_DEMAND" if count else None
+    return None if count is None or count >= 1 else f"shardCount is {count}; AWS takes at least 1"
 
 
 def _create(op: Operation) -> str:
-    op.call(
-        "create_stream",
-        StreamName=op.want("name"),
-        ShardCount=op.want("shardCount") if _provisioned(op.given) else None,
-        StreamModeDetails={"StreamMode": "PROVISIONED" if _provisioned(op.given) else "ON_DEMAND"},
-    )
+    op.call("create_stream", StreamName=op.want("name"), ShardCount=op.want("shardCount"))
     return op.arn("kinesis", f"stream/{op.want('name')}")
 
 
 def _read(op: Operation) -> dict[str, Any]:
-    name = op.id.rsplit("/", 1)[-1]
-    return dict(op.call("describe_stream_summary", StreamName=name)["StreamDescriptionSummary"])
+    return dict(op.call("describe_stream_summary", StreamName=_name(op))["StreamDescriptionSummary"])
 
 
 def _retain(op: Operation) -> None:
@@ -67,8 +58,8 @@ SPECS = (
     Spec(
         kind="aws:kinesis/stream:Stream",
         client="kinesis",
-        fixed="name",
-        mutable="shardCount retentionPeriod encryptionType kmsKeyId streamModeDetails shardLevelMetrics tags",
+        fixed="name streamModeDetails",
+        mutable="shardCount! retentionPeriod encryptionType kmsKeyId shardLevelMetrics tags",
         local="enforceConsumerDeletion",
         outputs="arn",
         computed="streamModeDetails",
@@ -120,24 +111,6 @@ SPECS = (
             pair=None,
             of=_name,
         ),
-    ),
-    Spec(
-        kind="aws:kinesis/streamConsumer:StreamConsumer",
-        client="kinesis",
-        fixed="name streamArn!",
-        mutable="tags",
-        outputs="arn creationTimestamp",
-        names={
-            "name": "ConsumerName",
-            "arn": "ConsumerARN",
-            "streamArn": "StreamARN",
-            "creationTimestamp": "ConsumerCreationTimestamp",
-        },
-        lost={"tags tagsAll": "the emulator cannot tag a consumer"},
-        name="name",
-        create=lambda op: op.make("register_stream_consumer", "Consumer.ConsumerARN"),
-        read=lambda op: op.call("describe_stream_consumer", ConsumerARN=op.id)["ConsumerDescription"],
-        delete=lambda op: op.call("deregister_stream_consumer", ConsumerARN=op.id),
     ),
     Spec(
         kind="aws:kinesis/resourcePolicy:ResourcePolicy",

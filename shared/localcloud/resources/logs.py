@@ -165,7 +165,6 @@ SPECS = (
         fixed="",
         mutable="name queryString! logGroupNames",
         outputs="arn queryDefinitionId",
-        unordered="logGroupNames",
         name="name",
         missing="the emulator has no saved queries",
         create=_keep_query,

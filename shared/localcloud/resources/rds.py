@@ -251,19 +251,17 @@ SPECS = (
     Spec(
         kind="aws:rds/instance:Instance",
         client="rds",
-        fixed="identifier identifierPrefix availabilityZone characterSetName dbName engine kmsKeyId storageEncrypted "
-        "username backupTarget",
+        fixed="identifier identifierPrefix availabilityZone dbName engine kmsKeyId storageEncrypted username",
         mutable=f"{CHANGEABLE.replace('instanceClass', 'instanceClass!')} password manageMasterUserPassword "
-        "masterUserSecretKmsKeyId enabledCloudwatchLogsExports engineLifecycleSupport licenseModel optionGroupName "
-        "tags",
+        "masterUserSecretKmsKeyId enabledCloudwatchLogsExports engineLifecycleSupport tags",
         local="allowMajorVersionUpgrade applyImmediately blueGreenUpdate deleteAutomatedBackups "
-        "finalSnapshotIdentifier skipFinalSnapshot passwordWoVersion upgradeStorageConfig",
+        "finalSnapshotIdentifier skipFinalSnapshot passwordWoVersion",
         write_only="passwordWo",
         outputs="address arn endpoint engineVersionActual hostedZoneId latestRestorableTime masterUserSecrets "
         "resourceId status replicas",
-        computed="allocatedStorage availabilityZone backupRetentionPeriod backupTarget backupWindow caCertIdentifier "
-        "dbName dbSubnetGroupName engine engineVersion engineLifecycleSupport iops kmsKeyId licenseModel "
-        "maintenanceWindow monitoringRoleArn multiAz networkType optionGroupName parameterGroupName "
+        computed="allocatedStorage availabilityZone backupRetentionPeriod backupWindow caCertIdentifier dbName "
+        "dbSubnetGroupName engine engineVersion engineLifecycleSupport iops kmsKeyId maintenanceWindow "
+        "masterUserSecretKmsKeyId monitoringRoleArn multiAz networkType parameterGroupName "
         "performanceInsightsKmsKeyId performanceInsightsRetentionPeriod port storageThroughput storageType username "
         "vpcSecurityGroupIds databaseInsightsMode",
         defaults={
@@ -313,7 +311,6 @@ SPECS = (
             "vpcSecurityGroupIds": "Groups",
             "dbSubnetGroupName": "DBSubnetGroup.DBSubnetGroupName",
             "parameterGroupName": "DBParameterGroups.0.DBParameterGroupName",
-            "optionGroupName": "OptionGroupMemberships.0.OptionGroupName",
             "iamDatabaseAuthenticationEnabled": "IAMDatabaseAuthenticationEnabled",
         },
         follows={"engineVersionActual": "engineVersion"},
@@ -341,7 +338,7 @@ SPECS = (
         lost={
             "enabledCloudwatchLogsExports storageThroughput performanceInsightsEnabled performanceInsightsKmsKeyId "
             "performanceInsightsRetentionPeriod databaseInsightsMode engineLifecycleSupport autoMinorVersionUpgrade "
-            "port licenseModel": "the emulator drops them, or ignores their change",
+            "port": "the emulator drops them, or ignores their change",
             "backupWindow networkType": "the emulator takes them only in a change",
             "manageMasterUserPassword masterUserSecretKmsKeyId masterUserSecrets": "the emulator ignores managed "
             "passwords; the provider makes the secret, which is never rotated",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.localcloud.checks import Known, between, exclusive, length, policies
+from shared.localcloud.checks import between, exclusive, length, policies
 from shared.localcloud.spec import Setter, Spec, Tagging
 
 if TYPE_CHECKING:
@@ -58,7 +58,6 @@ def _put_value(op: Operation) -> str:
         SecretId=op.want("secretId"),
         SecretString=text,
         SecretBinary=op.want("secretBinary"),
-        VersionStages=op.want("versionStages"),
         ClientRequestToken=secrets.token_hex(16),
     )
     return f"{made['ARN']}|{made['VersionId']}"
@@ -76,10 +75,6 @@ def _read_value(op: Operation) -> dict[str, Any] | None:
     if op.state.get("secretStringWoVersion") is not None:
         found.pop("SecretString", None)  # what was write-only stays out of the state
     return found | {"SecretArn": found["ARN"], "SecretId": op.state.get("secretId") or found["ARN"]}
-
-
-def _one_value(news: Known) -> str | None:
-    return exclusive("secretString", "secretBinary", "secretStringWo")(news)
 
 
 def _rotation(op: Operation) -> dict[str, Any] | None:
@@ -131,15 +126,17 @@ SPECS = (
     Spec(
         kind="aws:secretsmanager/secretVersion:SecretVersion",
         client="secretsmanager",
-        fixed="secretId! secretString secretBinary secretStringWoVersion versionStages",
+        fixed="secretId! secretString secretBinary secretStringWoVersion",
         write_only="secretStringWo",
         outputs="arn secretArn versionId hasSecretStringWo",
-        computed="versionStages",
-        unordered="versionStages",
         secret="secretString secretBinary",  # noqa: S106 - the names of the properties
         names={"arn": "ARN"},
         lost={"secretStringWoVersion hasSecretStringWo": "Pulumi's own, which AWS does not keep"},
-        checks=(_one_value, length("secretString", 1, LARGEST), length("secretStringWo", 1, LARGEST)),
+        checks=(
+            exclusive("secretString", "secretBinary", "secretStringWo"),
+            length("secretString", 1, LARGEST),
+            length("secretStringWo", 1, LARGEST),
+        ),
         create=_put_value,
         read=_read_value,
         delete=lambda _op: None,  # the value stays with its secret, as with Pulumi's provider when it is current

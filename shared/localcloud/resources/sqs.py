@@ -44,8 +44,8 @@ SPECS = (
         fixed="name namePrefix fifoQueue",
         mutable=f"{ATTRIBUTES} tags",
         outputs="arn url",
-        computed="maxMessageSize sqsManagedSseEnabled kmsDataKeyReusePeriodSeconds redriveAllowPolicy "
-        "deduplicationScope fifoThroughputLimit",
+        computed="maxMessageSize sqsManagedSseEnabled kmsDataKeyReusePeriodSeconds redrivePolicy "
+        "redriveAllowPolicy deduplicationScope fifoThroughputLimit",
         ceded="policy",
         defaults={
             "delaySeconds": 0,

@@ -131,7 +131,6 @@ vpc = aws.ec2.Vpc(
     cidr_block="10.0.0.0/16",
     enable_dns_hostnames=True,
     enable_dns_support=True,
-    enable_network_address_usage_metrics=True,
     tags=tags,
     opts=opts,
 )
@@ -237,7 +236,6 @@ stream = aws.kinesis.Stream(
     opts=opts,
 )
 aws.iam.RolePolicy("grant", role=role.name, policy=policy(["kinesis:GetRecords"], stream.arn), opts=opts)
-aws.kinesis.StreamConsumer("consumer", name="every-type", stream_arn=stream.arn, tags=tags, opts=opts)
 aws.kinesis.ResourcePolicy(
     "stream-policy",
     resource_arn=stream.arn,
@@ -401,19 +399,6 @@ aws.elasticache.ReplicationGroup(
     ],
     tags=tags,
     opts=opts,
-)
-user = aws.elasticache.User(
-    "user",
-    user_id="every-type",
-    user_name="every-type",
-    engine="valkey",
-    access_string="on ~tx:* -@all +@read",
-    authentication_mode={"type": "iam"},
-    tags=tags,
-    opts=opts,
-)
-aws.elasticache.UserGroup(
-    "users", user_group_id="every-type", engine="valkey", user_ids=[user.user_id], tags=tags, opts=opts
 )
 
 # Watching it.
