@@ -24,5 +24,5 @@ class MonitoringContract(Contract):
     ]
     dashboard_name: Annotated[Output[str], Means("The CloudWatch dashboard.", "transaction-monitoring-dev")]
     alarm_names: Annotated[
-        Output[list[str]], Means("Every alarm.", ["transaction-monitoring-dev-stream-iterator-age"])
+        Output[list[str]], Means("Every alarm.", ["transaction-monitoring-dev/stream-iterator-age"])
     ]

@@ -113,13 +113,15 @@ def test_a_role_s_keys_serve_what_it_is_for(run_layer, granted, env: str, row: R
     assert evaluate(request(action, known[key], told), policies).decision == expected
 
 
-ALARM = f"arn:aws:cloudwatch:{HERE}:alarm:{OURS}-{{env}}-x"
+ALARM = f"arn:aws:cloudwatch:{HERE}:alarm:{OURS}-{{env}}/x"
+ALARM_OF_ANOTHER = f"arn:aws:cloudwatch:{HERE}:alarm:{OURS}-{{env}}-2/x"
 OWN, OTHER = {"aws:SourceAccount": "123456789012"}, {"aws:SourceAccount": "210987654321"}
 LOG_GROUP = f"arn:aws:logs:{HERE}:log-group:"
 
 SERVICES = [
     ("cloudwatch", OWN | {"aws:SourceArn": ALARM}, True),
     ("cloudwatch", OTHER | {"aws:SourceArn": ALARM}, False),
+    ("cloudwatch", OWN | {"aws:SourceArn": ALARM_OF_ANOTHER}, False),
     ("cloudwatch", OWN | {"aws:SourceArn": f"arn:aws:cloudwatch:{HERE}:alarm:other"}, False),
     ("cloudwatch", {}, False),
     ("events.rds", OWN, True),

@@ -41,7 +41,7 @@ every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
 
 def alarms(run: Any) -> dict[str, dict[str, Any]]:
     """The alarms' inputs by the end of their names."""
-    prefix = f"transaction-monitoring-{run.env}-"
+    prefix = f"transaction-monitoring-{run.env}/"
     return {each.inputs["name"].removeprefix(prefix): dict(each.inputs) for each in run.all(ALARM)}
 
 
@@ -265,7 +265,7 @@ def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_laye
     watched += [each["metric"]["dimensions"] for each in operands]
     assert watched == [{"FunctionName": "consumer"}] * 5
     for name in ("function-iterator-age", "function-dead-letters-refused"):
-        assert f'ALARM("transaction-monitoring-prod-{name}")' in run.one(COMPOSITE)["alarmRule"]
+        assert f'ALARM("transaction-monitoring-prod/{name}")' in run.one(COMPOSITE)["alarmRule"]
 
 
 def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer: RunLayer) -> None:
@@ -282,7 +282,7 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
     parts = set(re.findall(r'ALARM\("([^"]+)"\)', run.one(COMPOSITE)["alarmRule"]))
     names = {each.inputs["name"] for each in run.all(ALARM)}
     assert parts <= names
-    ends = {part.removeprefix(f"transaction-monitoring-{env}-") for part in parts}
+    ends = {part.removeprefix(f"transaction-monitoring-{env}/") for part in parts}
     assert ends >= {
         "stream-iterator-age",
         "stream-unread",
@@ -369,7 +369,7 @@ def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(r
     assert all(is_rpc_secret(each["endpoint"]) for each in (mail, pager))
     assert unwrap_rpc_secret(mail["endpoint"]) == "team@example.com"
     assert "filterPolicy" not in mail
-    assert json.loads(pager["filterPolicy"]) == {"AlarmName": ["transaction-monitoring-dev-pipeline-unhealthy"]}
+    assert json.loads(pager["filterPolicy"]) == {"AlarmName": ["transaction-monitoring-dev/pipeline-unhealthy"]}
     assert pager["filterPolicyScope"] == "MessageBody"
 
 

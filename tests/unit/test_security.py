@@ -145,7 +145,7 @@ def test_alarms_and_events_may_encrypt_for_the_topic(run_layer: RunLayer, statem
     assert publish["AlarmsToTopic"]["Condition"] == {
         "StringEquals": {"aws:SourceAccount": ACCOUNT},
         "ArnLike": {
-            "aws:SourceArn": f"arn:aws:cloudwatch:ap-northeast-1:{ACCOUNT}:alarm:transaction-monitoring-prod-*"
+            "aws:SourceArn": f"arn:aws:cloudwatch:ap-northeast-1:{ACCOUNT}:alarm:transaction-monitoring-prod/*"
         },
     }
     assert publish["RdsEventsToTopic"]["Condition"] == {"StringEquals": {"aws:SourceAccount": ACCOUNT}}

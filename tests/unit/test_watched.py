@@ -83,7 +83,7 @@ def threshold(alarm: dict[str, Any] | None) -> str:
 def test_every_alarm_is_as_the_table_says(runs: dict[str, Any]) -> None:
     by_env = {env: inputs(run, "metricAlarm") for env, run in runs.items()}
     paging = {
-        env: set(re.findall(rf'ALARM\("transaction-monitoring-{env}-([^"]+)"\)', rule))
+        env: set(re.findall(rf'ALARM\("transaction-monitoring-{env}/([^"]+)"\)', rule))
         for env, run in runs.items()
         for rule in [run.one("aws:cloudwatch/compositeAlarm:CompositeAlarm")["alarmRule"]]
     }
