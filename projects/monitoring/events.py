@@ -107,8 +107,10 @@ def watch_calls(layer: Layer, wanted: Sequence[Rule]) -> dict[str, aws.cloudwatc
 
 
 def _made(layer: Layer, wanted: Rule) -> aws.cloudwatch.EventRule:
+    name = layer.names.logical(f"rule-{wanted.name}")
     return aws.cloudwatch.EventRule(
-        layer.names.logical(f"rule-{wanted.name}"),
+        name,
+        name=name,  # EventBridge takes 64 characters, which Pulumi's random end would pass after a long suffix
         description=wanted.means,
         event_pattern=Output.json_dumps(
             {

@@ -13,8 +13,9 @@ from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import DataContract, NetworkContract, SecurityContract, StreamingContract
+from shared.contracts import CONTRACTS, DataContract, NetworkContract, SecurityContract, StreamingContract
 from shared.environments import stack_file
+from shared.names import LONGEST_SUFFIX
 
 RunLayer = Callable[..., Any]
 Statements = Callable[[str], dict[str, dict[str, Any]]]
@@ -481,6 +482,14 @@ def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer: RunLayer, e
     data = {"data": DATA | {"environment_suffix": env, "rds_secret_arn": managed}}
     for each in run_layer("monitoring", env, upstream=data).all(RULE):
         assert len(each.inputs["eventPattern"]) <= 2048
+
+
+def test_a_rule_s_name_fits_after_the_longest_suffix(run_layer: RunLayer) -> None:
+    suffix = "a" * LONGEST_SUFFIX
+    upstream = {name: contract.example() | {"environment_suffix": suffix} for name, contract in CONTRACTS.items()}
+    rules = run_layer("monitoring", "prod", config={"environmentSuffix": suffix}, upstream=upstream).all(RULE)
+    assert rules
+    assert all(len(each.inputs["name"]) <= 64 for each in rules)
 
 
 @every_environment
