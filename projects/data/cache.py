@@ -14,6 +14,10 @@ NODES = len(DataContract.example()["redis_member_ids"])
 
 PORT = 6379
 
+FAMILY, VERSION = "redis7", "7.1"
+"""The last of Redis OSS on ElastiCache. No setting: an older one is upgraded to it by itself, and the way back from
+there, to what the stack file says, would be a new and empty cluster."""
+
 LOGS = ("slow-log", "engine-log")
 
 
@@ -42,7 +46,7 @@ class Redis(pulumi.ComponentResource):
         parameters = aws.elasticache.ParameterGroup(
             logical("redis-params"),
             description="When memory is full, what expires soonest goes first",
-            family=f"redis{config.redis_version.partition('.')[0]}",
+            family=FAMILY,
             # Keys without an expiry are never evicted: applications set EXPIRE 86400.
             parameters=[{"name": "maxmemory-policy", "value": "volatile-ttl"}],
             tags=layer.name_tag("redis-params"),
@@ -65,7 +69,7 @@ class Redis(pulumi.ComponentResource):
             replication_group_id=identifier,
             description=f"The last {config.history_hours} hours of transactions",
             engine="redis",
-            engine_version=config.redis_version,
+            engine_version=VERSION,
             node_type=config.redis_node_type,
             num_cache_clusters=NODES,
             automatic_failover_enabled=True,

@@ -45,8 +45,8 @@ class DataConfig(LayerConfig):
     master_password_rotation_days: Annotated[int, Field(ge=1, le=1000)] = 30
     """How often RDS rotates the master password that it manages."""
 
-    postgres_version: Annotated[str, Field(pattern=r"^1[5-8](\.\d+)?$")] = "17"
-    """A major version: minor ones come by themselves, and old ones disappear from RDS."""
+    postgres_version: Annotated[str, Field(pattern=r"^1[5-8]$")] = "17"
+    """A major version: minor ones come by themselves, and AWS takes none back."""
 
     postgres_instance_class: Annotated[str, OneOf(DATABASE_CLASSES)] = "db.m7g.large"
     """The instance class of the database and its standby."""
@@ -74,9 +74,6 @@ class DataConfig(LayerConfig):
 
     postgres_insights: Literal["standard", "advanced"] = "advanced"
     """Database Insights: standard keeps 7 days, advanced 465."""
-
-    redis_version: Annotated[str, Field(pattern=r"^7\.\d+$")] = "7.1"
-    """Redis OSS ends at 7.1 on ElastiCache."""
 
     redis_node_type: Annotated[str, OneOf(NODE_TYPES)] = "cache.m7g.large"
     """The type of the primary and of its replica."""

@@ -56,7 +56,7 @@ class Postgres(pulumi.ComponentResource):
         parameters = aws.rds.ParameterGroup(
             logical("db-parameters"),
             description="TLS only; connections, locks and slow statements logged",
-            family=f"postgres{config.postgres_version.partition('.')[0]}",
+            family=f"postgres{config.postgres_version}",
             parameters=[
                 *(aws.rds.ParameterGroupParameterArgs(name=name, value=value) for name, value in PARAMETERS.items()),
                 # Static: takes effect at the next restart.

@@ -229,7 +229,6 @@ BEYOND = {
     ("data", "postgresInsights"): "basic",
     ("data", "postgresVersion"): "9.6",
     ("data", "postgresMonitoringSeconds"): "3",
-    ("data", "redisVersion"): "6.2",
     ("data", "redisSnapshotDays"): "36",
     ("data", "redisSnapshotWindow"): "15:30-15:31",
     ("data", "finalSnapshot"): "-1",
@@ -276,7 +275,6 @@ def test_a_secret_setting_is_refused_without_showing_it(values: dict[str, Any]) 
         (StreamingConfig, "shardMetrics", "[]", []),
         (StreamingConfig, "expires", "2026-12-31 00:00:00 +0000 UTC", "2026-12-31"),
         (DataConfig, "postgresVersion", "17", 17),
-        (DataConfig, "redisVersion", "7.1", 7.1),
     ],
 )
 def test_the_engines_text_and_yamls_values_mean_the_same(
