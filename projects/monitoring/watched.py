@@ -198,7 +198,8 @@ def database_alarms(config: MonitoringConfig, data: DataContract) -> list[Alarm]
             metric("CPUCreditBalance", "Minimum"),
             # Of the 288 that the smallest class can save (EC2 User Guide, "CPU credits"); other classes send none.
             low(30, missing="notBreaching"),
-            "The burstable class is nearly out of CPU credits: slow soon, or billed for more. Take a larger class.",
+            "The burstable class is nearly out of CPU credits: slow soon, or billed for more. A new instance begins"
+            " with none: wait three hours. Otherwise take a larger class.",
         ),
         Alarm(
             "database-memory",
