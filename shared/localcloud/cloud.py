@@ -73,7 +73,13 @@ def start(home: Path, *, port: int | None = None) -> Started:
                 )
             return Started(cloud, already_running=True)
         _stop(files)
-        cloud = _launch(files, _port(files, port))
+        chosen = _port(files, port)
+        try:
+            cloud = _launch(files, chosen)
+        except LocalCloudError:
+            if _free(chosen):
+                raise
+            cloud = _launch(files, _port(files, port))  # another program was quicker
     return Started(cloud, already_running=False, set_aside=files.home / cloud.set_aside if cloud.set_aside else None)
 
 

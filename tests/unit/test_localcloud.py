@@ -440,6 +440,25 @@ def test_a_taken_port_is_said_with_its_number_and_its_remedy(tmp_path: Path) -> 
             start(tmp_path, port=port)
 
 
+def test_a_port_that_another_program_takes_at_the_last_moment_is_given_up(tmp_path: Path, monkeypatch: Any) -> None:
+    tried: list[int] = []
+    with socket.socket() as other:
+
+        def launch(_files: Any, port: int) -> files.Cloud:
+            tried.append(port)
+            if len(tried) == 1:
+                other.bind(("127.0.0.1", port))
+                other.listen()
+                raise LocalCloudError("the port is taken")
+            return files.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
+
+        monkeypatch.setattr(cloud, "_launch", launch)
+        assert start(tmp_path).cloud.port == tried[1] != tried[0]
+    tried.clear()
+    with socket.socket() as other, pytest.raises(LocalCloudError, match="is taken by another program"):
+        start(tmp_path, port=cloud._any_free())  # noqa: SLF001
+
+
 def test_a_start_that_waits_too_long_for_another_one_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(cloud, "LOCK_SECONDS", 0.01)
     with (
