@@ -71,7 +71,7 @@ class Operation:
         keys = spec.on_create & (self.given.keys() | MANAGED.keys() & spec.defaults.keys())
         arguments = self.encoded(keys)
         if spec.name in words(spec.fixed):
-            arguments[spec.names.get(spec.name, pascal(spec.name))] = self.physical_name()
+            arguments[spec.aws(spec.name)] = self.physical_name()
         answer = self.call(call, **(arguments | more))
         return str(dig(answer, found) if found else self.want(spec.name))
 
@@ -95,7 +95,7 @@ class Operation:
         return self.given.get(key, self.spec.defaults.get(key))
 
     def encoded(self, keys: frozenset[str]) -> dict[str, Any]:
-        return {self.spec.names.get(key, pascal(key)): self._encode(key) for key in sorted(keys)}
+        return {self.spec.aws(key): self._encode(key) for key in sorted(keys)}
 
     def physical_name(self) -> str:
         """The name given, or one made from the prefix given (26 digits, as Terraform's)."""
@@ -147,7 +147,7 @@ class Operation:
             return None
         found = {key: self.state[key] for key in spec.kept | spec.prefixes if key in self.state}
         for key in spec.read_back - {key for key in words(spec.ceded) if key not in self.given}:
-            value = self._decode(key, dig(item, spec.seen.get(key) or spec.names.get(key) or pascal(key)))
+            value = self._decode(key, dig(item, spec.seen.get(key) or spec.aws(key)))
             if value is not None:
                 old = self.state.get(key)
                 found[key] = old if old is not None and difference.same(spec, key, old, value) else value

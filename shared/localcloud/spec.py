@@ -27,6 +27,10 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word.removesuffix("!") for word in text.split())
 
 
+def pascal(name: str) -> str:
+    return name[:1].upper() + name[1:]
+
+
 @dataclass(frozen=True)
 class Setter:
     """A call of its own for some inputs: after a change, and after the create unless `create` is off."""
@@ -75,6 +79,7 @@ class Spec:
     secret: str = ""
     maps: str = "tags"  # keys are data, not names
     names: Mapping[str, str] = field(default_factory=dict)
+    case: Callable[[str], str] = pascal  # how AWS writes the other names
     seen: Mapping[str, str] = field(default_factory=dict)  # the path in the answer, where it differs
     codecs: Mapping[str, Codec] = field(default_factory=dict)
     canonical: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # what a comparison sees
@@ -136,6 +141,10 @@ class Spec:
         later = words(" ".join(setter.keys for setter in self.setters if setter.create))
         return words(f"{self.fixed} {self.mutable}") - later - {"tags", "region"} - self.prefixes
 
+    def aws(self, key: str) -> str:
+        """AWS's name for it."""
+        return self.names.get(key) or self.case(key)
+
     def open(self, key: str) -> bool:
         """Whether AWS may choose the value when the program does not."""
         return key in words(f"{self.computed} {self.ceded} {self.name} region")
@@ -144,7 +153,3 @@ class Spec:
 # Services whose attributes are texts: numbers and switches on their way there and back.
 NUMBER: Final[Codec] = (str, int)
 FLAG: Final[Codec] = (lambda value: str(bool(value)).lower(), lambda text: text == "true")
-
-
-def pascal(name: str) -> str:
-    return name[:1].upper() + name[1:]

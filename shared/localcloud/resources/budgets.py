@@ -57,7 +57,7 @@ def _notification(given: Props) -> tuple[dict[str, Any], list[dict[str, str]]]:
     subscribers = [
         {"SubscriptionType": kind, "Address": address} for kind, key in kinds for address in given.get(key) or ()
     ]
-    return {key[:1].upper() + key[1:]: given[key] for key in keys}, subscribers
+    return to_aws({key: given[key] for key in keys}), subscribers
 
 
 def _create(op: Operation) -> str:

@@ -68,21 +68,12 @@ def _read_alarm(op: Operation, found: str, kind: str) -> dict[str, Any] | None:
     return alarm
 
 
-def _create_composite(op: Operation) -> str:
-    suppressor = op.want("actionsSuppressor") or {}
-    renamed = {"alarm": "ActionsSuppressor", "waitPeriod": "ActionsSuppressorWaitPeriod",
-               "extensionPeriod": "ActionsSuppressorExtensionPeriod"}  # fmt: skip
-    given = op.encoded((op.spec.on_create & op.given.keys()) - {"actionsSuppressor"})
-    op.call("put_composite_alarm", **given, **{renamed[key]: value for key, value in suppressor.items()})
-    return str(op.want("alarmName"))
-
-
 METRIC = (
     "alarmDescription actionsEnabled okActions alarmActions insufficientDataActions metricName namespace statistic "
     "extendedStatistic dimensions period unit evaluationPeriods! datapointsToAlarm threshold comparisonOperator! "
-    "treatMissingData evaluateLowSampleCountPercentiles metricQueries thresholdMetricId"
+    "treatMissingData metricQueries"
 )
-COMPOSITE = "alarmRule! alarmDescription okActions alarmActions insufficientDataActions actionsSuppressor"
+COMPOSITE = "alarmRule! alarmDescription okActions alarmActions insufficientDataActions"
 ACTIONS = {"okActions": "OKActions", "arn": "AlarmArn"}
 SETS = "okActions alarmActions insufficientDataActions"
 
@@ -93,7 +84,6 @@ SPECS = (
         fixed="name",
         mutable=f"{METRIC} tags",
         outputs="arn",
-        computed="evaluateLowSampleCountPercentiles",
         defaults={"actionsEnabled": True, "treatMissingData": "missing"},
         unordered=f"{SETS} metricQueries",
         maps="tags dimensions",
@@ -122,10 +112,7 @@ SPECS = (
                 "GreaterThanUpperThreshold",
             ),
         ),
-        lost={
-            "metricQueries thresholdMetricId": "the emulator drops metric math",
-            "evaluateLowSampleCountPercentiles": "the emulator drops it",
-        },
+        lost={"metricQueries": "the emulator drops metric math"},
         create=lambda op: op.make("put_metric_alarm"),
         read=lambda op: _read_alarm(op, "MetricAlarms", "MetricAlarm"),
         delete=lambda op: op.call("delete_alarms", AlarmNames=[op.id]),
@@ -141,12 +128,11 @@ SPECS = (
         defaults={"actionsEnabled": True},
         unordered=SETS,
         names=ACTIONS,
-        lost={"actionsSuppressor": "the emulator drops it"},
         name="alarmName",
-        create=_create_composite,
+        create=lambda op: op.make("put_composite_alarm"),
         read=lambda op: _read_alarm(op, "CompositeAlarms", "CompositeAlarm"),
         delete=lambda op: op.call("delete_alarms", AlarmNames=[op.id]),
-        setters=(Setter(COMPOSITE, _create_composite, create=False),),
+        setters=(Setter(COMPOSITE, lambda op: op.make("put_composite_alarm"), create=False),),
         tagging=TAGGING,
     ),
     Spec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.localcloud.checks import exclusive, one_of, policies
-from shared.localcloud.spec import MANAGED, Setter, Spec, Tagging
+from shared.localcloud.spec import MANAGED, Setter, Spec, Tagging, pascal
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
@@ -19,7 +19,7 @@ TO_CLOUDWATCH = "cloud-watch-logs"
 
 
 def _vpc_attribute(name: str) -> Setter:
-    aws = name[:1].upper() + name[1:]
+    aws = pascal(name)
     return Setter(
         name, lambda op: op.call("modify_vpc_attribute", VpcId=op.id, **{aws: {"Value": bool(op.want(name))}})
     )
@@ -30,7 +30,7 @@ def _read_vpc(op: Operation) -> dict[str, Any] | None:
     if vpc is None:
         return None
     for name in ("enableDnsSupport", "enableDnsHostnames"):
-        key = name[:1].upper() + name[1:]
+        key = pascal(name)
         vpc[key] = op.call("describe_vpc_attribute", VpcId=op.id, Attribute=name)[key]["Value"]
     main = op.first(
         "describe_route_tables", "RouteTables",
@@ -290,8 +290,6 @@ def _rule(direction: str) -> Spec:
 
 # VPC endpoints and flow logs.
 
-ENDPOINT_LOSES = "the emulator keeps an endpoint's service, subnets and route tables only"
-
 
 def _membership(key: str, aws: str) -> Setter:
     def run(op: Operation) -> None:
@@ -405,19 +403,17 @@ SPECS = (
     Spec(
         kind="aws:ec2/vpcEndpoint:VpcEndpoint",
         client="ec2",
-        fixed="vpcId! serviceName vpcEndpointType serviceRegion",
-        mutable="policy privateDnsEnabled routeTableIds subnetIds securityGroupIds ipAddressType dnsOptions tags",
-        local="autoAccept",
+        fixed="vpcId! serviceName vpcEndpointType",
+        mutable="policy privateDnsEnabled routeTableIds subnetIds securityGroupIds tags",
         outputs="arn state ownerId dnsEntries networkInterfaceIds cidrBlocks requesterManaged prefixListId",
-        computed="policy securityGroupIds ipAddressType dnsOptions serviceRegion privateDnsEnabled routeTableIds "
-        "subnetIds",
+        computed="policy securityGroupIds privateDnsEnabled routeTableIds subnetIds",
         defaults={"vpcEndpointType": "Gateway"},
         documents="policy",
         unordered="routeTableIds subnetIds securityGroupIds",
         names={"policy": "PolicyDocument"},
         lost={
-            "policy privateDnsEnabled securityGroupIds ipAddressType dnsOptions dnsEntries networkInterfaceIds "
-            "cidrBlocks requesterManaged prefixListId serviceRegion": ENDPOINT_LOSES,
+            "policy privateDnsEnabled securityGroupIds dnsEntries networkInterfaceIds cidrBlocks requesterManaged "
+            "prefixListId": "the emulator keeps an endpoint's service, subnets and route tables only"
         },
         checks=(
             policies("policy"),
@@ -474,9 +470,8 @@ SPECS = (
         client="ec2",
         fixed="vpcId",
         mutable="ingress egress tags",
-        local="revokeRulesOnDelete",
         outputs="arn ownerId name description",
-        defaults={"ingress": [], "egress": [], "revokeRulesOnDelete": False},
+        defaults={"ingress": [], "egress": []},
         computed="vpcId",
         unordered="ingress egress",
         names={"name": "GroupName"},

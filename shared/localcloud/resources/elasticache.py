@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from shared.localcloud.checks import Known, between, exclusive, length, needs, one_of
+from shared.localcloud.operation import from_aws
 from shared.localcloud.resources.rds import TAGGING, named
 from shared.localcloud.spec import MANAGED, Setter, Spec
 
@@ -225,10 +226,7 @@ SPECS = (
         },
         seen={"description": "Description"},
         codecs={
-            "logDeliveryConfigurations": (
-                _aws_log_delivery,
-                lambda found: [{key[:1].lower() + key[1:]: value for key, value in each.items()} for each in found],
-            )
+            "logDeliveryConfigurations": (_aws_log_delivery, from_aws),
         },
         follows={"memberClusters": "numCacheClusters", "engineVersionActual": "engineVersion"},
         name="replicationGroupId",

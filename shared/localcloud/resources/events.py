@@ -5,22 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shared.localcloud.checks import exclusive, json_text, one_of
-from shared.localcloud.operation import to_aws
 from shared.localcloud.spec import Setter, Spec, Tagging, words
 
 if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
+    from shared.localcloud.wire import Props
 
 DEFAULT_BUS = "default"
 RULE = "description eventPattern scheduleExpression roleArn state"
-TARGET = "roleArn input inputPath inputTransformer deadLetterConfig retryPolicy sqsTarget kinesisTarget httpTarget"
-# Pulumi's nested objects under the names that AWS has for them.
-NESTED = {
-    "inputTransformer": {"inputPaths": "InputPathsMap", "inputTemplate": "InputTemplate"},
-    "kinesisTarget": {"partitionKeyPath": "PartitionKeyPath"},
-    "sqsTarget": {"messageGroupId": "MessageGroupId"},
-}
-PARAMETERS = {"kinesisTarget": "KinesisParameters", "sqsTarget": "SqsParameters", "httpTarget": "HttpParameters"}
+TARGET = "roleArn input inputPath inputTransformer deadLetterConfig retryPolicy"
+
+
+def _transformer(given: Props) -> dict[str, Any]:
+    paths = {"InputPathsMap": given["inputPaths"]} if given.get("inputPaths") else {}
+    return paths | {"InputTemplate": given["inputTemplate"]}
+
+
+def _given_transformer(found: dict[str, Any]) -> Props:
+    return {"inputPaths": found.get("InputPathsMap"), "inputTemplate": found["InputTemplate"]}
 
 
 def _rule(op: Operation) -> dict[str, str]:
@@ -48,14 +50,7 @@ def _delete_rule(op: Operation) -> None:
 
 
 def _put_target(op: Operation) -> str:
-    target: dict[str, Any] = {"Id": op.want("targetId"), "Arn": op.want("arn")}
-    for key in words(TARGET) & op.given.keys():
-        value = op.want(key)
-        if isinstance(value, dict) and key in NESTED:
-            value = {NESTED[key][name]: item for name, item in value.items() if item is not None}
-        else:
-            value = to_aws(value)
-        target[PARAMETERS.get(key, key[:1].upper() + key[1:])] = value
+    target = op.encoded(words(f"arn targetId {TARGET}") & op.given.keys())
     answer = op.call("put_targets", Rule=op.want("rule"), EventBusName=op.want("eventBusName"), Targets=[target])
     if answer.get("FailedEntryCount"):
         failed = answer["FailedEntries"][0]
@@ -71,11 +66,6 @@ def _read_target(op: Operation) -> dict[str, Any] | None:
         op.id = f"{rule}-{wanted}"
     for found in op.call("list_targets_by_rule", Rule=rule, EventBusName=bus)["Targets"]:
         if found["Id"] == wanted:
-            for key, names in NESTED.items():
-                aws = PARAMETERS.get(key, key[:1].upper() + key[1:])
-                if aws in found:
-                    back = {theirs: ours for ours, theirs in names.items()}
-                    found[aws] = {back[name]: value for name, value in found[aws].items()}
             return {**found, "Rule": rule, "EventBusName": bus}
     return None
 
@@ -118,11 +108,10 @@ SPECS = (
         client="events",
         fixed="rule! targetId eventBusName",
         mutable=f"arn! {TARGET}",
-        local="forceDestroy",
-        defaults={"eventBusName": DEFAULT_BUS, "forceDestroy": False},
+        defaults={"eventBusName": DEFAULT_BUS},
         documents="input",
-        maps="inputTransformer sqsTarget kinesisTarget",
-        names={"targetId": "Id", **PARAMETERS},
+        names={"targetId": "Id"},
+        codecs={"inputTransformer": (_transformer, _given_transformer)},
         name="targetId",
         limit=64,
         unique=True,

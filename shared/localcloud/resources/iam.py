@@ -142,7 +142,6 @@ SPECS = (
         regional=False,
         fixed="name namePrefix path description",
         mutable="policy! tags",
-        local="delayAfterPolicyCreationInMs",
         outputs="arn policyId",
         defaults={"path": "/"},
         documents="policy",

@@ -52,7 +52,7 @@ SPECS = (
         client="kms",
         fixed="customerMasterKeySpec keyUsage multiRegion customKeyStoreId",
         mutable="description policy isEnabled enableKeyRotation rotationPeriodInDays tags",
-        local="deletionWindowInDays bypassPolicyLockoutSafetyCheck",
+        local="deletionWindowInDays",
         outputs="arn keyId",
         computed="policy description rotationPeriodInDays",
         documents="policy",
@@ -63,7 +63,6 @@ SPECS = (
             "isEnabled": True,
             "enableKeyRotation": False,
             "deletionWindowInDays": 30,
-            "bypassPolicyLockoutSafetyCheck": False,
         },
         names={
             "customerMasterKeySpec": "KeySpec",

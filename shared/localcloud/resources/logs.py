@@ -40,8 +40,7 @@ def _create_group(op: Operation) -> str:
 def _delete_group(op: Operation) -> None:
     if op.want("deletionProtectionEnabled"):
         raise op.refuse("OperationAbortedException", f"{op.id} has deletionProtectionEnabled")
-    if not op.want("skipDestroy"):
-        op.call("delete_log_group", logGroupName=op.id)
+    op.call("delete_log_group", logGroupName=op.id)
 
 
 def _put_filter(op: Operation) -> str:
@@ -88,16 +87,11 @@ SPECS = (
         client="logs",
         fixed="name namePrefix logGroupClass",
         mutable="retentionInDays kmsKeyId deletionProtectionEnabled tags",
-        local="skipDestroy",
         outputs="arn",
         computed="logGroupClass deletionProtectionEnabled",
-        defaults={"retentionInDays": 0, "skipDestroy": False},
-        names={
-            "name": "logGroupName",
-            "logGroupClass": "logGroupClass",
-            "retentionInDays": "retentionInDays",
-            "arn": "arn",
-        },
+        defaults={"retentionInDays": 0},
+        case=str,
+        names={"name": "logGroupName"},
         lost={
             "deletionProtectionEnabled": "the emulator has no protection of log groups; the provider refuses itself",
             "kmsKeyId": "the emulator cannot change a log group's key",
@@ -127,16 +121,10 @@ SPECS = (
         kind="aws:cloudwatch/logMetricFilter:LogMetricFilter",
         client="logs",
         fixed="name logGroupName!",
-        mutable="pattern! metricTransformation! applyOnTransformedLogs",
-        defaults={"applyOnTransformedLogs": False},
-        names={
-            "name": "filterName",
-            "pattern": "filterPattern",
-            "logGroupName": "logGroupName",
-            "metricTransformation": "metricTransformation",
-        },
+        mutable="pattern! metricTransformation!",
+        case=str,
+        names={"name": "filterName", "pattern": "filterPattern"},
         canonical={"metricTransformation": lambda given: {"unit": "None", **given}},
-        lost={"applyOnTransformedLogs": "the emulator does not know it"},
         name="name",
         limit=512,
         create=_put_filter,
@@ -162,7 +150,6 @@ SPECS = (
     Spec(
         kind="aws:cloudwatch/queryDefinition:QueryDefinition",
         client="logs",
-        fixed="",
         mutable="name queryString! logGroupNames",
         outputs="arn queryDefinitionId",
         name="name",

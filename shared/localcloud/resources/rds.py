@@ -232,9 +232,8 @@ SPECS = (
         client="rds",
         fixed="name namePrefix family! description",
         mutable="parameters tags",
-        local="skipDestroy",
         outputs="arn",
-        defaults=MANAGED | {"skipDestroy": False},
+        defaults=MANAGED,
         names={"name": "DBParameterGroupName", "family": "DBParameterGroupFamily", "arn": "DBParameterGroupArn"},
         seen={"parameters": "Parameters"},
         canonical={"parameters": named},
@@ -242,9 +241,7 @@ SPECS = (
         lower=True,
         create=lambda op: op.make("create_db_parameter_group", "DBParameterGroup.DBParameterGroupName"),
         read=_read_group,
-        delete=lambda op: (
-            None if op.want("skipDestroy") else op.call("delete_db_parameter_group", DBParameterGroupName=op.id)
-        ),
+        delete=lambda op: op.call("delete_db_parameter_group", DBParameterGroupName=op.id),
         setters=(Setter("parameters", _set_parameters),),
         tagging=TAGGING,
     ),
@@ -375,6 +372,5 @@ SPECS = (
         create=_keep_subscription,
         read=lambda op: op.state or None,
         delete=lambda _op: None,
-        tagging=None,
     ),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.localcloud.checks import between, exclusive, length, policies
+from shared.localcloud.operation import to_aws
 from shared.localcloud.spec import Setter, Spec, Tagging
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _rotation(op: Operation) -> dict[str, Any] | None:
 
 def _rotate(op: Operation) -> str:
     secret = op.want("secretId")
-    rules = {key[:1].upper() + key[1:]: value for key, value in (op.want("rotationRules") or {}).items() if value}
+    rules = to_aws({key: value for key, value in (op.want("rotationRules") or {}).items() if value})
     made = op.call(
         "rotate_secret",
         SecretId=secret,
@@ -101,9 +102,9 @@ SPECS = (
         client="secretsmanager",
         fixed="name namePrefix",
         mutable="description kmsKeyId policy tags",
-        local="recoveryWindowInDays forceOverwriteReplicaSecret replicas",
+        local="recoveryWindowInDays",
         outputs="arn",
-        defaults={"recoveryWindowInDays": 30, "forceOverwriteReplicaSecret": False},
+        defaults={"recoveryWindowInDays": 30},
         ceded="policy",
         documents="policy",
         names={"arn": "ARN"},

@@ -496,7 +496,6 @@ aws.cloudwatch.CompositeAlarm(
     alarm_name="every-type-unhealthy",
     alarm_description="anything",
     alarm_rule=alarm.name.apply(lambda name: f"ALARM({name})"),
-    actions_suppressor={"alarm": alarm.name, "wait_period": 60, "extension_period": 60},
     **common,
 )
 aws.cloudwatch.Dashboard(
