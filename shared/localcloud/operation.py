@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from shared.localcloud import difference
-from shared.localcloud.spec import MANAGED, PENDING, Setter, Spec, pascal, words
+from shared.localcloud.spec import MANAGED, PENDING, Setter, Spec, Tagging, pascal, words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -153,8 +153,9 @@ class Operation:
                 found[key] = old if old is not None and difference.same(spec, key, old, value) else value
         if spec.regional:
             found["region"] = self.region
-        if spec.tagging and not spec.missing and "tagsAll" not in spec.kept:
-            every = self._read_tags(item, {**self.state, **found})
+        if spec.tagging:
+            self.state = {**self.state, **found}
+            every = self._read_tags(spec.tagging, item)
             mine = self.state.get("tags") or {}
             ours = self.session.default_tags
             found["tagsAll"] = every
@@ -188,13 +189,12 @@ class Operation:
     def _run(self, todo: list[Setter], tagged: dict[str, str]) -> None:
         """Run the setters and then the tags; what fails is noted in state with what was left."""
         wanted = self.tags()
-        retag = self.spec.tagging is not None and not self.spec.missing and wanted != tagged
         try:
             while todo:
                 todo[0].run(self)
                 todo.pop(0)
-            if retag:
-                self._write_tags(tagged, wanted)
+            if self.spec.tagging and wanted != tagged:
+                self._write_tags(self.spec.tagging, tagged, wanted)
         except Exception as reason:
             state = self._read_after()
             left = words(" ".join(setter.keys for setter in todo)) & self.spec.inputs
@@ -207,27 +207,22 @@ class Operation:
         found.pop(PENDING, None)
         return found
 
-    def _read_tags(self, item: Mapping[str, Any], state: Props) -> dict[str, str]:
-        how = self.spec.tagging
-        if how is None:
-            return {}
+    def _tagged(self, how: Tagging) -> str:
+        return how.of(self) if how.of else str(self.state["arn"])
+
+    def _read_tags(self, how: Tagging, item: Mapping[str, Any]) -> dict[str, str]:
         if how.read:
-            before, self.state = self.state, state
-            target = how.of(self)
-            self.state = before
-            item = self.call(how.read, **{how.target: target})
+            item = self.call(how.read, **{how.target: self._tagged(how)})
         tags = item.get(how.found) or {}
         if isinstance(tags, list):
             key, value = how.pair or ("Key", "Value")
             tags = {tag[key]: tag[value] for tag in tags}
         return {key: value for key, value in tags.items() if not key.startswith("aws:")}
 
-    def _write_tags(self, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-        how = self.spec.tagging
-        if how is None:
-            return
-        self.state = self.observe() or self.state
-        target: Any = [how.of(self)] if how.many else how.of(self)
+    def _write_tags(self, how: Tagging, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+        if not how.of and "arn" not in self.state:
+            self.observe()
+        target: Any = [self._tagged(how)] if how.many else self._tagged(how)
         removed = sorted(before.keys() - wanted.keys())
         if removed:
             keys: Any = [{"Key": key} for key in removed] if how.keys == "Tags" else removed

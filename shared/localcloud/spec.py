@@ -53,7 +53,7 @@ class Tagging:
     keys: str = "TagKeys"
     pair: tuple[str, str] | None = ("Key", "Value")  # None: the service takes a map
     many: bool = False  # `target` takes a list
-    of: Callable[[Operation], str] = lambda op: str(op.state.get("arn") or op.id)
+    of: Callable[[Operation], str] | None = None  # what it calls the resource; None: its ARN
 
 
 @dataclass(frozen=True, kw_only=True)
