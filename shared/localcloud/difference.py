@@ -49,6 +49,8 @@ def same(spec: Spec, key: str, one: Any, other: Any) -> bool:
 def normal(spec: Spec, key: str, value: Any) -> Any:
     if key in words(spec.documents):
         return _document(value)
+    if key == "tagsAll" or key in words(spec.maps):
+        return value or None
     if key in spec.canonical and value is not None:
         value = spec.canonical[key](value)
     value = _scalars(value)
@@ -84,20 +86,21 @@ def _scalars(value: Any) -> Any:
         case bool():
             return "true" if value else None
         case int() | float():
-            return f"{value:g}" if value and abs(value) < 1e6 else str(value) if value else None  # noqa: PLR2004
+            return f"{value:.15g}" if value else None
         case "" | "false" | "0":
             return None
     return value
 
 
 def _document(value: Any) -> Any:
-    """A JSON text's meaning; in policies a list of one is its item, and lists of words have no order."""
+    """A JSON text's meaning; in an IAM policy a list of one is its item, and lists of words have no order."""
     if not isinstance(value, str) or not value:
         return value or None
     try:
-        return _policy(json.loads(value))
+        found = json.loads(value)
     except ValueError:
         return value
+    return _policy(found) if isinstance(found, dict) and "Statement" in found else found
 
 
 def _policy(value: Any) -> Any:

@@ -278,7 +278,9 @@ def _spec(urn: str) -> Spec:
     try:
         return SPECS[token]
     except KeyError:
-        raise LocalCloudError(f"the local cloud does not have the resource type {token}") from None
+        raise LocalCloudError(
+            f"the local cloud does not have the resource type {token}; if it was added just now: ./inv local-down"
+        ) from None
 
 
 def _automatic_name(spec: Spec, request: Any, news: Props) -> str:

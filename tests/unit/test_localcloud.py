@@ -275,6 +275,28 @@ def test_a_set_has_no_order_and_a_number_may_be_a_text() -> None:
     )
 
 
+def test_a_difference_in_the_last_digit_is_one() -> None:
+    kind = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    alarm = {"name": "n", "comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1} | SPECS[kind].defaults
+    assert kinds(kind, alarm | {"threshold": 838860.8}, alarm | {"threshold": 838860.9}) == {"threshold": "UPDATE"}
+    assert kinds(kind, alarm | {"threshold": "60000"}, alarm | {"threshold": 60000.0}) == {}
+
+
+@pytest.mark.parametrize("value", ["0", "false", ""])
+def test_a_tag_that_says_no_is_a_tag(value: str) -> None:
+    tags = {"tags": {"Backup": value}, "tagsAll": {"Backup": value}}
+    assert kinds(LOG_GROUP, {"name": "n"}, {"name": "n"} | tags) == {"tags": "ADD"}
+    assert kinds(LOG_GROUP, {"name": "n"} | tags, {"name": "n"}) == {"tags": "DELETE"}
+
+
+def test_only_in_a_policy_do_lists_have_no_order() -> None:
+    one, other = (json.dumps({"widgets": [{"metrics": [["AWS/RDS", *names]]}]}) for names in ("ab", "ba"))
+    kind = "aws:cloudwatch/dashboard:Dashboard"
+    olds, news = ({"dashboardName": "d", "dashboardBody": body} for body in (one, other))
+    assert kinds(kind, olds, news) == {"dashboardBody": "UPDATE"}
+    assert kinds(kind, olds, olds | {"dashboardBody": json.dumps(json.loads(one), indent=1)}) == {}
+
+
 def test_an_absent_input_means_its_default_unless_aws_chooses_it() -> None:
     olds = {"name": "n", "retentionInDays": 7, "logGroupClass": "STANDARD", "skipDestroy": False}
     assert kinds(LOG_GROUP, olds, {"name": "n"}) == {"retentionInDays": "UPDATE"}

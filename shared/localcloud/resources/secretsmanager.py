@@ -52,13 +52,12 @@ def _put_policy(op: Operation) -> str:
 def _put_value(op: Operation) -> str:
     """A write-only value does not stand in the inputs; its version does."""
     text = op.hidden.get("secretStringWo") or op.want("secretString")
-    if text is None and not op.want("secretBinary"):
-        raise op.refuse("InvalidParameterException", "secretString, secretBinary or secretStringWo must be given")
+    if text is None:
+        raise op.refuse("InvalidParameterException", "secretString or secretStringWo must be given")
     made = op.call(
         "put_secret_value",
         SecretId=op.want("secretId"),
         SecretString=text,
-        SecretBinary=op.want("secretBinary"),
         ClientRequestToken=secrets.token_hex(16),
     )
     return f"{made['ARN']}|{made['VersionId']}"
@@ -127,14 +126,14 @@ SPECS = (
     Spec(
         kind="aws:secretsmanager/secretVersion:SecretVersion",
         client="secretsmanager",
-        fixed="secretId! secretString secretBinary secretStringWoVersion",
+        fixed="secretId! secretString secretStringWoVersion",
         write_only="secretStringWo",
         outputs="arn secretArn versionId hasSecretStringWo",
-        secret="secretString secretBinary",  # noqa: S106 - the names of the properties
+        secret="secretString",  # noqa: S106 - the name of the property
         names={"arn": "ARN"},
         lost={"secretStringWoVersion hasSecretStringWo": "Pulumi's own, which AWS does not keep"},
         checks=(
-            exclusive("secretString", "secretBinary", "secretStringWo"),
+            exclusive("secretString", "secretStringWo"),
             length("secretString", 1, LARGEST),
             length("secretStringWo", 1, LARGEST),
         ),
