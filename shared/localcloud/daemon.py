@@ -51,15 +51,14 @@ def serve(port: int) -> int:
         set_aside = agree(files, clients, port)
         server, provider_port = provider.serve(clients, lambda: process.poll() is None, files.note_created)
         started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        aside = str(set_aside) if set_aside else None
-        cloud = Cloud(os.getpid(), process.pid, port, provider_port, started, aside)
+        cloud = Cloud(os.getpid(), process.pid, port, provider_port, started, set_aside)
         files.write_cloud(cloud)
         threading.Thread(target=_warm, args=(clients,), daemon=True).start()
         while not stopping.wait(LOOK_SECONDS) and _findable(files, cloud):
             pass
         server.stop(grace=1).wait()
     except OSError as error:
-        log.error("its files cannot be written: %s", error)  # noqa: TRY400 - it is not the code's fault
+        log.error("it cannot go on: %s", error)  # noqa: TRY400 - a full disk, and no fault of the code's
         return 1
     finally:
         files.cloud.unlink(missing_ok=True)
@@ -67,7 +66,7 @@ def serve(port: int) -> int:
     return 0
 
 
-def agree(files: Files, clients: Clients, port: int) -> Path | None:
+def agree(files: Files, clients: Clients, port: int) -> str | None:
     """Make emulator and Pulumi state tell of the same resources, or begin anew with both.
 
     Each start writes a fresh token into the emulator and beside it. The emulator saves its state only when it

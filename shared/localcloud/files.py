@@ -122,13 +122,14 @@ class Files:
         """Whether Pulumi has any stack here."""
         return any((self.state / ".pulumi" / "stacks").rglob("*.json"))
 
-    def set_state_aside(self, name: str) -> Path:
+    def set_state_aside(self, name: str) -> str:
+        """Move Pulumi's state away; answers where to, within the home."""
         aside = self.home / "set-aside" / name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
         self.state.rename(aside)
         self._created.unlink(missing_ok=True)
         self.state.mkdir(mode=0o700)
-        return aside
+        return str(aside.relative_to(self.home))
 
     @staticmethod
     def _write(path: Path, text: str, mode: int = 0o600) -> None:
