@@ -10,11 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
 from shared.deploy import piped
+from shared.deploy.command_line import CommandLine
 
 piped.take_over()  # before invoke prints anything
 
@@ -33,7 +35,7 @@ CHOICE = {
 
 
 class Number(int):
-    """A whole number as an argument; the type of a default is what invoke reads the argument with."""
+    """A whole number as an option of the class's name; a default's type is what invoke reads the option with."""
 
     least = 0
     most = sys.maxsize
@@ -41,8 +43,8 @@ class Number(int):
     def __new__(cls, given: Any) -> Self:
         if str(given).isascii() and str(given).isdigit() and cls.least <= int(given) <= cls.most:
             return super().__new__(cls, given)
-        up_to = "" if cls.most == sys.maxsize else f" to {cls.most}"
-        raise Exit(f"txmon: {given!r} is no whole number from {cls.least}{up_to}", code=1)
+        allowed = f"{cls.least} or more" if cls.most == sys.maxsize else f"from {cls.least} to {cls.most}"
+        raise Exit(f"txmon: --{cls.__name__.lower()} {given!r} has to be a whole number, {allowed}", code=1)
 
 
 class Parallel(Number):
@@ -516,3 +518,6 @@ def _passed_on(command: list[str]) -> int:
 
     print(shlex.join(command), flush=True)
     return subprocess.call(command)
+
+
+program = CommandLine(Collection.from_module(sys.modules[__name__]))

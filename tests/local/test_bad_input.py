@@ -39,10 +39,11 @@ def test_a_wrong_word_is_answered_with_the_right_one(
     refused(clone.inv(*arguments), *words)
 
 
-def test_an_unknown_verb_exits_non_zero(clone) -> None:
-    done = clone.inv("deplo-all")
-    assert done.code != 0
-    assert "deplo-all" in done.said
+def test_a_wrong_verb_or_option_is_answered_with_the_right_one_and_runs_nothing(clone) -> None:
+    refused(clone.inv("deplo-all"), "txmon: there is no verb 'deplo-all'; did you mean 'deploy-all'?")
+    refused(clone.inv("deploy-all", "--only", "network", "--pararell", "1"), "did you mean '--parallel'?")
+    refused(clone.inv("--dry", "deploy-all", "--only", "network"), "./inv has no option '--dry'")
+    refused(clone.inv("outputs"), "nothing is deployed in local")
 
 
 @pytest.mark.parametrize(
