@@ -22,11 +22,11 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def inv(clone: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+def inv(clone: Path, **variables: str | None) -> subprocess.CompletedProcess[str]:
     environment = {"HOME": str(clone / "home"), "PATH": str(clone / "bin")} | variables
     return subprocess.run(
         ["/bin/sh", clone / "inv", "--list"],
-        env=environment,
+        env={name: value for name, value in environment.items() if value is not None},
         capture_output=True,
         text=True,
         check=False,
@@ -49,8 +49,9 @@ def test_no_python_that_is_new_enough_is_one_sentence(clone: Path) -> None:
     )
 
 
-def test_no_home_is_one_sentence(clone: Path) -> None:
-    done = inv(clone, HOME="")
+@pytest.mark.parametrize("home", ["", None])
+def test_no_home_is_one_sentence(clone: Path, home: str | None) -> None:
+    done = inv(clone, HOME=home)
     assert done.returncode == 1
     assert done.stderr.startswith("txmon: HOME is not set")
 
