@@ -99,14 +99,23 @@ def console(*, stderr: bool = False) -> Any:
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
-def terminal(*, stderr: bool = False, report: str = "") -> Any:
+def terminal(*, stderr: bool = False, report: str | None = None) -> Any:
     from shared.deploy.commands import Terminal
 
-    return Terminal(console(stderr=stderr), say, writable(path(report) / "report.html").parent if report else None)
+    folder = None if report is None else writable(path(report) / "report.html").parent
+    return Terminal(console(stderr=stderr), say, folder)
 
 
 def path(given: str) -> Path:
-    """A file or folder that an argument names: it counts from where the user stands, `./inv` works in its own."""
+    """A file or folder that an argument names: it counts from where the user stands, `./inv` works in its own.
+
+    Raises:
+        TxmonError: the name is empty, as that of a variable which is not set.
+    """
+    from shared.errors import TxmonError
+
+    if not given:
+        raise TxmonError("the name of a file or folder is empty")
     named = Path(os.environ.get("TXMON_CALLED_FROM", ""), given)
     return named.relative_to(Path.cwd()) if named.is_relative_to(Path.cwd()) else named
 
@@ -180,7 +189,7 @@ def deploy_all(
     yes: bool = False,
     parallel: int = AT_A_TIME,
     plan: str | None = None,
-    report: str = "",
+    report: str | None = None,
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
@@ -212,9 +221,9 @@ def preview_all(
     *,
     env: str = "local",
     parallel: int = AT_A_TIME,
-    save: str = "",
+    save: str | None = None,
     expect_no_changes: bool = False,
-    report: str = "",
+    report: str | None = None,
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
@@ -222,8 +231,9 @@ def preview_all(
 ) -> int:
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from shared.deploy import commands
+    from shared.deploy.plan import room_for_plan
 
-    file = writable(path(save)) if save else None
+    file = None if save is None else writable(room_for_plan(path(save)))
     chosen = layers(env, only, from_, skip, affected)
     return commands.preview_all(
         workspace(env),
@@ -236,7 +246,9 @@ def preview_all(
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
-def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = "") -> int:
+def resume(
+    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
+) -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
     from shared.deploy import commands
 
@@ -245,7 +257,7 @@ def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = AT
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
 def destroy_all(
-    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = ""
+    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Destroy every layer, readers first, once it is told what goes and what stays."""
     from shared.deploy import commands

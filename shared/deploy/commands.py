@@ -97,7 +97,7 @@ def preview_all(
     plan = _plan(workspace, terminal, layers, parallel)
     if save:
         plan.save(save)
-        terminal.say(f"saved; do it with: ./inv deploy-all --plan {save} --env {workspace.env}")
+        terminal.say(f"saved; do it with: ./inv deploy-all --plan {shlex.quote(str(save))} --env {workspace.env}")
     terminal.console.print("nothing was created or changed")
     return CHANGED if expect_no_changes and plan.changes else 0
 

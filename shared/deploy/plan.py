@@ -4,6 +4,7 @@ Pulumi previews a layer against the deployed outputs of the others. Here each pr
 previews of its readers (`shared.contracts.base` takes them), so that an upstream replacement shows downstream too.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -48,8 +49,11 @@ class Plan(BaseModel):
         """
         try:
             return cls.model_validate_json(path.read_text())
+        except FileNotFoundError:
+            mend = f"./inv preview-all --save {shlex.quote(str(path))}"
+            raise TxmonError(f"there is no {path}; make it with: {mend}") from None
         except (OSError, UnicodeDecodeError, ValidationError):
-            raise TxmonError(f"{path} holds no plan; make one with: ./inv preview-all --save {path}") from None
+            raise TxmonError(f"{path} is no plan; make one with: ./inv preview-all --save FILE") from None
 
     def among(self, layers: Iterable[str], env: str) -> list[str]:
         """Those of `layers` that the plan is about.
@@ -86,6 +90,17 @@ class Plan(BaseModel):
             f"stopped before it began, because it would now {named}, which the approved plan does not have; "
             f"look at it with ./inv preview {now.layer} --env {self.env}, then run deploy-all again"
         )
+
+
+def room_for_plan(path: Path) -> Path:
+    """Where a plan may be saved: nothing is there, or nothing is in it, or an older plan.
+
+    Raises:
+        TxmonError: something else is, which would be lost.
+    """
+    if path.is_file() and path.stat().st_size:
+        Plan.load(path)
+    return path
 
 
 def plan_of(env: str, operations: Iterable[Operation]) -> Plan:

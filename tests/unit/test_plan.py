@@ -76,6 +76,22 @@ def test_a_file_that_is_no_plan_says_how_to_make_one(tmp_path: Path, text: str |
         Plan.load(file)
 
 
+def test_a_plan_that_is_missing_is_made_by_the_command_that_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TxmonError, match=r"there is no .*; make it with: \./inv preview-all --save '/.*/my plan'$"):
+        Plan.load(tmp_path / "my plan")
+
+
+def test_a_plan_is_saved_over_a_plan_or_nothing_only(tmp_path: Path) -> None:
+    new, empty, old, other = (tmp_path / name for name in ("new", "empty", "old", "README.md"))
+    empty.touch()
+    plan_of("local", []).save(old)
+    other.write_text("kept")
+    for file in (new, empty, old, Path("/dev/null")):
+        assert plans.room_for_plan(file) == file
+    with pytest.raises(TxmonError, match=r"README\.md is no plan; make one with: \./inv preview-all --save FILE"):
+        plans.room_for_plan(other)
+
+
 def test_a_plan_is_done_for_its_own_environment_and_layers_only() -> None:
     plan = Plan(env="local", layers={"data": planned(), "network": planned()})
     assert plan.among(["network", "security", "data"], "local") == ["network", "data"]
