@@ -51,6 +51,22 @@ class OneOf(GroupedMetadata):
         return value
 
 
+class Matching(GroupedMetadata):
+    """For fields whose text follows a pattern, which people are told in words."""
+
+    def __init__(self, pattern: str, words: str) -> None:
+        self.pattern, self.words = re.compile(pattern), words
+
+    def __iter__(self) -> Iterator[Any]:
+        yield AfterValidator(self._checked)
+        yield WithJsonSchema({"type": "string", "words": self.words})
+
+    def _checked(self, value: str) -> str:
+        if not self.pattern.fullmatch(value):
+            raise ValueError(f"{value!r} must be {self.words}")
+        return value
+
+
 def _checked_principal(end: str) -> str:
     if not re.fullmatch(r"\*|(role|user)/[\w+=,.@*?/-]+", end):
         raise ValueError(

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PositiveInt, model_validator
 from projects.data import windows
 from projects.data.capacity import Load
 from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES
-from shared.config import LayerConfig, LogRetentionDays, OneOf
+from shared.config import LayerConfig, LogRetentionDays, Matching, OneOf
 
 
 def _window(*, daily: bool, at_least: int) -> AfterValidator:
@@ -45,7 +45,7 @@ class DataConfig(LayerConfig):
     master_password_rotation_days: Annotated[int, Field(ge=1, le=1000)] = 30
     """How often RDS rotates the master password that it manages."""
 
-    postgres_version: Annotated[str, Field(pattern=r"^1[5-8]$")] = "17"
+    postgres_version: Annotated[str, Matching(r"1[5-8]", "a major version from 15 to 18")] = "17"
     """A major version: minor ones come by themselves, and AWS takes none back."""
 
     postgres_instance_class: Annotated[str, OneOf(DATABASE_CLASSES)] = "db.m7g.large"

@@ -8,7 +8,7 @@ import pulumi
 from pulumi.runtime.config import is_config_secret
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Structured, refusal
+from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching, Structured, refusal
 from shared.environments import suggestion
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
@@ -23,6 +23,12 @@ ENDPOINTS = {
     "lambda": (r"arn:aws:lambda:.+", "arn:aws:lambda:..."),
 }
 """By protocol: the form of an endpoint, and an example of it (SNS API reference, Subscribe)."""
+
+
+FunctionName = Annotated[
+    str, Matching(r"[a-zA-Z0-9_-]{1,64}", "letters, digits, hyphens and underscores, 64 at most")
+]
+"""Lambda API reference, CreateFunction, a name alone."""
 
 
 class Subscription(BaseModel):
@@ -64,8 +70,7 @@ class MonitoringConfig(LayerConfig):
     iterator_age_seconds: PositiveInt = 60
     """How far the consumer may fall behind the stream before the alarm."""
 
-    # Lambda API reference, CreateFunction, a name alone.
-    consumer_function: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] | None = None
+    consumer_function: FunctionName | None = None
     """The Lambda function that reads the stream, where one does: its errors, throttles and delay are watched too."""
 
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from shared.config import IamPrincipals, LayerConfig, Structured
+from shared.config import IamPrincipals, LayerConfig, Matching, Structured
 
 RESERVED_USERS = frozenset({"admin", "postgres", "rdsadmin", "rds_superuser", "rdsrepladmin", "root"})
 """Names that RDS for PostgreSQL refuses for the master user, or that say nothing (Security Hub RDS.25)."""
@@ -28,8 +28,12 @@ def _recoverable(days: int) -> int:
     return days
 
 
-UserName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$"), AfterValidator(_usable)]
-"""RDS for PostgreSQL: a letter, then letters, digits and underscores, 63 at most."""
+UserName = Annotated[
+    str,
+    Matching(r"[a-z][a-z0-9_]{0,62}", "lower-case letters, digits and underscores, a letter first, 63 at most"),
+    AfterValidator(_usable),
+]
+"""What RDS for PostgreSQL takes for the master user."""
 
 Assumer = Literal["lambda.amazonaws.com", "ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]
 

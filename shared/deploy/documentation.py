@@ -172,6 +172,6 @@ def _allowed(setting: Mapping[str, Any]) -> str:
         for bound, word in {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}.items()
         if bound in setting
     ]
-    if "pattern" in setting:
-        limits.append(f"as `{setting['pattern']}`")
+    if "words" in setting:
+        return str(setting["words"])
     return " ".join([setting["type"], *limits])

@@ -143,7 +143,12 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"dbUsername": "pg_monitor"},
         "dbUsername: 'pg_monitor' is reserved",
     ),
-    "a user with a hyphen": (SecurityConfig, {"dbUsername": "tx-admin"}, "dbUsername: string should match pattern"),
+    "a user with a hyphen": (
+        SecurityConfig,
+        {"dbUsername": "tx-admin"},
+        "dbUsername: 'tx-admin' must be lower-case letters, digits and underscores, a letter first, 63",
+    ),
+    "a user in two lines": (SecurityConfig, {"dbUsername": "txadmin\n"}, "dbUsername: 'txadmin\\n' must be lower"),
     "a waiting time that KMS refuses": (
         SecurityConfig,
         {"keyDeletionDays": "6"},
