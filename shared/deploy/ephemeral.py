@@ -50,11 +50,13 @@ def make_environment(name: str, like: str, expires: date | None) -> Made:
     """Write the stack files of an environment with the settings of another; nothing else is made.
 
     One that expires is not protected, whatever it is like: it has to be destroyable on its day. Of an environment
-    that lacks some of its stack files only those are made, to expire with the others.
+    that lacks some of its stack files only those are made, with the suffix, region and expiry of the others. All are
+    written, or none.
 
     Raises:
         TxmonError: the name makes names that AWS refuses, or is taken; there is no environment `like`, or it lacks
             what is to be taken from it.
+        OSError: a file cannot be written.
     """
     find_environment(like)
     layers = _layers_to_make(name)
@@ -65,9 +67,19 @@ def make_environment(name: str, like: str, expires: date | None) -> Made:
     given = {layer: written(layer, like) for layer in layers}
     left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
     texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in layers}
-    for path, text in texts.items():
-        path.write_text(text)
+    _write(texts)
     return Made(list(texts), left_out)
+
+
+def _write(texts: dict[Path, str]) -> None:
+    """Write new files: all, or none."""
+    try:
+        for path, text in texts.items():
+            path.write_text(text)
+    except OSError:
+        for path in texts:
+            path.unlink(missing_ok=True)
+        raise
 
 
 def _layers_to_make(name: str) -> list[str]:
@@ -93,6 +105,8 @@ def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires
         for key, value in given.items()
         if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
     }
+    for key, value in _of_the_whole(name).items():
+        reasons[key if ":" in key else f"{own}{key}"] = (value, f"as in the other layers of {name}")
     if expires:
         reasons[f"{own}protect"] = (False, "it expires")
         reasons[f"{own}expires"] = (expires.isoformat(), "./inv status and the tag Expires tell it")
@@ -101,6 +115,17 @@ def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires
     if environment(name).is_local:
         lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {_local_salt()}"]
     return "\n".join(lines) + "\n"
+
+
+def _of_the_whole(name: str) -> dict[str, Any]:
+    """The region and, if one is set, the suffix, as the first stack file of the environment that has them says."""
+    found: dict[str, Any] = {}
+    for layer in [layer for layer in LAYERS if layer not in lacking(name)]:
+        for key, value in written(layer, name).items():
+            setting = key.removeprefix(f"{project(layer)}:")
+            if setting in {"aws:region", "environmentSuffix"}:
+                found.setdefault(setting, value)
+    return found
 
 
 def _local_salt() -> str:

@@ -164,6 +164,28 @@ def test_an_environment_is_completed_and_what_is_there_stays(projects: Path) -> 
         make_environment("pr-12", "dev", LATER)
 
 
+def test_an_environment_is_completed_with_its_own_suffix_and_region(projects: Path) -> None:
+    make_environment("pr-12", "dev", None)
+    for layer in LAYERS:
+        change(projects, layer, "pr-12", environmentSuffix="twelve")
+        path = projects / layer / "Pulumi.pr-12.yaml"
+        path.write_text(path.read_text().replace("ap-northeast-1", "ap-northeast-3"))
+    before = {layer: stack_files.written(layer, "pr-12") for layer in LAYERS}
+    lose(projects, "pr-12", "network", "data")
+    make_environment("pr-12", "dev", None)
+    assert {layer: stack_files.written(layer, "pr-12") for layer in LAYERS} == before
+    text = (projects / "data/Pulumi.pr-12.yaml").read_text()
+    assert '  txmon-data:environmentSuffix: "twelve" # as in the other layers of pr-12\n' in text
+
+
+def test_where_one_stack_file_cannot_be_written_none_is_left(projects: Path) -> None:
+    before = sorted(projects.rglob("*"))
+    (projects / "data/Pulumi.pr-12.yaml").symlink_to(projects / "no folder/file")
+    with pytest.raises(OSError, match="No such file or directory"):
+        make_environment("pr-12", "dev", None)
+    assert sorted(projects.rglob("*")) == before
+
+
 def test_the_local_environment_is_completed_with_its_salt(projects: Path) -> None:
     before = yaml.safe_load((projects / "network/Pulumi.local.yaml").read_text())
     lose(projects, "local", "network")
