@@ -97,7 +97,7 @@ def require_unprotected(workspace: Workspace, states: Iterable[LayerState]) -> N
     if protected:
         counted = ", ".join(f"{len(names)} in {layer}" for layer, names in protected.items())
         raise TxmonError(
-            f"{workspace.env} is protected ({counted}) and nothing was deleted; to destroy it, set protect: false in "
-            f"projects/LAYER/Pulumi.{workspace.env}.yaml of {', '.join(protected)}, "
-            f"./inv deploy-all --env {workspace.env}, then destroy again"
+            f"{workspace.env} is protected ({counted}) and nothing was deleted; to destroy it, set "
+            f"{project('LAYER')}:protect: false in projects/LAYER/Pulumi.{workspace.env}.yaml of "
+            f"{', '.join(protected)}, ./inv deploy-all --env {workspace.env}, then destroy again"
         )

@@ -131,7 +131,7 @@ def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
     state = LayerState("data", {"resources": [{"type": "t", "urn": "a::db", "protect": True}]}, GOOD)
     with pytest.raises(TxmonError, match=r"dev is protected \(1 in data\) and nothing was deleted") as told:
         guards.require_unprotected(AnyWorkspace(), [state, absent("network")])
-    assert "protect: false" in str(told.value)
+    assert "set txmon-LAYER:protect: false in projects/LAYER/Pulumi.dev.yaml of data" in str(told.value)
 
 
 def stopped(layer: str, *operations: str) -> LayerState:
