@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
+from shared.errors import TxmonError
+
 
 @dataclass(frozen=True)
 class Found:
@@ -119,11 +121,16 @@ def store_of(backend: str) -> Store | None:
     """Where a `file:///…` or `s3://…` backend keeps the state; None for every other backend.
 
     Raises:
-        TxmonError: the URL of a bucket cannot be used.
+        TxmonError: the URL of a bucket cannot be used, or the folder does not exist.
     """
     url = urlsplit(backend)
     if url.scheme == "s3":
         from shared.deploy.buckets import bucket_of  # noqa: PLC0415 (only S3 backends need the AWS SDK)
 
         return bucket_of(url)
-    return Folder(Path(unquote(url.path))) if url.scheme == "file" and not url.netloc else None
+    if url.scheme != "file" or url.netloc:
+        return None
+    folder = Path(unquote(url.path))
+    if not folder.is_dir():  # else everything seems never deployed, and the first lock would make it
+        raise TxmonError(f"the state backend {backend} is no folder: make it, or check PULUMI_BACKEND_URL")
+    return Folder(folder)

@@ -1,6 +1,7 @@
 """What commands of the engine are given to run with."""
 
 import os
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from shared.deploy import workspace
 from shared.deploy.engine import Engine
 from shared.deploy.workspace import open_workspace
+from shared.errors import TxmonError
 
 
 @pytest.fixture(autouse=True)
@@ -41,3 +43,14 @@ def test_no_proxy_is_asked_for_what_runs_on_this_machine(
         monkeypatch.setenv(name, value)
     variables = open_workspace("dev", pytest.fail).process_environment()
     assert (variables["no_proxy"], variables["NO_PROXY"]) == (exempt, exempt)
+
+
+def test_a_state_folder_that_does_not_exist_is_refused_and_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"file://{tmp_path}/states"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    with pytest.raises(TxmonError, match=f"the state backend {url} is no folder: make it, or check PULUMI_BACKEND"):
+        open_workspace("dev", pytest.fail).stacks()
+    (tmp_path / "states").mkdir()
+    assert open_workspace("dev", pytest.fail).stacks() == {}
