@@ -41,11 +41,11 @@ def progress_table(operations: Iterable[Operation], *, current: bool = False) ->
     table = Table(box=None, pad_edge=False)
     for heading in ("layer", "status", "time", "changes"):
         table.add_column(heading, no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="ellipsis")
+    table.add_column()  # may wrap, and never does: the one that is cut where the terminal is too narrow for all
     for operation in operations:
         status = Text(operation.status, palette.terminal_style(operation.status))
         seconds = f"{operation.seconds:.1f} s" if operation.began else ""
-        detail = Text(operation.current if current else "")
+        detail = Text(operation.current if current else "", no_wrap=True, overflow="ellipsis")
         table.add_row(operation.layer, status, seconds, changes(operation), detail)
     return table
 

@@ -77,3 +77,15 @@ def test_anywhere_else_there_are_only_the_lines(run: Run, ci: bool, monkeypatch:
     work(run, Console(file=printed, force_terminal=ci, width=120, markup=False, highlight=False))
     assert printed.getvalue().count("\n") == 34
     assert "\x1b" not in printed.getvalue()
+
+
+@pytest.mark.parametrize("width", [50, 100])
+def test_on_a_narrow_terminal_only_what_is_worked_on_is_cut(run: Run, width: int) -> None:
+    for operation in run.operations.values():
+        operation.status, operation.current = Status.RUNNING, f"aws:cloudwatch/metricAlarm:MetricAlarm {'a' * 80}"
+    console = Console(width=width)
+    with console.capture() as captured:
+        console.print(display.progress_table(run.operations.values(), current=True))
+    _, *rows = captured.get().splitlines()
+    assert [row.split()[:4] for row in rows] == [[layer, "running", "0", "resources"] for layer in run.operations]
+    assert all(row.rstrip().endswith("…") and len(row) <= width for row in rows)
