@@ -487,10 +487,9 @@ def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
 @verb()
 def local_down(_: Context) -> None:
     """Stop the local cloud; it keeps its resources for the next start."""
-    from shared import localcloud
-    from shared.deploy.workspace import LOCAL_HOME
+    from shared.deploy import commands
 
-    print("the local cloud is stopped" if localcloud.stop(LOCAL_HOME) else "the local cloud was not running")
+    print(commands.local_down())
 
 
 @verb(help={"unit": "only the fast tests, without engine and cloud", "select": "pytest's -k"})

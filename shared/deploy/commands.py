@@ -14,8 +14,9 @@ from rich.table import Table
 from shared import localcloud
 from shared.deploy import destruction, display, guards, plan, programs
 from shared.deploy.journal import Journal, unfinished
-from shared.deploy.locks import require_unlocked
+from shared.deploy.locks import require_nobody_at_work, require_unlocked
 from shared.deploy.operation import Action, Operation
+from shared.deploy.places import Folder
 from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.selection import relied_on
@@ -25,6 +26,7 @@ from shared.deploy.workspace import LOCAL_HOME, Workspace, open_workspace
 from shared.environments import require_files, shown, stack_file
 from shared.errors import Ended, TxmonError
 from shared.layers import APPLICATION_OUTPUTS, LAYERS, project
+from shared.localcloud.files import Files
 
 if TYPE_CHECKING:
     from shared.deploy.cost import Estimate
@@ -328,6 +330,16 @@ def _tell_what_an_application_needs(workspace: Workspace, run: Run, console: Con
         f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
         soft_wrap=True,
     )
+
+
+def local_down() -> str:
+    """Stop the local cloud, unless it is needed; gives what became of it.
+
+    Raises:
+        TxmonError: something is at work in it.
+    """
+    require_nobody_at_work(Folder(Files(LOCAL_HOME).state))
+    return "the local cloud is stopped" if localcloud.stop(LOCAL_HOME) else "the local cloud was not running"
 
 
 def local_env(say: Callable[[str], None], port: int | None, provider: str) -> str:

@@ -25,6 +25,10 @@ SENTENCES: dict[str, str] = {
     r"no stack named '|unknown stack \"": (
         "{layer} is, or reads, a stack that does not exist in {env}: ./inv deploy-all --env {env} makes it"
     ),
+    r"pulumi-resource-aws\S* exited prematurely": (
+        "the AWS provider ended in the middle of {layer} (was the local cloud stopped, or memory short?); "
+        "run the command again, which goes on from there"
+    ),
     r"no resource plugin 'pulumi-resource-aws": (
         "Pulumi's AWS plugin is not installed: pulumi plugin install resource aws"
     ),

@@ -15,10 +15,12 @@ from typing import Self
 import psutil
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationError
 
-from shared.deploy.places import Folder, Found, Place
+from shared.deploy.places import Folder, Found, Place, Store
 from shared.deploy.workspace import ROOT, Workspace, current_user, layer_of
 from shared.errors import TxmonError
 
+RUNS = ".txmon/locks"
+"""Where the runner keeps its locks: a file an environment."""
 ENGINES = ".pulumi/locks/organization"
 """Where the engine keeps its locks in a backend of its own: a folder a project, in it one a stack."""
 SKEW = timedelta(minutes=1)
@@ -116,6 +118,24 @@ def stack_locks(workspace: Workspace) -> dict[str, AnyLock]:
     return locks
 
 
+def require_nobody_at_work(store: Store) -> None:
+    """No run and no engine changes anything of what is kept there.
+
+    Raises:
+        TxmonError: one does, or may do; names the owner and what frees it.
+    """
+    for folder in (RUNS, ENGINES):
+        for file, place in store.below(folder).items():
+            found = place.read() if file.endswith(".json") else None
+            lock = _lock(place, found) if found else None
+            if lock and not lock.abandoned:
+                name = file.removesuffix(".json")
+                raise TxmonError(
+                    f"{name} is being changed by {lock}; wait for it to end, or if it hangs: "
+                    f"./inv unlock all --env {name.rpartition('/')[2]} --force"
+                )
+
+
 def require_unlocked(workspace: Workspace) -> None:
     """No stack of the environment is being changed by someone else, or was left locked.
 
@@ -160,7 +180,7 @@ def _require_free_to_break(lock: AnyLock, what: str, command: str, may_break: Ma
 
 def place_of(workspace: Workspace) -> Place:
     """Where the lock of the workspace's environment lies."""
-    return (workspace.store or Folder(ROOT)).at(f".txmon/locks/{workspace.env}.json")
+    return (workspace.store or Folder(ROOT)).at(f"{RUNS}/{workspace.env}.json")
 
 
 def holder(workspace: Workspace) -> AnyLock | None:

@@ -20,6 +20,10 @@ delete the lock file with `pulumi cancel`.
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "there is no state backend for dev"),
         ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
         ('error: unknown stack "organization/txmon-network/dev"', "./inv deploy-all --env dev"),
+        (
+            "Detected that /c/resource-aws-v7/pulumi-resource-aws exited prematurely. This is *always* a bug in the",
+            "the AWS provider ended in the middle of data (was the local cloud stopped, or memory short?); run the",
+        ),
         ("error: no resource plugin 'pulumi-resource-aws' found in", "pulumi plugin install resource aws"),
         ("error: error listing stacks: could not list bucket: S3: ListObjectsV2, NoSuchBucket", "does not exist"),
         ('error: read ".pulumi/meta.yaml": blob (code=Unknown)', "PULUMI_BACKEND_URL"),

@@ -50,6 +50,30 @@ def test_an_environment_is_held_by_one_run_at_a_time_and_free_afterwards(workspa
         pass
 
 
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        (".txmon/locks/local-a.json", "local-a is being changed by "),
+        (f"{locks.ENGINES}/txmon-data/local-a.json", "txmon-data/local-a is being changed by "),
+    ],
+)
+def test_the_local_cloud_is_not_stopped_under_what_works_in_it(
+    place: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(commands, "LOCAL_HOME", tmp_path)
+    assert commands.local_down() == "the local cloud was not running"
+    held = Folder(tmp_path / "state").at(place)
+    assert held.create(lock())
+    with pytest.raises(TxmonError) as refused:
+        commands.local_down()
+    assert str(refused.value).startswith(said)
+    assert str(refused.value).endswith("or if it hangs: ./inv unlock all --env local-a --force")
+    found = held.read()
+    assert found
+    assert held.replace(found, lock(pid=NOBODY))
+    assert commands.local_down() == "the local cloud was not running"
+
+
 def test_a_run_that_fails_frees_the_environment(workspace) -> None:
     with pytest.raises(ZeroDivisionError), locks.environment_lock(workspace, "up"):
         raise ZeroDivisionError
