@@ -10,6 +10,10 @@ BLANKS = re.compile(r"[ \t]+(?=\n)")
 """With which a table fills its last column."""
 
 
+UNKNOWN = "replace"
+"""What becomes of a character that the stream's encoding does not have: no reason to end a deploy in the middle."""
+
+
 class Piped(io.TextIOWrapper):
     """A standard stream without blanks at the ends of lines, which goes nowhere once its reader is gone.
 
@@ -18,7 +22,7 @@ class Piped(io.TextIOWrapper):
 
     @classmethod
     def over(cls, stream: io.TextIOWrapper) -> "Piped":
-        return cls(stream.buffer, encoding=stream.encoding, errors=stream.errors, line_buffering=stream is sys.stderr)
+        return cls(stream.buffer, encoding=stream.encoding, errors=UNKNOWN, line_buffering=stream is sys.stderr)
 
     def write(self, text: str) -> int:
         try:
@@ -40,7 +44,7 @@ class Piped(io.TextIOWrapper):
 
 
 def take_over() -> None:
-    """Let every standard stream that is no terminal be `Piped`, and one that is closed go nowhere.
+    """Let every standard stream that is no terminal be `Piped`, and one that is closed go nowhere; print to any.
 
     Not a stream that somebody else has put in place, as pytest does.
     """
@@ -48,5 +52,8 @@ def take_over() -> None:
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (open to the end, as a standard stream is)
-        elif stream is getattr(sys, f"__{name}__") and not stream.isatty():
-            setattr(sys, name, Piped.over(stream))
+        elif stream is getattr(sys, f"__{name}__"):
+            if stream.isatty():
+                stream.reconfigure(errors=UNKNOWN)
+            else:
+                setattr(sys, name, Piped.over(stream))

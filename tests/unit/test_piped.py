@@ -50,6 +50,16 @@ def test_a_verb_whose_output_nobody_takes_ends_well(shell: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+ON_A_TERMINAL = f"""{sys.executable} -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", sys.argv[1]]))' '{{}}'"""
+
+
+@pytest.mark.parametrize("shell", ["{} | cat", ON_A_TERMINAL], ids=["pipe", "terminal"])
+def test_a_character_that_nobody_can_read_there_ends_no_verb(shell: str) -> None:
+    done = inv("export PYTHONIOENCODING=ascii:strict inv; " + shell.format("$inv --help new-env"))
+    assert done.returncode == 0, done.stdout
+    assert "local-? lives on the local" in done.stdout
+
+
 def test_a_verb_that_runs_others_shows_them_without_colours(capfd: pytest.CaptureFixture[str]) -> None:
     assert _passed_on(["sh", "-c", "exit 3"]) == 3
     assert capfd.readouterr().out == "sh -c 'exit 3'\n"
