@@ -78,6 +78,19 @@ def find_environment(name: str) -> Environment:
     return environment(name)
 
 
+def require_real_environments() -> None:
+    """What `REAL` tells belongs to environments that exist: under a mistyped name it would guard nothing.
+
+    Raises:
+        TxmonError: one does not.
+    """
+    known = known_environments()
+    for name in (each.name for each in REAL if each.name not in known):
+        raise TxmonError(
+            f"REAL in shared/environments.py: there is no environment {name!r}; {suggestion(name, known)}"
+        )
+
+
 def lacking(name: str, layers: Iterable[str] = tuple(LAYERS)) -> list[str]:
     """Those of `layers` that have no stack file of the environment `name`."""
     return [layer for layer in layers if not stack_file(layer, name).exists()]

@@ -17,7 +17,7 @@ from shared.deploy import encryption, faults
 from shared.deploy.engine import Engine, find_engine
 from shared.deploy.places import Place, Store, store_of
 from shared.deploy.stack_files import require_readable
-from shared.environments import PROJECTS, Environment, find_environment
+from shared.environments import PROJECTS, Environment, find_environment, require_real_environments
 from shared.errors import TxmonError
 from shared.layers import LAYERS, project
 
@@ -229,6 +229,7 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
         TxmonError: no such environment, a file of it that is broken, no engine, or the local cloud does not start.
     """
     environment = find_environment(env)
+    require_real_environments()
     require_readable(env)
     engine = find_engine(say)
     variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path(), **_past_proxies()}

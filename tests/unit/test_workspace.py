@@ -6,6 +6,7 @@ from unittest import mock
 
 import pytest
 
+from shared import environments
 from shared.deploy import workspace
 from shared.deploy.engine import Engine
 from shared.deploy.workspace import open_workspace
@@ -54,3 +55,13 @@ def test_a_state_folder_that_does_not_exist_is_refused_and_not_made(
         open_workspace("dev", pytest.fail).stacks()
     (tmp_path / "states").mkdir()
     assert open_workspace("dev", pytest.fail).stacks() == {}
+
+
+def test_what_is_known_of_an_environment_under_a_mistyped_name_stops_every_verb(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(environments, "REAL", (environments.Environment(name="prdo", account_id="123456789012"),))
+    with pytest.raises(
+        TxmonError, match=r"^REAL in shared/env.*: there is no environment 'prdo'; did you mean 'prod'"
+    ):
+        open_workspace("prod", pytest.fail)
