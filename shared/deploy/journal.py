@@ -178,7 +178,7 @@ def _records(env: str, say: Say) -> Iterator[RunRecord]:
         try:
             record = RunRecord.model_validate_json(path.read_bytes())
         except ValidationError:
-            say(f"{path} cannot be read and does not count: ./inv status --env {env} tells what is deployed")
+            say(f"{path} cannot be read: delete it; ./inv status --env {env} tells what is deployed")
             continue
         if record.env == env:
             yield record

@@ -63,7 +63,8 @@ def test_a_damaged_record_is_said_so_and_does_not_count(ran, tmp_path: Path, tex
     said: list[str] = []
     assert journal.last_run("dev", said.append).verb == "deploy-all"
     assert unfinished("dev", said.append)[1] == ["network"]
-    assert said == [f"{damaged} cannot be read and does not count: ./inv status --env dev tells what is deployed"] * 2
+    sentence = f"{damaged} cannot be read: delete it; ./inv status --env dev tells what is deployed"
+    assert said == [sentence] * 2
 
 
 def test_the_newest_run_goes_first(ran) -> None:
