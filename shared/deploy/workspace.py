@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from shared import localcloud
 from shared.deploy import encryption, faults
@@ -226,7 +227,8 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     """The environment `env`, its engine found and, if it is local, its cloud running (on `port` if it is given).
 
     Raises:
-        TxmonError: no such environment, a file of it that is broken, no engine, or the local cloud does not start.
+        TxmonError: no such environment, a file of it that is broken, no engine, the local cloud does not start, or
+            the variables lead to one from an environment that lives on AWS.
     """
     environment = find_environment(env)
     require_real_environments()
@@ -236,6 +238,8 @@ def open_workspace(env: str, say: Callable[[str], None], port: int | None = None
     variables["USER"] = current_user()  # which an engine without cgo finds nowhere else if the system does not know
     if environment.is_local:
         variables |= _open_local_cloud(say, port)
+    else:
+        _require_no_local_cloud(env)
     workspace = Workspace(environment, engine, variables)
     if "endpoint=" in workspace.backend:  # a store that is not AWS's: it may answer without a checksum, engines warn
         workspace = workspace.having(**{CHECKSUMS: os.environ.get(CHECKSUMS, "when_required")})
@@ -258,6 +262,20 @@ def _past_proxies() -> dict[str, str]:
     given = [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), LOOPBACK]
     exempt = ",".join(dict.fromkeys(filter(None, given)))
     return {"no_proxy": exempt, "NO_PROXY": exempt}
+
+
+def _require_no_local_cloud(env: str) -> None:
+    """No variable leads to a local cloud instead of AWS: all would seem well, and nothing of it be in the account.
+
+    Raises:
+        TxmonError: one does, as in a shell that has evaluated `./inv local-env`.
+    """
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    if urlsplit(endpoint).hostname in {*LOOPBACK.split(","), "::1"}:
+        raise TxmonError(
+            f"this shell leads to a local cloud, as after ./inv local-env (AWS_ENDPOINT_URL={endpoint}), "
+            f"and {env} lives on AWS: use another shell for it"
+        )
 
 
 def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str, str]:

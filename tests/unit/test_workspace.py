@@ -65,3 +65,14 @@ def test_what_is_known_of_an_environment_under_a_mistyped_name_stops_every_verb(
         TxmonError, match=r"^REAL in shared/env.*: there is no environment 'prdo'; did you mean 'prod'"
     ):
         open_workspace("prod", pytest.fail)
+
+
+@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566"])
+def test_an_environment_on_aws_is_not_looked_for_in_the_local_cloud_that_the_shell_leads_to(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(TxmonError, match=r"leads to a local cloud, as after \./inv local-env .*: use another shell"):
+        open_workspace("dev", pytest.fail)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.kinesis.ap-northeast-1.vpce.amazonaws.com")
+    assert open_workspace("dev", pytest.fail).env == "dev"
