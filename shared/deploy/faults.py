@@ -15,6 +15,9 @@ SENTENCES: dict[str, str] = {
         "the passphrase of {env} is wrong: set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) "
         "to the one that {layer}'s stack was made with"
     ),
+    r"secrets manager: malformed state value": (
+        "encryptionsalt in projects/{layer}/Pulumi.{env}.yaml is damaged: restore it (git diff shows it)"
+    ),
     r"passphrase must be set": (
         "{layer} needs the passphrase of {env}: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     ),

@@ -16,6 +16,10 @@ delete the lock file with `pulumi cancel`.
             "error: getting stack configuration: get stack secrets manager: incorrect passphrase",
             "the passphrase of dev",
         ),
+        (
+            "error: getting stack configuration: get stack secrets manager: malformed state value",
+            "encryptionsalt in projects/data/Pulumi.dev.yaml is damaged: restore it",
+        ),
         ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or", "data needs the passphrase of dev"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "there is no state backend for dev"),
         ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
