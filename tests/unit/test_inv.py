@@ -1,8 +1,10 @@
 """The script that everything begins with: what it says when the machine lacks something."""
 
 import os
+import re
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,26 @@ def test_requirements_that_cannot_be_had_are_said_so_and_leave_no_environment(cl
     assert done.returncode == 1
     assert "txmon: cannot install requirements.txt (see above)" in done.stderr
     assert not (clone / ".venv").exists()
+
+
+UV = """
+case $1 in
+venv) mkdir busy && mkdir -p .venv/bin && ln -s /bin/true .venv/bin/python ;;
+pip) sleep 0.5; rmdir busy; echo made >>made ;;
+esac"""
+
+
+def test_two_at_once_make_one_environment(clone: Path) -> None:
+    [version] = re.findall(r"(?m)^uv_version=(.+)$", (clone / "inv").read_text())
+    uv = clone / f"cache/txmon/uv-{version}/bin/uv"
+    uv.parent.mkdir(parents=True)
+    script(uv, UV)
+    with ThreadPoolExecutor() as pool:
+        variables = {"PATH": os.environ["PATH"], "XDG_CACHE_HOME": str(clone / "cache")}
+        both = list(pool.map(lambda _: inv(clone, **variables), range(2)))
+    assert [done.returncode for done in both] == [0, 0], both
+    assert sum("txmon: waiting for another ./inv that makes .venv ..." in done.stderr for done in both) == 1
+    assert (clone / "made").read_text() == "made\n"
 
 
 @pytest.fixture
