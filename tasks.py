@@ -116,7 +116,7 @@ def path(given: str) -> Path:
 
     if not given:
         raise TxmonError("the name of a file or folder is empty")
-    named = Path(os.environ.get("TXMON_CALLED_FROM", ""), given)
+    named = Path(os.path.normpath(Path(os.environ.get("TXMON_CALLED_FROM", ""), given)))
     return named.relative_to(Path.cwd()) if named.is_relative_to(Path.cwd()) else named
 
 

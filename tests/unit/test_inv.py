@@ -144,6 +144,7 @@ def test_without_a_verb_it_lists_them(installed: Path) -> None:
     [
         (ROOT, "plan.json", "plan.json"),
         (ROOT / "projects", "plan.json", "projects/plan.json"),
+        (ROOT / "projects", "../plan.json", "plan.json"),
         ("/elsewhere", "plan.json", "/elsewhere/plan.json"),
         ("/elsewhere", "/absolute/plan.json", "/absolute/plan.json"),
         (None, "plan.json", "plan.json"),
