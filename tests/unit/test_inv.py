@@ -110,6 +110,21 @@ def test_two_at_once_make_one_environment(clone: Path) -> None:
     assert (clone / "made").read_text() == "made\n"
 
 
+def test_an_environment_whose_python_is_gone_is_made_anew(installed: Path) -> None:
+    (installed / ".venv/bin/python").unlink()
+    (installed / ".venv/bin/python").symlink_to("/no/python3")
+    script(installed / "bin/python3", "exit 1")
+    assert "Python 3.11 or newer (with its venv module) is needed" in inv(installed).stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_clone_that_cannot_be_written_is_said_so(clone: Path) -> None:
+    clone.chmod(0o555)
+    done = inv(clone, PATH=os.environ["PATH"])
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"txmon: {clone} cannot be written, and there .venv has to be made.")
+
+
 @pytest.fixture
 def installed(clone: Path) -> Path:
     """A clone with a virtualenv whose Python says where it works, where it was called from, and with what."""
