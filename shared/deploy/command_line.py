@@ -47,9 +47,11 @@ class CommandLine(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         with self._in_words():
             super().parse_core(argv)
-        asked, *_ = [*self.core.unparsed, ""]
-        if not {"--help", "-h"}.isdisjoint(self.core.unparsed):  # which invoke takes for the layer in `up --help`
-            self.core[0].args["help"].value = asked
+            if self.core.remainder and not self.args.complete.value:  # which invoke would take and heed nowhere
+                raise ParseError("No idea what '--' is!")
+        words = self.core.unparsed
+        if not {"--help", "-h"}.isdisjoint(words):  # which invoke takes for the layer in `up --help`
+            self.core[0].args["help"].value = words[0]
             self.core.unparsed = []
 
     def parse_tasks(self) -> None:

@@ -40,6 +40,7 @@ def run(*words: str) -> int:
         ("up --yess", "up has no option '--yess'; did you mean '--yes'?"),
         ("docs --env dev", "docs has no option '--env'; there are: --help"),
         ("--lst", "./inv has no option '--lst'; did you mean '--list'?"),
+        ("status -- --env dev", "./inv has no option '--'; there are: --list, --help"),
         ("deploy-all network", "deploy-all takes no 'network': ./inv deploy-all [options]"),
         ("up network security", "up takes no 'security': ./inv up LAYER [options]"),
         ("up", "up needs LAYER: ./inv up LAYER [options]"),
