@@ -46,6 +46,17 @@ def test_a_wrong_verb_or_option_is_answered_with_the_right_one_and_runs_nothing(
     refused(clone.inv("outputs"), "nothing is deployed in local")
 
 
+def test_a_plan_replaces_nothing_else_and_the_command_that_does_it_can_be_copied(clone) -> None:
+    readme = (clone.path / "README.md").read_text()
+    refused(clone.inv("preview-all", "--save", "README.md"), "README.md is no plan")
+    assert (clone.path / "README.md").read_text() == readme
+    refused(clone.inv("preview-all", "--save", ""), "the name of a file or folder is empty")
+    refused(clone.inv("preview-all", "--report", ""), "the name of a file or folder is empty")
+    done = clone.inv("preview-all", "--only", "network", "--save", "my plan.json")
+    assert "do it with: ./inv deploy-all --plan 'my plan.json' --env local" in done.err
+    (clone.path / "my plan.json").unlink()
+
+
 @pytest.mark.parametrize(
     ("layer", "setting", "value", "words"),
     [
