@@ -2,8 +2,7 @@
 
 from functools import cache
 
-import yaml
-
+from shared.deploy.stack_files import written
 from shared.environments import stack_file
 from shared.layers import PRODUCT
 
@@ -17,8 +16,6 @@ def is_production(project: str, stack: str) -> bool:
     that its owners review, lifts this too.
     """
     layer = project.removeprefix(f"{PRODUCT}-")
-    path = stack_file(layer, stack)
-    if not path.exists():
+    if not stack_file(layer, stack).exists():
         return True
-    config = (yaml.safe_load(path.read_text()) or {}).get("config") or {}
-    return str(config.get(f"{project}:protect", True)).lower() != "false"
+    return str(written(layer, stack).get(f"{project}:protect", True)).lower() != "false"

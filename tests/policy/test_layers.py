@@ -169,6 +169,7 @@ def test_protected_stacks_and_those_nobody_has_declared_are_production(tmp_path,
 
     assert not production("one", "config:\n  txmon-data:protect: false\n")
     assert not production("two", 'config:\n  txmon-data:protect: "false"\n')
+    assert not production("bare", "config:\n  protect: false\n")
     assert production("three", "config:\n  txmon-data:protect: true\n")
     assert production("four", "config:\n  txmon-network:protect: false\n")
     assert production("five", "")
