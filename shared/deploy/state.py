@@ -13,6 +13,8 @@ from shared.environments import find_layer
 from shared.errors import TxmonError
 from shared.layers import LAYERS
 
+READING = {STACK_REFERENCE, "pulumi:providers:pulumi"}
+"""The types that stand in a state for the other stacks it reads."""
 SETTLED = "txmon unlock, settled "
 """How the message of the refresh begins by which `./inv unlock` ends what a killed update was in the middle of."""
 REMEMBERED = 20
@@ -46,6 +48,11 @@ class LayerState:
     @property
     def resources(self) -> list[dict[str, Any]]:
         return self.deployment.get("resources") or []
+
+    @property
+    def size(self) -> int:
+        """How many resources there are, as the engine's summaries count them: without what reads other stacks."""
+        return sum(resource["type"] not in READING for resource in self.resources)
 
     @property
     def pending_operations(self) -> list[dict[str, Any]]:

@@ -94,7 +94,7 @@ class EnvironmentStatus:
                 layer,
                 Text(condition, palette.terminal_style(condition)),
                 f"{state.last.kind} {state.last.ended}" if state.last else "",
-                str(len(state.resources)),
+                str(state.size),
                 str(self.locks.get(layer, "")),
             )
         return table

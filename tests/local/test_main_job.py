@@ -38,6 +38,10 @@ def test_deploy_all_deploys_every_layer_and_shows_what_an_application_needs(clon
     for name in APPLICATION_OUTPUTS:
         assert re.search(rf"^{name} +(?!None)\S", done.out, re.MULTILINE), name
     assert "next: ./inv outputs" in done.out
+    made = dict(re.findall(r"^(\w+) +succeeded +\S+ s +(\d+) create$", done.out, re.MULTILINE))
+    held = dict(re.findall(r"^(\w+) +ok .* (\d+)$", clone.inv("status").out, re.MULTILINE))
+    assert made.keys() == LAYERS.keys() - {"network"}  # which the test before has deployed
+    assert made.items() <= held.items()
 
 
 def test_a_second_deploy_all_changes_nothing(clone) -> None:
