@@ -7,6 +7,7 @@ of each service's API reference.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,16 @@ def length(key: str, least: int, most: int) -> Check:
         if value is None or least <= len(value) <= most:
             return None
         return f"{key} has {len(value)} characters; AWS takes {least} to {most}"
+
+    return check
+
+
+def identifier(key: str, most: int) -> Check:
+    def check(news: Known) -> str | None:
+        name = news.get(key)
+        if not name or (len(name) <= most and re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name)):
+            return None
+        return f"{key} {name!r}: AWS takes up to {most} lower-case letters, digits and single hyphens"
 
     return check
 

@@ -69,11 +69,9 @@ class Operation:
         """The create call, with every input that it takes; answers what stands at the path `found`, or the name."""
         spec = self.spec
         keys = spec.on_create & (self.given.keys() | MANAGED.keys() & spec.defaults.keys())
-        arguments = self.encoded(keys)
-        if spec.name in words(spec.fixed):
-            arguments[spec.aws(spec.name)] = self.physical_name()
-        answer = self.call(call, **(arguments | more))
-        return str(dig(answer, found) if found else self.want(spec.name))
+        name = {spec.aws(spec.name): self.physical_name()} if spec.name in words(spec.fixed) else {}
+        answer = self.call(call, **(self.encoded(keys) | name | more))
+        return str(dig(answer, found) if found else next(iter(name.values()), ""))
 
     def attributes(self, keys: frozenset[str]) -> dict[str, str]:
         """Those of `keys` that were given, as a service with textual attributes wants them."""

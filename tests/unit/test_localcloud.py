@@ -379,6 +379,25 @@ def test_a_half_made_resource_is_handed_to_the_engine_in_one_line_without_secret
     assert b"__pending" in packed
 
 
+class Aliases:
+    """A client that has the alias it was asked to make."""
+
+    def create_alias(self, **asked: str) -> dict[str, Any]:
+        self.alias = {"AliasName": asked["AliasName"], "TargetKeyId": asked["TargetKeyId"], "AliasArn": "arn"}
+        return {}
+
+    def get_paginator(self, _call: str) -> Any:
+        return SimpleNamespace(paginate=lambda: [{"Aliases": [self.alias]}])
+
+
+def test_a_name_that_is_made_of_a_prefix_is_the_id() -> None:
+    aliases = Aliases()
+    made, context = provider(SimpleNamespace(get=lambda *_: aliases))
+    inputs = wire.dump({"namePrefix": "alias/x-", "targetKeyId": "k"})
+    answer = made.Create(provider_pb2.CreateRequest(urn=urn("aws:kms/alias:Alias"), properties=inputs), context)
+    assert re.fullmatch(r"alias/x-[0-9a-f]{26}", answer.id)
+
+
 def test_each_connection_has_its_own_configuration() -> None:
     made, one = provider(defaultTags=json.dumps({"tags": {"Layer": "one"}}))
     two = Context(port=2)

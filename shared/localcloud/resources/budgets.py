@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
     from shared.localcloud.wire import Props
 
-LIMITS = "budgetType timeUnit limitAmount limitUnit costFilters filterExpression metrics"
+LIMITS = "budgetType! timeUnit! limitAmount limitUnit costFilters filterExpression metrics"
 SEVERAL = {"ands": "And", "ors": "Or"}
 BRANCHES = {*SEVERAL.values(), "Not"}
 
@@ -100,7 +100,7 @@ SPECS = (
         client="budgets",
         regional=False,
         fixed="name namePrefix accountId",
-        mutable=f"budgetType! timeUnit! {LIMITS.removeprefix('budgetType timeUnit ')} notifications tags",
+        mutable=f"{LIMITS} notifications tags",
         outputs="arn",
         computed="accountId",
         unordered="notifications costFilters",

@@ -253,7 +253,7 @@ def _change_rule(op: Operation) -> None:
     op.call("modify_security_group_rules", GroupId=op.want("securityGroupId"), SecurityGroupRules=[change])
 
 
-RULE = "ipProtocol fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description"
+RULE = "ipProtocol! fromPort toPort cidrIpv4 cidrIpv6 prefixListId referencedSecurityGroupId description"
 
 
 def _rule(direction: str) -> Spec:
@@ -261,7 +261,7 @@ def _rule(direction: str) -> Spec:
         kind=f"aws:vpc/securityGroup{direction.capitalize()}Rule:SecurityGroup{direction.capitalize()}Rule",
         client="ec2",
         fixed="securityGroupId!",
-        mutable=f"{RULE.replace('ipProtocol', 'ipProtocol!')} tags",
+        mutable=f"{RULE} tags",
         outputs="arn securityGroupRuleId",
         names={
             "securityGroupId": "GroupId",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from shared.localcloud.checks import Known, between, exclusive, length, needs, one_of
+from shared.localcloud.checks import Known, between, exclusive, identifier, length, needs, one_of
 from shared.localcloud.operation import from_aws
 from shared.localcloud.resources.rds import TAGGING, named
 from shared.localcloud.spec import MANAGED, Setter, Spec
@@ -135,15 +135,8 @@ def _failover(news: Known) -> str | None:
     return None
 
 
-def _group_name(news: Known) -> str | None:
-    name = news.get("replicationGroupId")
-    if name and (not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name) or "--" in name or name.endswith("-")):
-        return f"replicationGroupId {name!r}: AWS takes up to 40 lower-case letters, digits and single hyphens"
-    return None
-
-
 CHANGEABLE = (
-    "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit "
+    "description! nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit "
     "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds "
     "notificationTopicArn transitEncryptionMode logDeliveryConfigurations"
 )
@@ -198,7 +191,7 @@ SPECS = (
         client="elasticache",
         fixed="replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port "
         "transitEncryptionEnabled",
-        mutable=f"{CHANGEABLE.replace('description', 'description!')} numCacheClusters authToken tags",
+        mutable=f"{CHANGEABLE} numCacheClusters authToken tags",
         replaced_when={"engineVersion": _downgrade},
         local="applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier",
         write_only="authTokenWo",
@@ -234,7 +227,7 @@ SPECS = (
         lower=True,
         checks=(
             _failover,
-            _group_name,
+            identifier("replicationGroupId", 40),
             exclusive("authToken", "authTokenWo"),
             length("authToken", *AUTH_TOKEN),
             length("authTokenWo", *AUTH_TOKEN),

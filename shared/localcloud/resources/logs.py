@@ -29,14 +29,6 @@ def _retain(op: Operation) -> None:
         op.call("delete_retention_policy", logGroupName=op.id)
 
 
-def _create_group(op: Operation) -> str:
-    name = op.physical_name()
-    op.call(
-        "create_log_group", logGroupName=name, logGroupClass=op.want("logGroupClass"), kmsKeyId=op.want("kmsKeyId")
-    )
-    return str(name)
-
-
 def _delete_group(op: Operation) -> None:
     if op.want("deletionProtectionEnabled"):
         raise op.refuse("OperationAbortedException", f"{op.id} has deletionProtectionEnabled")
@@ -102,7 +94,7 @@ SPECS = (
             one_of("retentionInDays", *DAYS),
             one_of("logGroupClass", "STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
         ),
-        create=_create_group,
+        create=lambda op: op.make("create_log_group"),
         read=_read_group,
         delete=_delete_group,
         setters=(Setter("retentionInDays", _retain),),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from shared.localcloud.checks import Known, between, exclusive, length, needs, one_of
+from shared.localcloud.checks import Known, between, exclusive, identifier, length, needs, one_of
 from shared.localcloud.operation import gone
 from shared.localcloud.spec import MANAGED, Setter, Spec, Tagging
 
@@ -80,13 +80,6 @@ def _engine(news: Known) -> str | None:
     return None
 
 
-def _identifier(news: Known) -> str | None:
-    name = news.get("identifier")
-    if name and (not re.fullmatch(r"[a-z][a-z0-9-]{0,62}", name) or "--" in name or name.endswith("-")):
-        return f"identifier {name!r}: AWS takes up to 63 lower-case letters, digits and single hyphens"
-    return None
-
-
 def _storage(news: Known) -> str | None:
     size, most = news.get("allocatedStorage"), news.get("maxAllocatedStorage")
     if size and most and most <= size:
@@ -134,14 +127,11 @@ def _forget_password(op: Operation) -> None:
 
 def _create_instance(op: Operation) -> str:
     op.state = {"masterUserSecrets": [], "port": PORT} | op.state
-    name = op.given.get("identifier") or f"{op.given['identifierPrefix']}{uuid.uuid4().hex[:26]}"
     managed = bool(op.want("manageMasterUserPassword"))
     password = uuid.uuid4().hex if managed else _password(op)  # the managed one is set with its secret
     if password is None:
         raise op.refuse("InvalidParameterValue", "password, passwordWo or manageMasterUserPassword must be given")
-    given = op.encoded((op.spec.on_create & op.given.keys()) - {"identifier", "password"})
-    op.call("create_db_instance", **given | {"DBInstanceIdentifier": name, "MasterUserPassword": password})
-    return str(name)
+    return op.make("create_db_instance", "DBInstance.DBInstanceIdentifier", MasterUserPassword=password)
 
 
 def _read_instance(op: Operation) -> dict[str, Any] | None:
@@ -151,7 +141,6 @@ def _read_instance(op: Operation) -> dict[str, Any] | None:
     where = instance.get("Endpoint") or {}
     return instance | {
         "EndpointText": f"{where.get('Address')}:{where.get('Port')}",
-        "Groups": [group["VpcSecurityGroupId"] for group in instance.get("VpcSecurityGroups") or ()],
         "KmsKeyId": instance.get("KmsKeyId") or None,
     }
 
@@ -187,7 +176,7 @@ def _keep_subscription(op: Operation) -> str:
 
 CHANGEABLE = (
     "allocatedStorage autoMinorVersionUpgrade backupRetentionPeriod backupWindow caCertIdentifier copyTagsToSnapshot "
-    "dbSubnetGroupName deletionProtection engineVersion iamDatabaseAuthenticationEnabled instanceClass "
+    "dbSubnetGroupName deletionProtection engineVersion iamDatabaseAuthenticationEnabled instanceClass! "
     "iops maintenanceWindow maxAllocatedStorage monitoringInterval monitoringRoleArn multiAz networkType "
     "parameterGroupName performanceInsightsEnabled performanceInsightsKmsKeyId performanceInsightsRetentionPeriod "
     "port publiclyAccessible storageThroughput storageType vpcSecurityGroupIds databaseInsightsMode"
@@ -249,7 +238,7 @@ SPECS = (
         kind="aws:rds/instance:Instance",
         client="rds",
         fixed="identifier identifierPrefix availabilityZone dbName engine kmsKeyId storageEncrypted username",
-        mutable=f"{CHANGEABLE.replace('instanceClass', 'instanceClass!')} password manageMasterUserPassword "
+        mutable=f"{CHANGEABLE} password manageMasterUserPassword "
         "masterUserSecretKmsKeyId enabledCloudwatchLogsExports engineLifecycleSupport tags",
         local="allowMajorVersionUpgrade applyImmediately blueGreenUpdate deleteAutomatedBackups "
         "finalSnapshotIdentifier skipFinalSnapshot passwordWoVersion",
@@ -305,7 +294,7 @@ SPECS = (
             "port": "Endpoint.Port",
             "hostedZoneId": "Endpoint.HostedZoneId",
             "endpoint": "EndpointText",
-            "vpcSecurityGroupIds": "Groups",
+            "vpcSecurityGroupIds": "VpcSecurityGroups.*.VpcSecurityGroupId",
             "dbSubnetGroupName": "DBSubnetGroup.DBSubnetGroupName",
             "parameterGroupName": "DBParameterGroups.0.DBParameterGroupName",
             "iamDatabaseAuthenticationEnabled": "IAMDatabaseAuthenticationEnabled",
@@ -317,7 +306,7 @@ SPECS = (
         lower=True,
         checks=(
             _engine,
-            _identifier,
+            identifier("identifier", 63),
             _storage,
             exclusive("password", "passwordWo", "manageMasterUserPassword"),
             length("password", *PASSWORD),
