@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from shared.localcloud.operation import Operation
     from shared.localcloud.wire import Props
 
-TAGGING = Tagging(target="ResourceARN", add="tag_resource", remove="untag_resource", read="list_tags_for_resource")
+TAGGING = Tagging(
+    target="ResourceARN",
+    add="tag_resource",
+    remove="untag_resource",
+    read="list_tags_for_resource",
+    of=lambda op: op.arn("cloudwatch", f"alarm:{op.id}"),
+)
 DAY, WEEK, HOUR = 86400, 604800, 3600  # seconds
 
 
