@@ -118,7 +118,7 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(clone, whole, reached
 
 
 def test_a_killed_emulator_leaves_nothing_twice(clone, whole, reached: Reached) -> None:
-    """What it held is gone with it: the run that it was killed under fails in a sentence, the next one begins anew."""
+    """What it held is gone with it: the run that it was killed under fails in a sentence, the next begins anew."""
 
     def failed_under_a_killed_emulator(verb: str, point: float) -> None:
         run = reached(verb, point)
