@@ -148,6 +148,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             kept = olds.get(spec.name) if spec.name in olds.get(DEFAULTS, ()) else None
             news[spec.name] = kept or _automatic_name(spec, request, news)
             news[DEFAULTS] = [spec.name]
+            if len(news[spec.name]) > spec.limit:  # as Pulumi's bridge, which does not shorten it either
+                named = f"the automatic name {news[spec.name]}"
+                failures.append(("", f"{named} is too long: AWS takes {spec.limit} characters"))
         if "tags" in spec.inputs:
             tags = news.get("tags") or {}
             news["tagsAll"] = UNKNOWN if tags is UNKNOWN else {**session.default_tags, **tags}
@@ -287,8 +290,7 @@ def _automatic_name(spec: Spec, request: Any, news: Props) -> str:
     proposed = request.autonaming.proposed_name
     stem = request.urn.rsplit("::", 1)[-1]
     digits = hashlib.sha256(request.randomSeed).hexdigest()[:NAME_DIGITS]
-    room = spec.limit - len(digits) - len(spec.separator)
-    name = proposed or f"{stem[:room]}{spec.separator}{digits}"
+    name = proposed or f"{stem}{spec.separator}{digits}"
     name = name.lower() if spec.lower else name
     name = name if name.startswith(spec.starts) else spec.starts + name
     return f"{name}.fifo" if news.get("fifoQueue") is True or news.get("fifoTopic") is True else name

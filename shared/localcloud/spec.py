@@ -85,7 +85,7 @@ class Spec:
     canonical: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)  # what a comparison sees
     follows: Mapping[str, str] = field(default_factory=dict)  # output: the input whose change makes it unknown
     name: str = ""  # the input that is auto-named
-    limit: int = 255
+    limit: int = 255  # of an automatic name's characters
     separator: str = "-"
     lower: bool = False
     starts: str = ""  # what an automatic name must start with

@@ -234,8 +234,9 @@ def test_names_and_tags_are_filled_in() -> None:
     assert re.fullmatch(r"logs-[0-9a-f]{7}", inputs["name"])
     assert inputs["__defaults"] == ["name"]
     assert inputs["tagsAll"] == {"Layer": "x", "a": "b"}
-    long, _ = wire.load(check("aws:iam/role:Role", {"assumeRolePolicy": "{}"}, name="r" * 80).inputs)
-    assert len(long["name"]) == 64
+    [long] = check(LOG_GROUP, {}, name="l" * 505).failures
+    assert "is too long: AWS takes 512 characters" in long.reason
+    assert not check(LOG_GROUP, {}, name="l" * 504).failures
     prefixed, _ = wire.load(check("aws:sns/topic:Topic", {"namePrefix": "x-"}).inputs)
     assert "name" not in prefixed
 
