@@ -65,6 +65,7 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     def decorate(function: Callable[..., int | None]) -> Any:
         @functools.wraps(function)
         def run(context: Context, *args: Any, **kwargs: Any) -> None:
+            from shared.deploy import faults
             from shared.errors import Ended, TxmonError
 
             try:
@@ -73,7 +74,7 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
             except TxmonError as error:
                 raise Exit(f"txmon: {error}", code=1) from None
             except OSError as error:
-                raise Exit(f"txmon: {error.filename or 'failed'}: {error.strerror or error}", code=1) from None
+                raise Exit(f"txmon: {faults.of_system(error)}", code=1) from None
             except KeyboardInterrupt:
                 raise Exit("txmon: interrupted", code=130) from None
             except Ended as end:

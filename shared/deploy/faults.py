@@ -1,4 +1,4 @@
-"""The engine's errors, and the state of a layer's stack, as one sentence each that names what mends them."""
+"""The engine's errors, and the system's, as one sentence each; where it can, one that names what mends them."""
 
 import re
 
@@ -74,6 +74,11 @@ def explain(message: str, layer: str, env: str) -> str:
         if re.search(pattern, message):
             return sentence.format(layer=layer, env=env, lock=_lock(message))
     return trimmed(message)
+
+
+def of_system(error: OSError) -> str:
+    """What this machine refuses, and of which file, as in `report.md: Permission denied`."""
+    return f"{error.filename or 'failed'}: {error.strerror or error}"
 
 
 def is_noise(message: str) -> bool:

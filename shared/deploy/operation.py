@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from shared.deploy import faults, policies, programs
 from shared.deploy.workspace import Workspace
@@ -28,10 +28,8 @@ CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
 """What the engine says when it was asked to end; of a resource it may say so too, when another one has failed."""
 FOLLOW_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
-PARTS_OF_REPLACEMENT = {"create-replacement", "delete-replaced"}
-"""Steps that the engine tells beside the `replace` that they carry out."""
 CHANGES = ("create", "update", "replace", "delete", "import")
-"""The steps that change something; `same`, `read` and `refresh` do not."""
+"""The steps that change something; all others leave AWS as it is, as `discard` does, or are parts of a `replace`."""
 HELD = ("same", "create", "update", "replace", "import", "read")
 """The steps after which the resource is there; `delete` and what is discarded are not."""
 
@@ -195,6 +193,8 @@ class Operation:
     ) -> None:
         """Run to the end. A failure is a status and a reason. `tell` hears of each finished step.
 
+        The layer's program sees the `variables` beside the engine's own.
+
         The engine writes its events to the file `events` and not to a pipe: if this process is killed, the engine
         goes on, ends its update and frees its lock.
         """
@@ -202,23 +202,25 @@ class Operation:
         if not self.action.is_preview:
             arguments += ["--message", message]
         self._begin(workspace.shown(self.layer, *self.action.arguments), tell)
-        workspace = workspace.having(PULUMI_ENABLE_STREAMING_JSON_PREVIEW="true", **variables)
+        program = workspace.having(**variables)
         with (
-            programs.serving(workspace.folder(self.layer), workspace.process_environment()) as runtime,
-            events.open("w") as written,
-            events.open() as printed,
+            programs.serving(workspace.folder(self.layer), program.process_environment()) as runtime,
+            events.open("wb") as written,
+            events.open("rb") as printed,
         ):
             judged = policies.with_pack(workspace) if self.action.is_judged else workspace
-            self.process = subprocess.Popen(
+            with subprocess.Popen(  # which is waited for, whatever breaks here
                 judged.command(self.layer, *arguments, "--json", "--client", runtime.address),
-                env=judged.process_environment(),
+                env=judged.process_environment() | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 pass_fds=(*judged.held, runtime.held),
                 start_new_session=True,  # Ctrl-C reaches the runner, which passes it on once
-            )
-            self._follow(self.process, printed, tell)
+            ) as self.process:
+                if self.interrupted:  # before there was an engine to ask
+                    self.interrupt()
+                self._follow(self.process, printed, tell)
         self.ended = time.monotonic()
         self._finish(self.process.returncode, workspace)
 
@@ -232,25 +234,25 @@ class Operation:
         """Go no further."""
         self.status, self.reason, self.ended = status, reason, time.monotonic()
 
-    def _follow(self, process: subprocess.Popen[bytes], printed: TextIO, tell: Callable[[str], None]) -> None:
-        """Take each line as it is written, until the engine has ended."""
-        part = ""
+    def _follow(self, process: subprocess.Popen[bytes], printed: BinaryIO, tell: Callable[[str], None]) -> None:
+        """Take each line as it is written, until the engine has ended; half of one may end in half a character."""
+        part = b""
         while True:
             ended = process.poll() is not None
             for text in printed:
                 part += text
-                if part.endswith("\n"):
-                    self._line(part, tell)
-                    part = ""
+                if part.endswith(b"\n"):
+                    self._line(part.decode(errors="replace"), tell)
+                    part = b""
             if ended:
                 return
             with suppress(subprocess.TimeoutExpired):
                 process.wait(FOLLOW_SECONDS)
 
     def interrupt(self) -> None:
-        """Ask the engine to end cleanly; asked a second time, it stops at once."""
+        """Ask the engine to end cleanly, as soon as there is one; asked a second time, it stops at once."""
+        self.interrupted = True
         if self.process and self.process.returncode is None:
-            self.interrupted = True
             self.process.send_signal(signal.SIGINT)
 
     def _line(self, line: str, tell: Callable[[str], None]) -> None:
@@ -284,7 +286,7 @@ class Operation:
         self.current = step.label
         if self.action is Action.PREVIEW:
             self._note(metadata, step)
-        if step.op in {"same", "read", "refresh"} | PARTS_OF_REPLACEMENT or step.type == STACK:
+        if step.op not in CHANGES or step.type == STACK:
             return
         self.steps.append(step)
         if self.action.is_preview:
@@ -303,9 +305,9 @@ class Operation:
             self.emptied = metadata["op"] == "delete"
         elif self.action is Action.DRIFT and metadata["op"] != "same" and metadata["type"] != STACK_REFERENCE:
             self.differing.append(metadata)
-        elif metadata["op"] not in {"same", "read", "refresh"} and not self.action.is_preview:
+        elif metadata["op"] in _PAST and not self.action.is_preview:
             self.made = self.made or _is_there(metadata)
-            tell(f"{_PAST.get(metadata['op'], metadata['op'])} {_step(metadata).label}")
+            tell(f"{_PAST[metadata['op']]} {_step(metadata).label}")
 
     def _said(self, diagnostic: dict[str, Any], tell: Callable[[str], None]) -> None:
         message = diagnostic.get("message", "").strip()
@@ -369,8 +371,8 @@ _PAST = {
     "delete": "deleted",
     "replace": "replaced",
     "import": "imported",
-} | {
     "create-replacement": "created the replacement of",
+    "import-replacement": "imported the replacement of",
     "delete-replaced": "deleted the replaced",
 }
 

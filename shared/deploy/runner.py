@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from shared.deploy import encryption, policies, programs
+from shared.deploy import encryption, faults, policies, programs
 from shared.deploy.locks import free_own
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.plan import Plan
@@ -38,7 +38,7 @@ class Run:
     missing: Collection[str] = ()
     """Layers that have no stack yet: theirs is made when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
-    looks: list[Operation] = field(default_factory=list)
+    looks: dict[str, Operation] = field(init=False)
     """The previews of layers that are to hold to the plan."""
     given_keys: list[str] = field(default_factory=list)
     """Layers into whose stack files the engine has written how their secrets are encrypted, to stay."""
@@ -46,7 +46,9 @@ class Run:
     """How often it was asked to end: once cleanly, twice at once."""
 
     def __post_init__(self) -> None:
-        self.operations = {layer: Operation(layer, self.action) for layer in self._sorter().static_order()}
+        order = list(self._sorter().static_order())
+        self.operations = {layer: Operation(layer, self.action) for layer in order}
+        self.looks = {layer: Operation(layer, Action.PREVIEW) for layer in order}
 
     def _sorter(self) -> TopologicalSorter[str]:
         chosen = set(self.waits_for)
@@ -111,7 +113,7 @@ class Run:
     def interrupt(self) -> None:
         """Start nothing more and ask what runs to end cleanly; a second call stops it at once."""
         self.interruptions += 1
-        for operation in (*self.operations.values(), *self.looks):
+        for operation in (*self.operations.values(), *self.looks.values()):
             operation.interrupt()
 
     def _may_run(self, layer: str, tell: Tell) -> bool:
@@ -147,6 +149,8 @@ class Run:
                 part(operation, lambda line: tell(operation, line))
         except TxmonError as error:
             operation.end(Status.FAILED, str(error))
+        except OSError as error:
+            operation.end(Status.FAILED, faults.of_system(error))
         tell(operation, "")
 
     def _prepare(self, operation: Operation, tell: Callable[[str], None]) -> None:
@@ -157,8 +161,7 @@ class Run:
 
     def _hold_to(self, approved: Plan, layer: str, tell: Callable[[str], None]) -> None:
         """Look again: settings, programs, the state and what other layers export may not be those of the plan."""
-        look = Operation(layer, Action.PREVIEW)
-        self.looks.append(look)
+        look = self.looks[layer]
         look.run(self.workspace, "", self.folder / f"{layer}-{look.action}.jsonl", tell)
         refusal = look.reason if look.status is Status.FAILED else approved.surprise(look)
         if refusal:

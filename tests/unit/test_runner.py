@@ -1,5 +1,6 @@
 """The runner's schedule, with a stand-in for the engine: a script that prints events."""
 
+import errno
 import json
 import stat
 import threading
@@ -13,6 +14,7 @@ import pytest
 from shared.deploy import encryption
 from shared.deploy.engine import Engine
 from shared.deploy.operation import Action, Operation, Status
+from shared.deploy.plan import Plan
 from shared.deploy.runner import Run
 from shared.deploy.workspace import Workspace
 from shared.environments import Environment
@@ -116,6 +118,30 @@ def test_an_interruption_reaches_the_engines_and_starts_nothing_more(workspace, 
     assert all(operation.status in {Status.INTERRUPTED, Status.SKIPPED} for operation in result.operations.values())
 
 
+@pytest.mark.parametrize("approved", [None, Plan(env="local", layers={"network": {"steps": [], "outputs": {}}})])
+def test_an_interruption_just_before_the_engine_starts_reaches_it_too(workspace, tmp_path, approved: Plan) -> None:
+    given = workspace(f'sleep 1\necho "$1" >> {tmp_path}/ended')
+    result = Run(given, Action.UP, {"network": ()}, tmp_path, approved)
+    result.execute(lambda *_: result.interrupt() if not result.interruptions else None, 1)
+    assert statuses(result)["network"] in {"interrupted", "skipped"}
+    assert not (tmp_path / "ended").exists()
+
+
+def test_an_engine_is_waited_for_and_only_its_layer_fails_where_the_disk_is_full(workspace, tmp_path) -> None:
+    begun = json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "warning", "message": "begun"}})
+    given = workspace(f"[ $layer = security ] || exit 0\necho '{begun}'\nsleep 0.3\ntouch {tmp_path}/ended")
+
+    def tell(_: Operation, line: str) -> None:
+        if "begun" in line:
+            raise OSError(errno.ENOSPC, "No space left on device", "run.json")
+
+    result = run(given, tell=tell)
+    assert (tmp_path / "ended").exists()
+    assert statuses(result)["security"] == "failed"
+    assert statuses(result)["network"] == "succeeded"
+    assert result.operations["security"].reason == "run.json: No space left on device"
+
+
 @pytest.mark.parametrize("action", [Action.UP, Action.PREVIEW, Action.DESTROY])
 def test_a_second_interruption_reaches_the_engines_too_and_is_told_as_forced(
     workspace, tmp_path, action: Action
@@ -173,6 +199,30 @@ def test_the_events_of_the_engine_become_steps_changes_outputs_and_lines(workspa
     )
     assert "replaced aws:ec2/vpc:Vpc vpc-local" in lines
     assert not any("not for people" in line for line in lines)
+
+
+def test_a_line_that_is_read_in_the_middle_of_a_character_is_taken_whole(workspace) -> None:
+    line = json.dumps({"sequence": 1, "diagnosticEvent": {"severity": "warning", "message": "é"}}, ensure_ascii=False)
+    head, tail = line.split("é")
+    script = f"printf '%s\\303' '{head}'; sleep 0.3; printf '\\251%s\\n' '{tail}'"
+    assert run(workspace(script), {"network": ()}).operations["network"].warnings == ["é"]
+
+
+@pytest.mark.parametrize("op", ["read", "discard", "refresh", "read-replacement", "import-replacement", "new"])
+def test_a_step_that_changes_nothing_by_itself_is_no_part_of_a_plan(workspace, op: str) -> None:
+    script = printing({"resourcePreEvent": {"metadata": {**VPC, "op": op}}})
+    given = workspace(script)
+    result = Run(given, Action.PREVIEW, {"network": ()}, given.engine.folder)
+    result.execute(lambda *_: None, 1)
+    assert result.operations["network"].steps == []
+
+
+def test_planned_outputs_of_any_size_reach_the_previews_of_the_readers(workspace) -> None:
+    stack = {**STACK, "op": "create", "new": {"outputs": {"name": "x" * 200_000}}}
+    given = workspace(printing({"resOutputsEvent": {"metadata": stack}}))
+    result = Run(given, Action.PREVIEW, {"security": (), "streaming": ["security"]}, given.engine.folder)
+    result.execute(lambda *_: None, 1)
+    assert result.ok, result.operations["streaming"].reason
 
 
 def test_a_preview_keeps_every_resource_as_it_is_and_as_it_will_be(workspace) -> None:
