@@ -234,7 +234,7 @@ def destroy_all(
     programs.warm(layers=False)  # while it is found out what may be destroyed
     states = deployed_states(workspace, everywhere=True)
     layers = [*LAYERS, *removed_layers(states)] if layers is None else layers
-    readers = guards.require_no_other_readers(workspace, states, layers)
+    guards.require_no_other_readers(workspace, states, layers)
     deployed = [layer for layer in layers if layer in states]
     if not deployed:
         require_unlocked(workspace)  # an engine that was killed at the very end has left its lock
@@ -246,6 +246,8 @@ def destroy_all(
     destruction.show([states[layer] for layer in deployed], terminal.console)
     confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
     with changing(workspace, verb, deployed, terminal.say) as journal:
+        states = deployed_states(workspace, everywhere=True)  # anew: until here, others may have deployed a reader
+        readers = guards.require_no_other_readers(workspace, states, deployed)
         run = Run(
             workspace, Action.DESTROY, {name: readers[name] & set(deployed) for name in deployed}, journal.folder
         )

@@ -1,7 +1,10 @@
+from contextlib import nullcontext
+from unittest import mock
+
 import pytest
 
 from shared.contracts import CONTRACTS
-from shared.deploy import guards
+from shared.deploy import commands, guards
 from shared.deploy.state import SETTLED, LayerState, Update
 from shared.errors import TxmonError
 from shared.layers import project
@@ -94,6 +97,16 @@ def test_a_reader_from_another_repository_blocks_too() -> None:
     message = "streaming is still read by fraud/live, which is deployed: destroy the stack fraud/live first"
     with pytest.raises(TxmonError, match=message):
         guards.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
+
+
+def test_a_reader_that_is_deployed_while_the_destroy_is_confirmed_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = iter([reading(network=set()), reading(network=set(), data={"network"})])
+    monkeypatch.setattr(commands, "deployed_states", lambda *_, **__: next(found))
+    monkeypatch.setattr(commands, "changing", lambda *_, **__: nullcontext(mock.Mock()))
+    monkeypatch.setattr(commands.programs, "warm", lambda **_: None)
+    monkeypatch.setattr(commands, "_execute", mock.Mock(side_effect=AssertionError("it is destroyed")))
+    with pytest.raises(TxmonError, match="network is still read by data, which is deployed"):
+        commands.destroy(mock.Mock(env="dev"), mock.Mock(), "network", yes=True)
 
 
 def test_a_reader_of_the_layer_in_another_environment_does_not_block() -> None:
