@@ -1,13 +1,13 @@
 """Where the state lies, for what the runner reads and writes in it without the engine: a folder, or an S3 bucket."""
 
 import fcntl
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 from shared.errors import TxmonError
 
@@ -86,9 +86,9 @@ class FilePlace:
     @contextmanager
     def _written(self, text: str) -> Iterator[Path]:
         """A file beside it that holds the text, until it is linked or moved to its place."""
-        fresh = self.path.with_name(f"{self.path.name}.{threading.get_native_id()}")
-        fresh.write_text(text)
+        fresh = self.path.with_name(f"{self.path.name}.{uuid4()}")  # containers may share numbers of processes
         try:
+            fresh.write_text(text)
             yield fresh
         finally:
             fresh.unlink(missing_ok=True)

@@ -74,6 +74,16 @@ def test_a_lock_that_is_there_or_just_being_written_is_not_made_again(code: str,
         assert not found.create("mine")
 
 
+def test_a_run_whose_lock_was_written_though_the_answer_got_lost_holds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The AWS SDK asks again, and S3 refuses: the object is there."""
+    written: list[str] = []
+    monkeypatch.setattr(ObjectPlace, "create", lambda _, text: bool(written.append(text)))
+    monkeypatch.setattr(ObjectPlace, "read", lambda _: Found(written[0]))
+    monkeypatch.setattr(ObjectPlace, "delete", lambda *_: True)
+    with locks.environment_lock(SimpleNamespace(env="dev", store=store_of("s3://states?region=eu-west-1")), "up"):
+        assert written
+
+
 def test_a_lock_that_has_become_another_runs_is_neither_replaced_nor_deleted() -> None:
     found = place("s3://states?region=eu-west-1")
     was = {"Bucket": "states", "Key": ".txmon/locks/dev.json", "IfMatch": "v1"}

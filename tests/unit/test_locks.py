@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import socket
@@ -128,6 +129,17 @@ def test_a_lock_is_not_there_before_it_says_whose_it_is(workspace, monkeypatch: 
     assert place.create("whose")
     assert found == [None, None]
     assert place.read().text == "whose"
+
+
+def test_a_full_disk_leaves_nothing_of_a_lock(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(path: Path, _: str) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fill)
+    with pytest.raises(OSError, match="No space left"), locks.environment_lock(workspace, "up"):
+        pytest.fail("it is not held")
+    assert [path.name for path in locks.place_of(workspace).path.parent.iterdir()] == []
 
 
 def test_of_two_runs_that_take_over_the_same_lock_at_once_one_gets_it(
