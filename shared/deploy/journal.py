@@ -16,6 +16,7 @@ from shared.deploy.locks import is_gone
 from shared.deploy.operation import Operation, Status
 from shared.deploy.plan import Plan
 from shared.deploy.workspace import ROOT, Workspace, current_user
+from shared.errors import TxmonError
 from shared.layers import dependents
 
 Say = Callable[[str], None]
@@ -146,8 +147,14 @@ class Journal:
 
     def _write(self) -> None:
         partial = self.folder / "run.json.partial"
-        partial.write_text(self.record.model_dump_json(indent=2))
-        partial.replace(self.folder / "run.json")
+        try:
+            partial.write_text(self.record.model_dump_json(indent=2))
+            partial.replace(self.folder / "run.json")
+        except OSError as error:
+            raise TxmonError(
+                f"how far the run is cannot be written to {self.folder} ({error.strerror}): mend that, then "
+                f"./inv resume --env {self.record.env}"
+            ) from None
 
 
 def last_run(env: str, say: Say) -> RunRecord | None:

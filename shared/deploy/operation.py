@@ -143,6 +143,8 @@ class Operation:
     """Whether it was asked to end."""
     emptied: bool = False
     """Of a destroy: whether the stack itself is gone, which goes last."""
+    heard_out: bool = False
+    """Whether the engine's last word was read; a full disk keeps only what it said first."""
     made: bool = False
     """Whether it has made or changed something in AWS."""
 
@@ -272,7 +274,8 @@ class Operation:
         elif "policyEvent" in event:
             self._judged(event["policyEvent"], tell)
         elif "summaryEvent" in event:
-            self.counts = Counter(event["summaryEvent"].get("resourceChanges") or {})
+            self.heard_out = True
+            self.counts.update(event["summaryEvent"].get("resourceChanges") or {})
 
     def _printed(self, line: str) -> None:
         """Take a line that is no event: the engine's own error; an indented one goes on with the last."""
@@ -336,8 +339,11 @@ class Operation:
             self.reason = (
                 "nothing was changed" if self.action.is_preview else "what was done is kept; run it again to go on"
             )
-        elif code == 0:
+        elif code == 0 and self.heard_out:
             self.status = Status.SUCCEEDED
+        elif code == 0:
+            self.status = Status.FAILED
+            self.reason = "what the engine did could not be written to its end: make room on the disk, run it again"
         else:
             self.status = Status.FAILED
             sentences = [faults.explain(error, self.layer, workspace.env) for error in self._told]

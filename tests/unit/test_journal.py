@@ -1,13 +1,16 @@
 """What is left to do of the runs that are written down."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from shared.deploy import journal
 from shared.deploy.journal import LayerRecord, RunRecord, unfinished
 from shared.deploy.operation import Status
+from shared.errors import TxmonError
 from shared.layers import LAYERS
 
 
@@ -83,3 +86,17 @@ def test_a_destroy_of_one_layer_leaves_the_others(ran) -> None:
     ran("deploy-all", "data", "monitoring", data="failed")
     ran("destroy", "monitoring", monitoring="succeeded")
     assert left() == ("deploy-all", ["data"])
+
+
+def test_a_run_that_cannot_be_written_down_says_where_and_what_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fill(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(journal, "RUNS", tmp_path)
+    written = journal.Journal(SimpleNamespace(env="dev"), "up", ["network"])
+    monkeypatch.setattr(Path, "write_text", fill)
+    with pytest.raises(TxmonError, match=rf"{tmp_path}/\S+ \(No space left .*\./inv resume --env dev"):
+        written.close()
+    assert left() == ("up", ["network"])

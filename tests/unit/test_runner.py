@@ -25,13 +25,18 @@ READS = {name: info.reads for name, info in LAYERS.items()}
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Callable[[str], Workspace]:
-    """A workspace whose engine is a shell script; `$layer` in it is the layer it works on."""
+    """A workspace whose engine is a shell script; `$layer` in it is the layer it works on.
+
+    Where all goes well it ends with the event that the engine ends with.
+    """
 
     def make(script: str) -> Workspace:
+        (tmp_path / "summary").write_text('{"sequence": 99, "summaryEvent": {"resourceChanges": {}}}\n')
         engine = tmp_path / "pulumi"
         engine.write_text(
             '#!/bin/sh\nfor word; do last=$word; done\nlayer=$(basename "$last")\n'
-            'for word; do case $word in */projects/*) layer=$(basename "$word");; esac; done\n' + script
+            'for word; do case $word in */projects/*) layer=$(basename "$word");; esac; done\n'
+            f"trap '[ $? = 0 ] && cat {tmp_path}/summary' EXIT\n{script}"
         )
         engine.chmod(engine.stat().st_mode | stat.S_IXUSR)
         return Workspace(Environment(name="local"), Engine(tmp_path, "v0", "a script"), {})
@@ -313,6 +318,12 @@ def test_a_failure_that_cancels_other_resources_is_no_interruption(workspace) ->
     operation = run(workspace(script), {"network": ()}).operations["network"]
     assert operation.status is Status.FAILED
     assert "no room" in operation.reason
+
+
+def test_an_engine_whose_last_words_a_full_disk_has_kept_back_has_not_succeeded(workspace) -> None:
+    operation = run(workspace("trap - EXIT; exit 0"), {"network": ()}).operations["network"]
+    assert operation.status is Status.FAILED
+    assert operation.reason.endswith("make room on the disk, run it again")
 
 
 def test_an_engine_that_ends_without_a_word_names_the_command(workspace) -> None:
