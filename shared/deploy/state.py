@@ -114,7 +114,7 @@ class LayerState:
         if self._is_half_destroyed:  # of an update that was killed after a destroy, the history does not know
             failed = self.last is not None and not self.last.succeeded
             what = "failed" if failed else "or an update after it was interrupted"
-            return f"destroy {what} with {len(self.resources)} resource{'s' * (len(self.resources) > 1)} left"
+            return f"destroy {what} with {self.size} resource{'s' * (self.size > 1)} left"
         return "last update was interrupted" if self._was_settled else "last update failed"
 
     @property

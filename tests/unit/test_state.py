@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.deploy.engine import Engine
-from shared.deploy.state import SETTLED, Update, decisive, deployed_states, removed_layers
+from shared.deploy.state import SETTLED, LayerState, Update, decisive, deployed_states, removed_layers
 from shared.deploy.workspace import Workspace
 from shared.environments import Environment
 from shared.errors import TxmonError
@@ -73,3 +73,10 @@ UNLOCKED = Update("refresh", "succeeded", "5", f"{SETTLED}creating vpc-dev")
 )
 def test_a_refresh_does_not_make_good_what_the_update_before_it_left(history: list[Update], told: Update) -> None:
     assert decisive(history) == told
+
+
+def test_what_a_destroy_has_left_is_counted_as_the_runs_count_it() -> None:
+    types = ("pulumi:pulumi:Stack", "pulumi:pulumi:StackReference", "aws:s3/bucket:Bucket")
+    deployment = {"resources": [{"type": kind} for kind in types]}
+    left = LayerState("data", deployment, Update("destroy", "succeeded", "", ""))
+    assert left.fault.endswith(f"with {left.size} resources left")
