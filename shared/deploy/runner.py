@@ -3,7 +3,7 @@
 import json
 import signal
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Run:
 
     workspace: Workspace
     action: Action
-    waits_for: Mapping[str, Iterable[str]]
+    waits_for: Mapping[str, Collection[str]]
     """Layer -> the layers that have to end well first; layers outside the mapping are not waited for."""
     folder: Path
     """Where the engine's events are kept, a file a layer."""
@@ -51,8 +51,11 @@ class Run:
         self.looks = {layer: Operation(layer, Action.PREVIEW) for layer in order}
 
     def _sorter(self) -> TopologicalSorter[str]:
-        chosen = set(self.waits_for)
-        return TopologicalSorter({layer: chosen & set(needs) for layer, needs in self.waits_for.items()})
+        return TopologicalSorter({layer: self._needs(layer) for layer in self.waits_for})
+
+    def _needs(self, layer: str) -> list[str]:
+        """What it waits for, in the order of the mapping: tables and reasons are the same in every run."""
+        return [need for need in self.waits_for if need in self.waits_for[layer]]
 
     @property
     def ok(self) -> bool:
@@ -118,11 +121,7 @@ class Run:
 
     def _may_run(self, layer: str, tell: Tell) -> bool:
         operation = self.operations[layer]
-        blockers = [
-            need
-            for need in self.waits_for[layer]
-            if need in self.operations and self.operations[need].status is not Status.SUCCEEDED
-        ]
+        blockers = [need for need in self._needs(layer) if self.operations[need].status is not Status.SUCCEEDED]
         if blockers:
             self._skip(operation, f"waits for {', '.join(blockers)}", tell)
         return not blockers
@@ -182,7 +181,7 @@ class Run:
         """For a preview: what the layers before it are planned to export."""
         if self.action is not Action.PREVIEW:
             return {}
-        upstream = {need: self.operations[need].outputs for need in self.waits_for[layer] if need in self.operations}
+        upstream = {need: self.operations[need].outputs for need in self._needs(layer)}
         return {PLANNED_OUTPUTS: json.dumps(upstream)}
 
     def _message(self, layer: str) -> str:

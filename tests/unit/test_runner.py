@@ -5,7 +5,7 @@ import json
 import stat
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -90,6 +90,17 @@ def test_a_failed_layer_stops_its_dependents_only(workspace) -> None:
     assert result.operations["streaming"].reason == "no room"
     assert result.operations["monitoring"].reason == "waits for streaming"
     assert result.exit_code == 1
+
+
+def test_what_a_layer_waits_for_is_told_in_the_order_of_the_graph(workspace) -> None:
+    class Reversed(frozenset):
+        """A set that gives its members in an order of its own, as every process does with strings."""
+
+        def __iter__(self) -> Iterator[str]:
+            return reversed(list(READS))
+
+    result = run(workspace("exit 1"), {**READS, "monitoring": Reversed(READS["monitoring"])})
+    assert result.operations["monitoring"].reason == "waits for network, security, streaming, data"
 
 
 def interrupted(workspace: Callable[[str], Workspace], action: Action, answer: str, *, times: int = 1) -> Run:
