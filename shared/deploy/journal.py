@@ -23,7 +23,6 @@ Say = Callable[[str], None]
 
 RUNS = ROOT / ".txmon" / "runs"
 
-
 OUTCOMES = {"running": "is at work", "interrupted": "was interrupted", "forced": "was stopped by force"}
 """Results of a run that are not yet what is said of it."""
 
@@ -38,7 +37,7 @@ class LayerRecord(BaseModel):
     seconds: float = 0.0
     changes: dict[str, int] = Field(default_factory=dict)
     resources: int | None = None
-    """How many it holds, once the engine has said so."""
+    """How many it holds, if it ended well."""
     contract_version: int | None = None
 
 

@@ -30,8 +30,8 @@ FOLLOW_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
 CHANGES = ("create", "update", "replace", "delete", "import")
 """The steps that change something; all others leave AWS as it is, as `discard` does, or are parts of a `replace`."""
-HELD = ("same", "create", "update", "replace", "import", "read")
-"""The steps after which the resource is there; `delete` and what is discarded are not."""
+HELD = ("same", "create", "update", "replace", "import")
+"""The steps after which the layer has the resource; of what it reads, the engine counts what tells something else."""
 
 
 class Action(StrEnum):
@@ -160,8 +160,8 @@ class Operation:
 
     @property
     def holds(self) -> int | None:
-        """How many resources the layer has after it; None while that is not known."""
-        return sum(self.counts[op] for op in HELD) if self.counts else None
+        """How many resources the layer has after it; None unless it went to its end, and so to every one."""
+        return sum(self.counts[op] for op in HELD) if self.status is Status.SUCCEEDED else None
 
     @property
     def unheard(self) -> int | None:

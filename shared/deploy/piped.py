@@ -9,7 +9,6 @@ from pathlib import Path
 BLANKS = re.compile(r"[ \t]+(?=\n)")
 """With which a table fills its last column."""
 
-
 UNKNOWN = "replace"
 """What becomes of a character that the stream's encoding does not have: no reason to end a deploy in the middle."""
 

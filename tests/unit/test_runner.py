@@ -241,6 +241,22 @@ def test_planned_outputs_of_any_size_reach_the_previews_of_the_readers(workspace
     assert result.ok, result.operations["streaming"].reason
 
 
+@pytest.mark.parametrize(
+    ("counted", "code", "holds"),
+    [
+        ({"same": 71, "update": 1, "create": 1, "delete": 3, "read": 1}, 0, 73),
+        ({"delete": 73}, 0, 0),
+        ({"delete": 49}, 255, None),
+        ({"create": 10}, 255, None),
+    ],
+)
+def test_how_much_a_layer_holds_is_known_only_of_one_that_went_to_its_end(
+    workspace, counted: dict[str, int], code: int, holds: int | None
+) -> None:
+    script = printing({"summaryEvent": {"resourceChanges": counted}}, code=code)
+    assert run(workspace(script), {"network": ()}).operations["network"].holds == holds
+
+
 def test_a_preview_keeps_every_resource_as_it_is_and_as_it_will_be(workspace) -> None:
     old, new, kept = ({"inputs": {"cidrBlock": value}} for value in ("old", "new", "kept"))
     gone = {"urn": "urn:pulumi:local::txmon-network::aws:ec2/vpc:Vpc::gone", "type": VPC["type"]}
