@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +15,7 @@ from rich.table import Table
 from shared import localcloud
 from shared.deploy import destruction, display, guards, plan, programs
 from shared.deploy.journal import Journal, unfinished
-from shared.deploy.locks import require_nobody_at_work, require_unlocked
+from shared.deploy.locks import environment_lock, require_nobody_at_work, require_unlocked
 from shared.deploy.operation import Action, Operation
 from shared.deploy.places import Folder
 from shared.deploy.plan import Plan
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
 CHANGED = 2
 """Exit code: changes were found where none were expected."""
-
-READS = {name: info.reads for name, info in LAYERS.items()}
 
 Say = Callable[[str], None]
 
@@ -83,7 +82,7 @@ def deploy_all(
 
 
 def _among(layers: Collection[str]) -> dict[str, Collection[str]]:
-    return {layer: READS[layer] for layer in layers}
+    return {layer: LAYERS[layer].reads for layer in layers}
 
 
 def preview_all(
@@ -106,13 +105,12 @@ def preview_all(
 
 def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
     """Preview the layers, each with what those before it have planned, and show the whole."""
-    stacks = workspace.stacks()
-    run = _previews(workspace, terminal, layers, parallel, stacks)
+    new = _not_deployed(workspace, layers)
+    run = _previews(workspace, terminal, layers, parallel, new)
     made = plan.plan_of(workspace.env, run.operations.values())
     plan.show(made, terminal.console)
-    empty = [layer for layer in _concerned(layers) if not stacks.get(project(layer))]
-    if empty:
-        terminal.console.print(f"not deployed yet: {', '.join(empty)}; what depends on their outputs is unknown")
+    if new:
+        terminal.console.print(f"not deployed yet: {', '.join(new)}; what depends on their outputs is unknown")
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -121,24 +119,28 @@ def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], par
     return made
 
 
-def _concerned(layers: Collection[str]) -> list[str]:
-    """The layers and what they read beside."""
-    found = {*layers, *relied_on(layers)}
-    return [layer for layer in LAYERS if layer in found]
+def _not_deployed(workspace: Workspace, layers: Collection[str]) -> list[str]:
+    """Those of the layers, and of what they read beside, that hold nothing."""
+    stacks, concerned = workspace.stacks(), {*layers, *relied_on(layers)}
+    return [layer for layer in LAYERS if layer in concerned and not stacks.get(project(layer))]
 
 
 def _previews(
-    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, stacks: Collection[str]
+    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, new: Collection[str]
 ) -> Run:
-    """Preview the layers; what is not among the `stacks`, by project, has one for as long as it runs."""
-    missing = [layer for layer in _concerned(layers) if project(layer) not in stacks]
-    try:
-        workspace.make_stacks(set(missing) - set(layers))
-        with TemporaryDirectory() as folder:
+    """Preview the layers; where some are `new`, alone in the environment: the stacks that they lack come and go.
+
+    Raises:
+        TxmonError: some are, and another run is at work.
+    """
+    with environment_lock(workspace, "preview") if new else nullcontext(), TemporaryDirectory() as folder:
+        missing = workspace.missing_stacks() if new else []
+        try:
+            workspace.make_stacks(relied_on(layers).keys() & set(missing))
             run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder), missing=missing)
             _execute(run, terminal, parallel)
-    finally:
-        workspace.remove_made_stacks()
+        finally:
+            workspace.remove_made_stacks()
     return run
 
 
@@ -148,7 +150,7 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dic
     Raises:
         Ended: a preview failed.
     """
-    run = _previews(workspace, terminal, LAYERS, parallel, workspace.stacks())
+    run = _previews(workspace, terminal, LAYERS, parallel, _not_deployed(workspace, LAYERS))
     if not run.ok:
         raise Ended(run.exit_code)
     from shared.deploy import cost  # noqa: PLC0415 (only plans read the price book)
@@ -172,7 +174,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    run = _previews(workspace, terminal, [layer], 1, workspace.stacks())
+    run = _previews(workspace, terminal, [layer], 1, _not_deployed(workspace, [layer]))
     plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 

@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
@@ -73,6 +74,23 @@ def test_the_local_cloud_is_not_stopped_under_what_works_in_it(
     assert found
     assert held.replace(found, lock(pid=NOBODY))
     assert commands.local_down() == "the local cloud was not running"
+
+
+@pytest.mark.parametrize("verb", [commands.preview_all, commands.estimate])
+def test_a_preview_makes_and_removes_stacks_under_no_other_run(
+    workspace, monkeypatch: pytest.MonkeyPatch, verb: Callable[..., object]
+) -> None:
+    """A deploy would find its empty stack gone, and the preview the stack that it made full."""
+    monkeypatch.setattr(commands, "_execute", mock.Mock(side_effect=InterruptedError))
+    workspace.stacks = lambda: dict.fromkeys(map(project, LAYERS), 1)
+    workspace.missing_stacks, workspace.make_stacks, workspace.remove_made_stacks = list, list, mock.Mock()
+    with locks.environment_lock(workspace, "deploy-all"):
+        with pytest.raises(InterruptedError):  # nothing has to be made: it may look while others are at work
+            verb(workspace, mock.Mock(), parallel=1)
+        workspace.stacks = lambda: dict.fromkeys(map(project, LAYERS), 0)
+        with pytest.raises(TxmonError, match=r"dev is being changed by .* \(deploy-all\)"):
+            verb(workspace, mock.Mock(), parallel=1)
+    workspace.remove_made_stacks.assert_called_once_with()
 
 
 def test_a_run_that_fails_frees_the_environment(workspace) -> None:
