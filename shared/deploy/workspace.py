@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -106,14 +107,22 @@ class Workspace:
         return self._printed(self._run(*self.command(layer, *arguments)[1:]), layer)
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
+        """Run a command of the engine; at Ctrl-C ask it to end and wait, where `subprocess.run` would kill it."""
+        with subprocess.Popen(
             [self.engine.binary, *arguments],
             env=self.process_environment(),
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            start_new_session=True,  # Ctrl-C is for the runner: what it has begun to write, it ends
-        )
+            start_new_session=True,  # Ctrl-C is for the runner, which passes it on once
+        ) as process:
+            try:
+                printed, errors = process.communicate()
+            except KeyboardInterrupt:
+                process.send_signal(signal.SIGINT)
+                process.communicate()
+                raise
+        return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
 
     def _printed(self, done: subprocess.CompletedProcess[str], layer: str) -> str:
         if done.returncode:

@@ -1,6 +1,9 @@
 """What commands of the engine are given to run with."""
 
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -9,7 +12,8 @@ import pytest
 from shared import environments
 from shared.deploy import workspace
 from shared.deploy.engine import Engine
-from shared.deploy.workspace import open_workspace
+from shared.deploy.workspace import Workspace, open_workspace
+from shared.environments import Environment
 from shared.errors import TxmonError
 
 
@@ -76,3 +80,19 @@ def test_an_environment_on_aws_is_not_looked_for_in_the_local_cloud_that_the_she
         open_workspace("dev", pytest.fail)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.kinesis.ap-northeast-1.vpce.amazonaws.com")
     assert open_workspace("dev", pytest.fail).env == "dev"
+
+
+def test_a_command_of_the_engine_that_ctrl_c_meets_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+    trap = f"trap 'sleep 0.5; touch {tmp_path}/settled; exit 1' INT"
+    (tmp_path / "pulumi").write_text(f"#!/bin/sh\n{trap}\ntouch {tmp_path}/begun\nsleep 10 >&- 2>&- & wait\n")
+    (tmp_path / "pulumi").chmod(0o755)
+
+    def interrupt() -> None:
+        while not (tmp_path / "begun").exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        Workspace(Environment(name="dev"), Engine(tmp_path, "v0", "a script"), {}).call("network", "refresh")
+    assert (tmp_path / "settled").exists()
