@@ -7,14 +7,12 @@ from typing import Annotated, Any, Literal
 
 import pulumi
 import pytest
-import yaml
 from pulumi.runtime import set_all_config
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import CONTRACTS, DataContract, NetworkContract, SecurityContract, StreamingContract
-from shared.environments import stack_file
 from shared.names import LONGEST_SUFFIX
 
 RunLayer = Callable[..., Any]
@@ -697,11 +695,6 @@ def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer: Ru
     nothing: dict[str, dict[str, Any]] = {name: {} for name in ("network", "security", "streaming", "data")}
     run = run_layer("monitoring", "dev", upstream=nothing, preview=True)
     assert alarms(run).keys() == alarms(run_layer("monitoring", "dev")).keys()
-
-
-def test_local_has_exactly_development_s_settings() -> None:
-    local, dev = (yaml.safe_load(stack_file("monitoring", env).read_text())["config"] for env in ("local", "dev"))
-    assert local == dev
 
 
 @pytest.mark.parametrize(
