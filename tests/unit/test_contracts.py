@@ -1,5 +1,6 @@
 """What a reader is told when a layer below is not what its contract promises."""
 
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -7,11 +8,13 @@ import pulumi
 import pytest
 from pulumi import Output
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_mocks
+from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS, Contract, NetworkContract, SecurityContract
 from shared.environments import environment
 from shared.layer import Layer
+from shared.layers import PLANNED_OUTPUTS
 from shared.names import Names
 
 
@@ -104,6 +107,18 @@ def test_in_a_preview_what_is_deployed_is_known_beside_what_is_not(monkeypatch: 
     assert seen["vpc_id"] is None
     assert seen["vpc_cidr"] == "10.0.0.0/16"
     assert warnings == ["network lacks vpc_id: what depends on it is unknown in this preview"]
+
+
+def test_a_preview_reads_what_the_preview_of_the_layer_has_planned_and_an_update_what_is_deployed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subnets = ["subnet-1", UNKNOWN, "subnet-3"]
+    planned = {"vpc_id": UNKNOWN, "vpc_cidr": "10.1.0.0/16", "private_subnet_ids": subnets}
+    monkeypatch.setenv(PLANNED_OUTPUTS, json.dumps({"network": NetworkContract.example() | planned}))
+    seen = read(NetworkContract, preview=True)
+    assert seen["private_subnet_ids"] == ["subnet-1", None, "subnet-3"]
+    assert (seen["vpc_id"], seen["vpc_cidr"]) == (None, "10.1.0.0/16")
+    assert read(NetworkContract)["vpc_cidr"] == "10.0.0.0/16"
 
 
 def test_an_update_says_which_output_is_missing_and_the_command_that_mends_it() -> None:

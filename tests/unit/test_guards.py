@@ -141,6 +141,7 @@ def test_a_stack_reference_is_found_in_the_state_by_the_name_it_has() -> None:
 
 
 def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
+    guards.require_unprotected(AnyWorkspace(), [deployed("data"), absent("network")])
     state = LayerState("data", {"resources": [{"type": "t", "urn": "a::db", "protect": True}]}, GOOD)
     with pytest.raises(TxmonError, match=r"dev is protected \(1 in data\) and nothing was deleted") as told:
         guards.require_unprotected(AnyWorkspace(), [state, absent("network")])

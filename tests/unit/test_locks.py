@@ -4,6 +4,7 @@ import os
 import socket
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
@@ -256,6 +257,28 @@ def test_locks_of_other_environments_and_products_are_not_ours(workspace) -> Non
     locks.require_unlocked(workspace)
 
 
+@pytest.mark.parametrize(
+    ("held", "freed"),
+    [
+        (None, False),
+        ({"pid": NOBODY}, True),
+        ({"pid": NOBODY + 1}, False),
+        ({"pid": os.getpid()}, False),
+        ({"pid": NOBODY, "host": "elsewhere"}, False),
+    ],
+    ids=["none", "its own", "another's", "one at work", "another host's"],
+)
+def test_an_engine_that_was_cut_short_frees_its_own_lock_only(
+    workspace, held: dict[str, object] | None, freed: bool
+) -> None:
+    called: list[tuple[str, ...]] = []
+    workspace.call = lambda *words: called.append(words)
+    if held:
+        workspace.store.at(f"{locks.ENGINES}/txmon-network/dev/1.json").create(lock(**held))
+    locks.free_own(workspace, "network", os.getpid() if held == {"pid": os.getpid()} else NOBODY)
+    assert called == [("network", "cancel", "--yes")] * freed
+
+
 @pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_lock_of_the_engine_is_an_unknown_owners(workspace, text: str) -> None:
     engines_lock(workspace, "network", text)
@@ -325,9 +348,20 @@ def test_a_run_is_written_down_from_its_first_moment(workspace) -> None:
     made = Journal(workspace, "deploy-all", ["network", "data"])
     record = journal.last_run("dev", print)
     assert (record.verb, record.result, record.wanted) == ("deploy-all", "running", ["network", "data"])
-    operation = Operation("network", Action.UP, status=Status.FAILED, reason="no room")
+    operation = Operation("network", Action.UP, status=Status.FAILED, reason="no room", began=1.0, ended=3.5)
+    operation.outputs, operation.counts = {"contract_version": 2.0}, Counter(create=2, same=30)
     made.note(operation)
-    assert journal.last_run("dev", print).layers["network"].reason == "no room"
+    noted = journal.last_run("dev", print).layers["network"]
+    assert noted == journal.LayerRecord(
+        action="up",
+        status=Status.FAILED,
+        reason="no room",
+        began=noted.began,
+        seconds=2.5,
+        changes={"create": 2},
+        resources=32,
+        contract_version=2,
+    )
     made.end("interrupted")
     made.close()
     assert journal.last_run("dev", print).result == "interrupted"
@@ -348,6 +382,7 @@ def test_a_run_whose_process_is_gone_was_killed(workspace) -> None:
     record = journal.RunRecord(verb="up", env="dev", pid=NOBODY)
     assert record.was_killed
     assert record.outcome == "was killed"
+    assert not record.model_copy(update={"result": "failed"}).was_killed
     assert not journal.RunRecord(verb="up", env="dev").was_killed
     began = datetime.now(UTC) - timedelta(days=1)
     assert journal.RunRecord(verb="up", env="dev", began=began).was_killed  # its number is another process's now
