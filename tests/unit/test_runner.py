@@ -6,12 +6,13 @@ import stat
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from shared.deploy import encryption
+from shared.deploy import encryption, policies, programs
 from shared.deploy.engine import Engine
 from shared.deploy.operation import Action, Operation, Status
 from shared.deploy.plan import Plan
@@ -24,11 +25,15 @@ READS = {name: info.reads for name, info in LAYERS.items()}
 
 
 @pytest.fixture
-def workspace(tmp_path: Path) -> Callable[[str], Workspace]:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Workspace]:
     """A workspace whose engine is a shell script; `$layer` in it is the layer it works on.
 
-    Where all goes well it ends with the event that the engine ends with.
+    Where all goes well it ends with the event that the engine ends with. It needs no program nor policy pack beside it.
     """
+    monkeypatch.setattr(programs, "warm", lambda **_: None)
+    monkeypatch.setattr(programs, "serving", lambda *_: nullcontext(programs.Runtime("nowhere", 0)))
+    monkeypatch.setattr(policies, "start", lambda: None)
+    monkeypatch.setattr(policies, "with_pack", lambda given: given)
 
     def make(script: str) -> Workspace:
         (tmp_path / "summary").write_text('{"sequence": 99, "summaryEvent": {"resourceChanges": {}}}\n')
