@@ -13,9 +13,12 @@ from projects.network.config import EndpointService
 from projects.security.config import Assumer
 from shared.environments import known_environments
 from shared.layers import LAYERS, project
+from shared.names import PHYSICAL
 from shared.policies import AREAS, access, documents, exceptions, known, violations
+from shared.policies.conventions import PHYSICAL_NAMES
 from shared.policies.profile import is_production
 from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
+from shared.stateful import STATEFUL
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -108,6 +111,26 @@ def test_every_harmless_type_is_made_and_no_rule_looks_at_it(resources) -> None:
     made = {one.type for program in PROGRAMS for one in resources(program)}
     assert made >= known.HARMLESS.keys()
     assert known.HARMLESS.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
+
+
+def test_every_type_that_bears_a_name_of_ours_is_held_to_the_convention(resources) -> None:
+    keys = {"name", "identifier", "replicationGroupId", "alarmName", "dashboardName"}
+    bearing = {
+        (one.type, key)
+        for program in PROGRAMS
+        for one in resources(program)
+        for key in keys & one.inputs.keys()
+        for ours in PHYSICAL.values()
+        if re.fullmatch(rf"{re.escape(ours.format(one.suffix))}([-/].*)?", str(one.inputs[key]))
+    }
+    queries = "aws:cloudwatch/queryDefinition:QueryDefinition"  # found in a list, typed by nobody
+    assert bearing - {(queries, "name")} == set(PHYSICAL_NAMES.items())
+
+
+def test_what_is_protected_in_production_is_what_holds_state(resources) -> None:
+    made = [one for layer in LAYERS for one in resources(f"{layer}-prod")]
+    assert {one.type for one in made if one.protect} == set(STATEFUL)
+    assert all(one.protect for one in made if one.type in STATEFUL)
 
 
 NO_GRANT = {"archivePolicy", "deliveryPolicy", "filterPolicy", "redriveAllowPolicy", "redrivePolicy", "replayPolicy"}

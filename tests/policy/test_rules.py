@@ -292,6 +292,7 @@ CASES = {
         resource(databases.POSTGRES, password="x"),
         resource(databases.REDIS, authToken="x"),
         resource("aws:secretsmanager/secretVersion:SecretVersion", secretString="x"),
+        resource("aws:secretsmanager/secretVersion:SecretVersion", secretBinary="x"),
     ),
     "RDS.2": setting(databases.POSTGRES, {}, {"publiclyAccessible": True}),
     "RDS.3": setting(
@@ -348,7 +349,7 @@ CASES = {
         {"transitEncryptionEnabled": True, "transitEncryptionMode": "preferred"},
         {},
     ),
-    "ElastiCache.6": setting(databases.REDIS, {"userGroupIds": ["one"]}, {}),
+    "ElastiCache.6": setting(databases.REDIS, {"authTokenWo": "x"}, {}),
     "ElastiCache.7": setting(databases.REDIS, {"subnetGroupName": "ours"}, {"subnetGroupName": "default"}, {}),
     "Kinesis.1": setting(
         documents.STREAM,
