@@ -9,6 +9,7 @@ import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from shared.policies import AREAS, access, conventions, databases, documents, network, telemetry
+from shared.policies.exceptions import Accepted
 from shared.policies.rule import PROVIDER, Resource, Rule
 
 RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
@@ -584,6 +585,24 @@ def test_monitoring_is_asked_for_the_flow_log_of_a_vpc_that_is_another_stack_s()
 
 def test_a_violation_in_a_policy_names_the_statement() -> None:
     assert ": It: " in broken(RULES["TXMON.6"], CASES["TXMON.6"].breaks[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "covered"),
+    [
+        ({}, True),
+        ({"resource": "th*"}, True),
+        ({"control": "TXMON.5"}, False),
+        ({"resource": "thing:Other"}, False),
+        ({"resource": "other*"}, False),
+        ({"production": False}, False),
+    ],
+    ids=str,
+)
+def test_an_exception_covers_what_it_names_and_no_more(changes: dict[str, Any], covered: bool) -> None:
+    [violation] = RULES["TXMON.6"].violations(CASES["TXMON.6"].breaks[0])
+    named = {"control": "TXMON.6", "resource": "thing:It", "production": True, "reason": "a test"}
+    assert Accepted(**named | changes).covers(violation) is covered
 
 
 @pytest.mark.parametrize("control", ["RDS.3", "TXMON.4", "KMS.4", "Kinesis.3"])
