@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -247,7 +248,10 @@ CASES = {
                 {"Condition": OVER_PLAIN_HTTP | {"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}},
             )
         ),
-        denial(documents.STREAM_POLICY, "kinesis", Action=["kinesis:PutRecord", "kinesis:PutRecords"]),
+        *(
+            denial(documents.STREAM_POLICY, "kinesis", Action=[f"kinesis:{each}" for each in lacking])
+            for lacking in combinations(("PutRecord", "PutRecords", "GetRecords", "GetShardIterator"), 3)
+        ),
         denial(TOPIC_POLICY, "sns", Action="sns:Subscribe"),
         *each(documents.OVER_TLS, Principal={"Service": "events.amazonaws.com"}),
     ),
@@ -527,7 +531,10 @@ def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
     [
         {"StringEquals": {"AWS:SourceAccount": [ACCOUNT]}},
         {"ArnLike": {"aws:SourceArn": f"arn:aws:events:*:{ACCOUNT}:rule/*"}},
+        {"StringEquals": {"aws:SourceOwner": ACCOUNT}},
         {"StringEquals": {"aws:SourceVpc": "vpc-1"}},
+        {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+        {"StringEquals": {"kms:CallerAccount": ACCOUNT}},
         {"Null": {"aws:SourceAccount": "false"}, "StringLike": {"aws:PrincipalOrgID": "o-1"}},
     ],
     ids=str,

@@ -282,15 +282,20 @@ Deployed = Callable[..., list[Change]]
 def deployed(monkeypatch: pytest.MonkeyPatch) -> Deployed:
     """The changes against an environment where every layer exports its example, but for data's outputs.
 
-    Beside the layers a stack of another repository reads streaming, and another environment has outputs of its own.
+    Beside the layers a stack of another repository reads streaming, one has no contract, and another environment has
+    outputs of its own.
     """
 
     def changed(**outputs: Any) -> list[Change]:
         exports = {layer: contract.example() for layer, contract in CONTRACTS.items()}
         exports["data"] |= outputs
-        exports |= {"billing/live": {"bill": 1}, "txmon-network/prod": exports["network"] | {"old": "of prod"}}
+        exports |= {
+            "billing/live": {"bill": 1},
+            "ledger": {"bill": 1},
+            "txmon-network/prod": exports["network"] | {"old": "of prod"},
+        }
         states = {layer: stack(layer, exports[layer]) for layer in exports}
-        monkeypatch.setattr(contract_changes, "deployed_states", lambda _, **__: states)
+        monkeypatch.setattr(contract_changes, "deployed_states", lambda _, *, everywhere: everywhere and states)
         return contract_changes.against_environment(SimpleNamespace(env="dev"))
 
     return changed
@@ -319,6 +324,7 @@ def test_what_is_deployed_as_promised_is_no_change(deployed: Deployed) -> None:
             "was list[str] of 1, is list[str] of 2",
             "monitoring",
         ),
+        ({"redis_member_ids": 7}, "redis_member_ids", "was int, is list[str] of 2", "monitoring"),
         ({"redis_port": None}, "redis_port", "was NoneType, is int", "applications"),
     ],
 )
@@ -362,6 +368,11 @@ def test_a_list_is_shown_with_its_type_and_length() -> None:
 
 def test_tables_hold_a_row_for_each() -> None:
     assert outputs_table().row_count == sum(len(contract.promises()) for contract in CONTRACTS.values())
-    faults = [Change("a", "b", "c"), Change("d", "e", "f", ("g",), "h")]
-    table = changes_table(faults)
-    assert list(table.columns[0].cells) == ["d", "a"]
+    table = changes_table([Change("a", "b", "c"), Change("d", "e", "f", ("g", "i"), "h")])
+    assert [list(column.cells) for column in table.columns] == [
+        ["d", "a"],
+        ["e", "b"],
+        ["f", "c"],
+        ["g, i", ""],
+        ["h", ""],
+    ]

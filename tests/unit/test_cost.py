@@ -139,24 +139,24 @@ def test_a_plan_says_the_cost_before_and_after() -> None:
 
 
 def test_the_json_has_every_price_with_its_source() -> None:
-    found = json.loads(cost.as_json({"security": estimate([resource("aws:kms/key:Key")])}))
-    assert found["usd_a_month"] == 1
+    found = json.loads(cost.as_json({"security": estimate([resource("aws:kms/key:Key")] * 2)}))
+    assert found["usd_a_month"] == 2
     assert found["estimate"] is True
     assert found["layers"]["security"]["kms key"] == {
-        "units": 1,
-        "usd_a_month": 1,
+        "units": 2,
+        "usd_a_month": 2,
         "source": "from memory, not looked up; within 25 %",
         "date": "2026-11-24",
     }
 
 
 def test_the_table_has_a_total_for_each_layer_and_for_all() -> None:
-    key, queue = estimate([resource("aws:kms/key:Key")]), estimate([resource("aws:sqs/queue:Queue")])
+    key, queue = estimate([resource("aws:kms/key:Key")] * 2), estimate([resource("aws:sqs/queue:Queue")])
     table = cost.as_table({"security": key, "streaming": queue})
     rows = list(zip(*(column.cells for column in table.columns), strict=True))
     assert rows == [
-        ("security", "kms key", "1", "1.00"),
-        ("security", "", "", "1.00"),
+        ("security", "kms key", "2", "2.00"),
+        ("security", "", "", "2.00"),
         ("streaming", "", "", "0.00"),
-        ("total", "", "", "1.00"),
+        ("total", "", "", "2.00"),
     ]
