@@ -154,7 +154,7 @@ CASES = {
         {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "-1"},
     ).and_breaks(
         resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/8", "0.0.0.0/0"], protocol="tcp", **port(22)),
-        resource(LEGACY_RULE, type="ingress", ipv6CidrBlocks=["::/0"], protocol="all", **port(0)),
+        resource(LEGACY_RULE, type="ingress", ipv6CidrBlocks=["::/0"], protocol="all", **port(443)),
         resource(GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["0.0.0.0/0"], **port(22)}]),
         resource(DEFAULT_GROUP, ingress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
     ),
