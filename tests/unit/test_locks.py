@@ -359,9 +359,11 @@ def test_a_run_is_written_down_from_its_first_moment(workspace) -> None:
         began=noted.began,
         seconds=2.5,
         changes={"create": 2},
-        resources=32,
         contract_version=2,
     )
+    operation.status = Status.SUCCEEDED
+    made.note(operation)
+    assert journal.last_run("dev", print).layers["network"].resources == 32
     made.end("interrupted")
     made.close()
     assert journal.last_run("dev", print).result == "interrupted"

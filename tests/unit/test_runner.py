@@ -28,7 +28,8 @@ READS = {name: info.reads for name, info in LAYERS.items()}
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Workspace]:
     """A workspace whose engine is a shell script; `$layer` in it is the layer it works on.
 
-    Where all goes well it ends with the event that the engine ends with. It needs no program nor policy pack beside it.
+    Where all goes well it ends with the event that the engine ends with. No program nor policy pack is
+    started beside it.
     """
     monkeypatch.setattr(programs, "warm", lambda **_: None)
     monkeypatch.setattr(programs, "serving", lambda *_: nullcontext(programs.Runtime("nowhere", 0)))

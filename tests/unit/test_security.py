@@ -107,13 +107,16 @@ def test_whoever_is_not_named_uses_a_key_only_through_its_services(
             }
 
 
-def test_databases_get_grants_on_the_data_key_for_aws_services_only(
+def test_databases_and_secrets_manager_use_their_key_and_get_grants_on_the_data_key_for_aws_services_only(
     run_layer: RunLayer, statements: Statements
 ) -> None:
     policy = key_policy(run_layer("security", "prod"), statements, "kms")
     assert policy["GrantThroughDatabases"]["Action"] == ["kms:CreateGrant"]
     assert policy["GrantThroughDatabases"]["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
-    assert "kms:CreateGrant" not in policy["UseThroughDatabases"]["Action"]
+    use = ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*"]
+    assert policy["UseThroughDatabases"]["Action"] == [*use, "kms:ReEncrypt*"]
+    secrets = key_policy(run_layer("security", "prod"), statements, "secrets-kms")
+    assert secrets["UseThroughSecretsManager"]["Action"] == [*use, "kms:CreateGrant"]
 
 
 @every_environment
@@ -122,6 +125,10 @@ def test_the_telemetry_key_serves_log_groups_of_this_environment_only(
 ) -> None:
     logs = key_policy(run_layer("security", env), statements, "telemetry-kms")["CloudWatchLogs"]
     assert logs["Principal"] == {"Service": "logs.ap-northeast-1.amazonaws.com"}
+    # CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
+    assert logs["Action"] == [
+        f"kms:{each}" for each in ("Encrypt", "Decrypt", "ReEncrypt*", "GenerateDataKey*", "Describe*")
+    ]
     prefix = f"arn:aws:logs:ap-northeast-1:{ACCOUNT}:log-group:"
     groups = (f"/aws/transaction-monitoring/{env}", f"/aws/rds/instance/txdb-{env}", f"/aws/elasticache/redis-{env}")
     assert logs["Condition"] == {
