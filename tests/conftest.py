@@ -244,6 +244,12 @@ def run_layer() -> Callable[..., Run]:
     return run
 
 
+@pytest.fixture(params=["local", "dev", "prod"])
+def env(request: pytest.FixtureRequest) -> str:
+    """Every environment with committed stack files: a test that asks for it runs in each."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
 def statements() -> Callable[[str], dict[str, dict[str, Any]]]:
     """The statements of a policy document by their Sid."""

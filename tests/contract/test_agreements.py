@@ -1,7 +1,6 @@
 """Where one layer's policy names what another layer makes, the two agree."""
 
 import json
-from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,27 +11,21 @@ from shared.deploy.documentation import config_class
 from shared.environments import known_environments, stack_file
 from shared.layers import deploy_order, project
 
-RunLayer = Callable[..., Any]
-Statements = Callable[[str], dict[str, dict[str, Any]]]
-
 ACCOUNT = "arn:aws:{service}:ap-northeast-1:123456789012:"
 
-every_environment = pytest.mark.parametrize("env", ["local", "dev", "prod"])
 
-
-def telemetry_policy(run_layer: RunLayer, statements: Statements, env: str) -> dict[str, dict[str, Any]]:
+def telemetry_policy(run_layer, statements, env: str) -> dict[str, dict[str, Any]]:
     return statements(run_layer("security", env).one("aws:kms/key:Key", f"telemetry-kms-key-{env}")["policy"])
 
 
-def made(run_layer: RunLayer, env: str, token: str) -> list[dict[str, Any]]:
+def made(run_layer, env: str, token: str) -> list[dict[str, Any]]:
     """The inputs of every resource of a type, in all layers."""
     found = [resource.inputs for layer in deploy_order() for resource in run_layer(layer, env).all(token)]
     assert found, f"no layer makes {token}"
     return found
 
 
-@every_environment
-def test_the_telemetry_key_admits_every_log_group(run_layer: RunLayer, statements: Statements, env: str) -> None:
+def test_the_telemetry_key_admits_every_log_group(run_layer, statements, env: str) -> None:
     condition = telemetry_policy(run_layer, statements, env)["CloudWatchLogs"]["Condition"]
     patterns = condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     for group in made(run_layer, env, "aws:cloudwatch/logGroup:LogGroup"):
@@ -40,8 +33,7 @@ def test_the_telemetry_key_admits_every_log_group(run_layer: RunLayer, statement
         assert any(fnmatchcase(arn, pattern) for pattern in patterns), arn
 
 
-@every_environment
-def test_the_telemetry_key_admits_every_alarm(run_layer: RunLayer, statements: Statements, env: str) -> None:
+def test_the_telemetry_key_admits_every_alarm(run_layer, statements, env: str) -> None:
     pattern = telemetry_policy(run_layer, statements, env)["AlarmsToTopic"]["Condition"]["ArnLike"]["aws:SourceArn"]
     names = [alarm["name"] for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
     names += [alarm["alarmName"] for alarm in made(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
@@ -50,8 +42,7 @@ def test_the_telemetry_key_admits_every_alarm(run_layer: RunLayer, statements: S
         assert fnmatchcase(arn, pattern), arn
 
 
-@every_environment
-def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer: RunLayer, env: str) -> None:
+def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer, env: str) -> None:
     role = run_layer("security", env).one("aws:iam/role:Role", f"rds-monitoring-role-{env}")
     [trust] = json.loads(role["assumeRolePolicy"])["Statement"]
     [instance] = made(run_layer, env, "aws:rds/instance:Instance")
@@ -60,8 +51,7 @@ def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer: RunL
     )
 
 
-@every_environment
-def test_databases_use_the_ports_that_the_access_matrix_opens(run_layer: RunLayer, env: str) -> None:
+def test_databases_use_the_ports_that_the_access_matrix_opens(run_layer, env: str) -> None:
     opened = {
         (rule["securityGroupId"].removesuffix(f"-sg-{env}-id"), int(rule["fromPort"]))
         for rule in made(run_layer, env, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
@@ -81,8 +71,7 @@ def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
     assert load("streaming") == load("data")
 
 
-@every_environment
-def test_data_takes_the_user_and_the_secret_that_security_exports(run_layer: RunLayer, env: str) -> None:
+def test_data_takes_the_user_and_the_secret_that_security_exports(run_layer, env: str) -> None:
     security = run_layer("security", env).exports
     data = run_layer("data", env, upstream={"security": security})
     [instance] = [resource.inputs for resource in data.all("aws:rds/instance:Instance")]

@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,13 @@ from shared.contracts import CONTRACTS
 from shared.environments import PROJECTS
 from shared.layers import LAYERS, deploy_order
 
-RunLayer = Callable[..., Any]
-ENVIRONMENTS = ("local", "dev", "prod")
 PAGE = 60
 
 every_layer = pytest.mark.parametrize("layer", deploy_order())
-every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
 
 
-@every_environment
 @every_layer
-def test_a_layer_exports_exactly_what_its_contract_promises(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_a_layer_exports_exactly_what_its_contract_promises(run_layer, layer: str, env: str) -> None:
     exports, promises = run_layer(layer, env).exports, CONTRACTS[layer].promises()
     assert exports.keys() == promises.keys()
     faults = {name: promise.fault(exports[name]) for name, promise in promises.items()}
@@ -32,9 +28,8 @@ def test_a_layer_exports_exactly_what_its_contract_promises(run_layer: RunLayer,
     assert exports["environment_suffix"] == env
 
 
-@every_environment
 @every_layer
-def test_a_layer_reads_exactly_the_layers_of_the_graph(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_a_layer_reads_exactly_the_layers_of_the_graph(run_layer, layer: str, env: str) -> None:
     assert run_layer(layer, env).reads == LAYERS[layer].reads
 
 
@@ -45,9 +40,8 @@ def test_the_example_that_readers_are_tested_with_keeps_the_contract(layer: str)
     assert not {name: fault for name, fault in faults.items() if fault}
 
 
-@every_environment
 @every_layer
-def test_every_resource_goes_through_the_layers_own_provider(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_every_resource_goes_through_the_layers_own_provider(run_layer, layer: str, env: str) -> None:
     run = run_layer(layer, env)
     [provider] = run.all("pulumi:providers:aws")
     assert provider.inputs["region"] == "ap-northeast-1"
@@ -62,9 +56,8 @@ def test_every_resource_goes_through_the_layers_own_provider(run_layer: RunLayer
     assert not stray
 
 
-@every_environment
 @every_layer
-def test_every_name_ends_with_the_suffix(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_every_name_ends_with_the_suffix(run_layer, layer: str, env: str) -> None:
     resources = [r for r in run_layer(layer, env).resources if not r.typ.startswith("pulumi:")]
     assert resources
     assert not [r.name for r in resources if not r.name.endswith(f"-{env}")]
@@ -79,9 +72,8 @@ def grants(run: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield resource.name, statement
 
 
-@every_environment
 @every_layer
-def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer, layer: str, env: str) -> None:
     beyond = {
         (name, action)
         for name, statement in grants(run_layer(layer, env))
@@ -92,9 +84,8 @@ def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer: RunLayer
     assert not beyond
 
 
-@every_environment
 @every_layer
-def test_a_key_is_granted_only_through_a_service(run_layer: RunLayer, layer: str, env: str) -> None:
+def test_a_key_is_granted_only_through_a_service(run_layer, layer: str, env: str) -> None:
     for name, statement in grants(run_layer(layer, env)):
         if any(action.startswith("kms:") for action in statement["Action"]):
             assert "kms:ViaService" in statement["Condition"]["StringEquals"], name

@@ -1,6 +1,5 @@
 """The data layer's real program, with its committed stack files, under mocks."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -13,18 +12,12 @@ from projects.data.config import DataConfig
 from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES, max_connections
 from shared.contracts import NetworkContract, SecurityContract
 
-RunLayer = Callable[..., Any]
-Statements = Callable[[str], dict[str, dict[str, Any]]]
-
 INSTANCE = "aws:rds/instance:Instance"
 GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
-ENVIRONMENTS = ("local", "dev", "prod")
 
 NETWORK = NetworkContract.example()
 SECURITY = SecurityContract.example()
-
-every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
 
 
 def parse(**values: Any) -> DataConfig:
@@ -58,10 +51,7 @@ def texts(value: Any) -> str:
 # PostgreSQL
 
 
-@every_environment
-def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_subnets(
-    run_layer: RunLayer, env: str
-) -> None:
+def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_subnets(run_layer, env: str) -> None:
     run = run_layer("data", env)
     instance = run.one(INSTANCE)
     assert instance["storageEncrypted"] is True
@@ -72,8 +62,7 @@ def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_su
     assert instance["dbSubnetGroupName"] == f"db-subnet-group-{env}"
 
 
-@every_environment
-def test_postgresql_keeps_what_the_original_promised(run_layer: RunLayer, env: str) -> None:
+def test_postgresql_keeps_what_the_original_promised(run_layer, env: str) -> None:
     instance = run_layer("data", env).one(INSTANCE)
     assert instance["identifier"] == f"txdb-{env}"
     assert instance["engine"] == "postgres"
@@ -84,7 +73,7 @@ def test_postgresql_keeps_what_the_original_promised(run_layer: RunLayer, env: s
     assert instance["autoMinorVersionUpgrade"] is instance["allowMajorVersionUpgrade"] is True
 
 
-def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer: RunLayer) -> None:
+def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer) -> None:
     run = run_layer("data", "prod")
     assert run.one(INSTANCE)["engineVersion"] == "17"
     assert run.one("aws:rds/parameterGroup:ParameterGroup")["family"] == "postgres17"
@@ -93,8 +82,7 @@ def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer: RunLayer
     assert run.one("aws:elasticache/parameterGroup:ParameterGroup")["family"] == "redis7"
 
 
-@every_environment
-def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer: RunLayer, env: str) -> None:
+def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer, env: str) -> None:
     run = run_layer("data", env)
     parameters = run.one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
     assert {each["name"]: each["value"] for each in parameters}["rds.force_ssl"] == "1"
@@ -103,8 +91,7 @@ def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer: RunLayer, env: s
     assert run.one(INSTANCE)["caCertIdentifier"] == "rds-ca-rsa2048-g1"
 
 
-@every_environment
-def test_postgresql_has_exactly_these_parameters(run_layer: RunLayer, env: str) -> None:
+def test_postgresql_has_exactly_these_parameters(run_layer, env: str) -> None:
     parameters = run_layer("data", env).one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
     assert {each["name"]: each["value"] for each in parameters} == {
         "rds.force_ssl": "1",
@@ -119,13 +106,13 @@ def test_postgresql_has_exactly_these_parameters(run_layer: RunLayer, env: str) 
     }
 
 
-def test_a_static_parameter_waits_for_a_restart_and_a_dynamic_one_does_not(run_layer: RunLayer) -> None:
+def test_a_static_parameter_waits_for_a_restart_and_a_dynamic_one_does_not(run_layer) -> None:
     parameters = run_layer("data", "dev").one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
     waiting = {each["name"] for each in parameters if each.get("applyMethod") == "pending-reboot"}
     assert waiting == {"shared_preload_libraries"}
 
 
-def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run_layer: RunLayer) -> None:
+def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run_layer) -> None:
     instance = run_layer("data", "dev").one(INSTANCE)
     assert instance["passwordWoVersion"] == SECURITY["db_credentials_version"]
     assert "manageMasterUserPassword" not in instance
@@ -133,21 +120,19 @@ def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run
     assert secret_value(instance["passwordWo"]) == "from-the-secret"
 
 
-@every_environment
-def test_each_password_is_read_from_security_s_secret_of_it(run_layer: RunLayer, env: str) -> None:
+def test_each_password_is_read_from_security_s_secret_of_it(run_layer, env: str) -> None:
     read = {call.args["secretId"] for call in run_layer("data", env).calls if "secretId" in call.args}
     master = set() if env == "prod" else {SECURITY["db_secret_arn"]}
     assert read == {SECURITY["redis_secret_arn"], *master}
 
 
-@every_environment
-def test_no_password_stands_readable_in_any_input_or_output(run_layer: RunLayer, env: str) -> None:
+def test_no_password_stands_readable_in_any_input_or_output(run_layer, env: str) -> None:
     run = run_layer("data", env)
     readable = " ".join(texts(dict(each.inputs)) for each in run.resources) + texts(run.exports)
     assert "from-the-secret" not in readable
 
 
-def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_layer: RunLayer) -> None:
+def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_layer) -> None:
     run = run_layer("data", "prod")
     instance = run.one(INSTANCE)
     assert instance["manageMasterUserPassword"] is True
@@ -160,9 +145,7 @@ def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_l
     assert "rds!db" in run.exports["rds_secret_arn"]
 
 
-def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itself(
-    run_layer: RunLayer, statements: Statements
-) -> None:
+def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itself(run_layer, statements) -> None:
     run = run_layer("data", "prod")
     policy = run.one("aws:secretsmanager/secretPolicy:SecretPolicy")
     assert policy["secretArn"] == run.exports["rds_secret_arn"]
@@ -181,15 +164,15 @@ def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itse
     }
 
 
-def test_where_the_password_is_generated_its_secret_s_policy_is_security_s(run_layer: RunLayer) -> None:
+def test_where_the_password_is_generated_its_secret_s_policy_is_security_s(run_layer) -> None:
     assert not run_layer("data", "dev").all("aws:secretsmanager/secretPolicy:SecretPolicy")
 
 
-def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_layer: RunLayer) -> None:
+def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_layer) -> None:
     assert run_layer("data", "dev").exports["rds_secret_arn"] == SECURITY["db_secret_arn"]
 
 
-def test_a_password_that_security_does_not_generate_is_told_before_the_instance_is_made(run_layer: RunLayer) -> None:
+def test_a_password_that_security_does_not_generate_is_told_before_the_instance_is_made(run_layer) -> None:
     upstream = {
         "security": SECURITY | {"environment_suffix": "dev", "db_secret_arn": "", "db_credentials_version": 0}
     }
@@ -199,7 +182,7 @@ def test_a_password_that_security_does_not_generate_is_told_before_the_instance_
 
 
 def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
-    run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch
+    run_layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
@@ -213,7 +196,7 @@ def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
     )
 
 
-def test_production_as_committed_warns_of_nothing(run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_production_as_committed_warns_of_nothing(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     run_layer("data", "prod", config={"environmentSuffix": "prod"})
@@ -221,19 +204,14 @@ def test_production_as_committed_warns_of_nothing(run_layer: RunLayer, monkeypat
 
 
 @pytest.mark.parametrize("held", ["not json", "[]", '{"username": "txadmin"}'])
-def test_a_secret_without_a_password_is_one_sentence_that_does_not_show_what_it_holds(
-    run_layer: RunLayer, held: str
-) -> None:
+def test_a_secret_without_a_password_is_one_sentence_that_does_not_show_what_it_holds(run_layer, held: str) -> None:
     token = "aws:secretsmanager/getSecretVersion:getSecretVersion"  # noqa: S105 (a function's name)
     with pytest.raises(pulumi.RunError, match="must be a JSON object with 'password'") as error:
         run_layer("data", "dev", answers={token: {"secretString": held}})
     assert held not in str(error.value)
 
 
-@every_environment
-def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while(
-    run_layer: RunLayer, env: str
-) -> None:
+def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while(run_layer, env: str) -> None:
     run = run_layer("data", env)
     groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
     for log in run.one(INSTANCE)["enabledCloudwatchLogsExports"]:
@@ -246,7 +224,7 @@ def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while
     ]
 
 
-def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer: RunLayer) -> None:
+def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer) -> None:
     dev, prod = run_layer("data", "dev").one(INSTANCE), run_layer("data", "prod").one(INSTANCE)
     assert dev["monitoringInterval"] == 0
     assert "monitoringRoleArn" not in dev
@@ -260,8 +238,7 @@ def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer:
 # Redis
 
 
-@every_environment
-def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(run_layer: RunLayer, env: str) -> None:
+def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one(GROUP)
     assert group["replicationGroupId"] == f"redis-{env}"
@@ -274,8 +251,7 @@ def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(ru
     assert group["subnetGroupName"] == f"cache-subnet-group-{env}"
 
 
-@every_environment
-def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_layer: RunLayer, env: str) -> None:
+def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one(GROUP)
     assert group["numCacheClusters"] == 2
@@ -283,16 +259,14 @@ def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_
     assert run.exports["redis_member_ids"] == [f"redis-{env}-001", f"redis-{env}-002"]
 
 
-@every_environment
-def test_redis_evicts_what_expires_soonest(run_layer: RunLayer, env: str) -> None:
+def test_redis_evicts_what_expires_soonest(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one("aws:elasticache/parameterGroup:ParameterGroup")
     assert group["parameters"] == [{"name": "maxmemory-policy", "value": "volatile-ttl"}]
     assert run.one(GROUP)["parameterGroupName"] == f"redis-params-{env}"
 
 
-@every_environment
-def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer: RunLayer, env: str) -> None:
+def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer, env: str) -> None:
     group = run_layer("data", env).one(GROUP)
     assert "from-the-secret" in secret_value(group["authTokenWo"])
     assert group["authTokenWoVersion"] == SECURITY["redis_credentials_version"]
@@ -300,8 +274,7 @@ def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer:
     assert "authToken" not in group
 
 
-@every_environment
-def test_redis_s_logs_go_to_groups_of_ours_as_json(run_layer: RunLayer, env: str) -> None:
+def test_redis_s_logs_go_to_groups_of_ours_as_json(run_layer, env: str) -> None:
     run = run_layer("data", env)
     deliveries = run.one(GROUP)["logDeliveryConfigurations"]
     assert {each["logType"] for each in deliveries} == {"slow-log", "engine-log"}
@@ -351,7 +324,7 @@ PROFILES: dict[str, dict[str, tuple[Any, Any]]] = {
 
 @pytest.mark.parametrize(("env", "profile"), [("local", DEV), ("dev", DEV), ("prod", PROD)])
 @pytest.mark.parametrize("token", PROFILES)
-def test_the_databases_are_as_the_profile_says(run_layer: RunLayer, token: str, env: str, profile: int) -> None:
+def test_the_databases_are_as_the_profile_says(run_layer, token: str, env: str, profile: int) -> None:
     inputs = run_layer("data", env).one(token)
     assert {key: inputs.get(key) for key in PROFILES[token]} == {
         key: values[profile] for key, values in PROFILES[token].items()
@@ -359,7 +332,7 @@ def test_the_databases_are_as_the_profile_says(run_layer: RunLayer, token: str, 
 
 
 def test_development_says_how_many_hours_its_cache_holds_and_how_long_its_disk_lasts(
-    run_layer: RunLayer, monkeypatch: pytest.MonkeyPatch
+    run_layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
@@ -370,13 +343,12 @@ def test_development_says_how_many_hours_its_cache_holds_and_how_long_its_disk_l
     ]
 
 
-@every_environment
-def test_logs_resist_deletion_in_production_only(run_layer: RunLayer, env: str) -> None:
+def test_logs_resist_deletion_in_production_only(run_layer, env: str) -> None:
     resist = {each.inputs["deletionProtectionEnabled"] for each in run_layer("data", env).all(LOG_GROUP)}
     assert resist == {env == "prod"}
 
 
-def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer: RunLayer) -> None:
+def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer) -> None:
     kept = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
     lifted = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
     assert lifted["deletionProtection"] is False
@@ -384,15 +356,14 @@ def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer: Ru
     assert {key: lifted[key] for key in kept} == {key: protected[key] for key in kept}
 
 
-def test_what_holds_state_is_protected_in_production_only(run_layer: RunLayer) -> None:
+def test_what_holds_state_is_protected_in_production_only(run_layer) -> None:
     assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
     run = run_layer("data", "prod")
     kept = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
     assert run.protected == kept
 
 
-@every_environment
-def test_the_databases_are_not_away_at_the_same_time(run_layer: RunLayer, env: str) -> None:
+def test_the_databases_are_not_away_at_the_same_time(run_layer, env: str) -> None:
     run = run_layer("data", env)
     assert not windows.overlap(run.one(INSTANCE)["maintenanceWindow"], run.one(GROUP)["maintenanceWindow"])
 
@@ -400,10 +371,7 @@ def test_the_databases_are_not_away_at_the_same_time(run_layer: RunLayer, env: s
 # The grant
 
 
-@every_environment
-def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(run_layer, statements, env: str) -> None:
     run = run_layer("data", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == SECURITY["kinesis_role_name"]
@@ -427,7 +395,7 @@ def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(
         }
 
 
-def test_production_grants_nothing_on_the_master_password(run_layer: RunLayer) -> None:
+def test_production_grants_nothing_on_the_master_password(run_layer) -> None:
     run = run_layer("data", "prod")
     assert "rds!db" in run.exports["rds_secret_arn"]
     assert "rds!db" not in run.one("aws:iam/rolePolicy:RolePolicy")["policy"]
@@ -436,7 +404,7 @@ def test_production_grants_nothing_on_the_master_password(run_layer: RunLayer) -
 # Previews
 
 
-def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer: RunLayer) -> None:
+def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) -> None:
     run = run_layer("data", "dev", upstream={"network": {}, "security": {}}, preview=True)
     assert run.one(INSTANCE)["identifier"] == "txdb-dev"
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Annotated, Any, Literal
 
 import pulumi
@@ -14,9 +14,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import CONTRACTS, DataContract, NetworkContract, SecurityContract, StreamingContract
 from shared.names import LONGEST_SUFFIX
-
-RunLayer = Callable[..., Any]
-Statements = Callable[[str], dict[str, dict[str, Any]]]
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
@@ -34,8 +31,6 @@ SUBSCRIPTIONS = [
     {"protocol": "email", "endpoint": "team@example.com"},
     {"protocol": "https", "endpoint": "https://pager.example.com/key", "paging": True},
 ]
-
-every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
 
 
 def alarms(run: Any) -> dict[str, dict[str, Any]]:
@@ -55,8 +50,7 @@ def sentence(*, secret: Collection[str] = (), **values: Any) -> str:
 # Logs
 
 
-@every_environment
-def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer: RunLayer, env: str) -> None:
+def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
     assert groups.keys() == {
@@ -69,15 +63,12 @@ def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer: RunLayer,
         assert group["deletionProtectionEnabled"] is (env == "prod")
 
 
-def test_logs_are_protected_in_production_only(run_layer: RunLayer) -> None:
+def test_logs_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("monitoring", "dev").protected == run_layer("monitoring", "local").protected == set()
     assert run_layer("monitoring", "prod").protected == {"log-group-prod", "vpc-flow-log-group-prod"}
 
 
-@every_environment
-def test_only_consumer_and_producer_may_write_application_logs(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_only_consumer_and_producer_may_write_application_logs(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     grants = {
         each.inputs["role"]: statements(each.inputs["policy"]) for each in run.all("aws:iam/rolePolicy:RolePolicy")
@@ -93,10 +84,7 @@ def test_only_consumer_and_producer_may_write_application_logs(
         assert grant["Resource"] == [f"arn:aws:test:ap-northeast-1:123456789012:log-group-{env}:log-stream:*"]
 
 
-@every_environment
-def test_every_connection_of_the_vpc_is_logged_by_security_s_role(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_every_connection_of_the_vpc_is_logged_by_security_s_role(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     flow = run.one("aws:ec2/flowLog:FlowLog")
     assert flow["vpcId"] == NETWORK["vpc_id"]
@@ -111,7 +99,7 @@ def test_every_connection_of_the_vpc_is_logged_by_security_s_role(
     assert f"flow-log-delivery-{env}" in run.waits_for[f"flow-log-{env}"]
 
 
-def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databases(run_layer: RunLayer) -> None:
+def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databases(run_layer) -> None:
     masking = "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy"
     assert not run_layer("monitoring", "dev").all(masking)
     run = run_layer("monitoring", "prod")
@@ -132,8 +120,7 @@ def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databa
 # Alarms
 
 
-@every_environment
-def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_layer: RunLayer, env: str) -> None:
+def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     for each in (*run.all(ALARM), *run.all(COMPOSITE)):
         assert each.inputs["alarmActions"] == each.inputs["okActions"] == [run.exports["alerts_topic_arn"]]
@@ -143,8 +130,7 @@ def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_l
         assert means.count(".") >= 2 or "Raise" in means, means
 
 
-@every_environment
-def test_every_alarm_watches_something_that_exists(run_layer: RunLayer, env: str) -> None:
+def test_every_alarm_watches_something_that_exists(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     expected = {
         "AWS/Kinesis": [{"StreamName": STREAMING["kinesis_stream_name"]}],
@@ -163,8 +149,7 @@ def test_every_alarm_watches_something_that_exists(run_layer: RunLayer, env: str
     assert seen == expected.keys()
 
 
-@every_environment
-def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer: RunLayer, env: str) -> None:
+def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer, env: str) -> None:
     for alarm in alarms(run_layer("monitoring", env)).values():
         assert 1 <= alarm["datapointsToAlarm"] <= alarm["evaluationPeriods"]
         period = alarm.get("period") or 60
@@ -173,7 +158,7 @@ def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer: R
 
 
 def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missing_is_none(
-    run_layer: RunLayer,
+    run_layer,
 ) -> None:
     table = alarms(run_layer("monitoring", "prod"))
     breaching = {name for name, alarm in table.items() if alarm["treatMissingData"] == "breaching"}
@@ -183,7 +168,7 @@ def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missin
             assert alarm["treatMissingData"] == "notBreaching"
 
 
-def test_thresholds_follow_the_sizes_that_data_deployed(run_layer: RunLayer) -> None:
+def test_thresholds_follow_the_sizes_that_data_deployed(run_layer) -> None:
     large = {
         "environment_suffix": "dev",
         "rds_vcpus": 4,
@@ -200,8 +185,7 @@ def test_thresholds_follow_the_sizes_that_data_deployed(run_layer: RunLayer) -> 
     assert (big["cache-1-cpu"]["metricName"], big["cache-1-cpu"]["threshold"]) == ("EngineCPUUtilization", 90)
 
 
-@every_environment
-def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_layer: RunLayer, env: str) -> None:
+def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_layer, env: str) -> None:
     storage = alarms(run_layer("monitoring", env))["database-storage"]
     first_disk = DATA["rds_storage_gib"] * 1024**3
     assert storage["threshold"] == first_disk * 0.05
@@ -211,7 +195,7 @@ def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_laye
     assert "grown" in storage["alarmDescription"]
 
 
-def test_thresholds_follow_the_stream(run_layer: RunLayer) -> None:
+def test_thresholds_follow_the_stream(run_layer) -> None:
     upstream = {
         "streaming": STREAMING
         | {"environment_suffix": "dev", "kinesis_shard_count": 3, "kinesis_retention_hours": 168}
@@ -228,8 +212,7 @@ def test_thresholds_follow_the_stream(run_layer: RunLayer) -> None:
     assert not any(each.get("returnData") for each in operands)
 
 
-@every_environment
-def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run_layer: RunLayer, env: str) -> None:
+def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run_layer, env: str) -> None:
     alarm = alarms(run_layer("monitoring", env))["stream-unread"]
     result, *operands = alarm["metricQueries"]
     metrics = {each["id"]: each["metric"] for each in operands}
@@ -244,7 +227,7 @@ def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run
     assert (alarm["datapointsToAlarm"], alarm["evaluationPeriods"]) == (3, 3)
 
 
-def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_layer: RunLayer) -> None:
+def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_layer) -> None:
     assert not [name for name in alarms(run_layer("monitoring", "prod")) if name.startswith("function-")]
     run = run_layer("monitoring", "prod", config={"consumerFunction": "consumer"})
     table = {name: alarm for name, alarm in alarms(run).items() if name.startswith("function-")}
@@ -267,15 +250,14 @@ def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_laye
         assert f'ALARM("transaction-monitoring-prod/{name}")' in run.one(COMPOSITE)["alarmRule"]
 
 
-def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer: RunLayer) -> None:
+def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer) -> None:
     [query] = alarms(run_layer("monitoring", "dev"))["endpoint-packets-dropped"]["metricQueries"]
     assert f"\"VPC Id\" = '{NETWORK['vpc_id']}'" in query["expression"]
     assert query["period"] == 60
 
 
-@every_environment
 def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lose_transactions(
-    run_layer: RunLayer, env: str
+    run_layer, env: str
 ) -> None:
     run = run_layer("monitoring", env)
     parts = set(re.findall(r'ALARM\("([^"]+)"\)', run.one(COMPOSITE)["alarmRule"]))
@@ -295,10 +277,7 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
     }
 
 
-@every_environment
-def test_every_alarm_is_exported_and_its_name_lets_it_publish(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_every_alarm_is_exported_and_its_name_lets_it_publish(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     names = run.exports["alarm_names"]
     assert set(names) == {
@@ -311,9 +290,8 @@ def test_every_alarm_is_exported_and_its_name_lets_it_publish(
     assert all(name.startswith(begins) for name in names)
 
 
-@every_environment
 def test_errors_and_heartbeats_of_the_applications_are_counted_into_the_metrics_that_are_watched(
-    run_layer: RunLayer, env: str
+    run_layer, env: str
 ) -> None:
     run = run_layer("monitoring", env)
     filters = [each.inputs for each in run.all("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
@@ -329,10 +307,7 @@ def test_errors_and_heartbeats_of_the_applications_are_counted_into_the_metrics_
 # The topic
 
 
-@every_environment
-def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     topic = run.one("aws:sns/topic:Topic")
     assert topic["kmsMasterKeyId"] == SECURITY["telemetry_key_arn"]
@@ -361,7 +336,7 @@ def secret_subscriptions() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(run_layer: RunLayer) -> None:
+def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(run_layer) -> None:
     run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
     told = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
     mail, pager = told["email"], told["https"]
@@ -373,7 +348,7 @@ def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(r
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_layer: RunLayer) -> None:
+def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_layer) -> None:
     def told(*subscriptions: dict[str, Any]) -> dict[str, str]:
         run = run_layer("monitoring", "dev", config={"subscriptions": subscriptions})
         return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in run.all(SUBSCRIPTION)}
@@ -387,7 +362,7 @@ def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_la
         assert re.fullmatch(r"alerts-subscription-(email|https)-[0-9a-f]{8}-dev", name)
 
 
-def test_addresses_in_plain_text_are_refused(run_layer: RunLayer) -> None:
+def test_addresses_in_plain_text_are_refused(run_layer) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
     assert str(refused.value).startswith(
@@ -396,12 +371,12 @@ def test_addresses_in_plain_text_are_refused(run_layer: RunLayer) -> None:
     )
 
 
-def test_nobody_is_subscribed_by_a_committed_file(run_layer: RunLayer) -> None:
+def test_nobody_is_subscribed_by_a_committed_file(run_layer) -> None:
     assert not any(run_layer("monitoring", env).all(SUBSCRIPTION) for env in ENVIRONMENTS)
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_production_without_subscribers_is_warned_of(run_layer: RunLayer, caplog: pytest.LogCaptureFixture) -> None:
+def test_production_without_subscribers_is_warned_of(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     mail, pager = SUBSCRIPTIONS
     run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
     assert "nobody is told" not in caplog.text
@@ -462,8 +437,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 
-@every_environment
-def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer: RunLayer, env: str) -> None:
+def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer, env: str) -> None:
     rules = run_layer("monitoring", env).all(RULE)
     patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in rules}
     assert {name: pattern["detail"] for name, pattern in patterns.items()} == {
@@ -473,7 +447,7 @@ def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer: RunLayer, e
     assert all("AWS API Call via CloudTrail" in pattern["detail-type"] for pattern in patterns.values())
 
 
-def test_a_rule_is_within_eventbridge_s_quotas_after_the_longest_suffix(run_layer: RunLayer) -> None:
+def test_a_rule_is_within_eventbridge_s_quotas_after_the_longest_suffix(run_layer) -> None:
     suffix = "a" * LONGEST_SUFFIX
     upstream = {name: contract.example() | {"environment_suffix": suffix} for name, contract in CONTRACTS.items()}
     # The secrets that RDS makes have the longest names.
@@ -486,15 +460,13 @@ def test_a_rule_is_within_eventbridge_s_quotas_after_the_longest_suffix(run_laye
         assert len(each.inputs["eventPattern"]) <= 2048
 
 
-@every_environment
-def test_the_topic_admits_its_publishers_before_they_are_told_of_it(run_layer: RunLayer, env: str) -> None:
+def test_the_topic_admits_its_publishers_before_they_are_told_of_it(run_layer, env: str) -> None:
     waits_for = run_layer("monitoring", env).waits_for
     for publisher in ("rds-events", *(f"target-{name}" for name in CALLS)):
         assert f"alerts-topic-policy-{env}" in waits_for[f"{publisher}-{env}"]
 
 
-@every_environment
-def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer: RunLayer, env: str) -> None:
+def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     targets = run.all("aws:cloudwatch/eventTarget:EventTarget")
     assert {each.inputs["rule"] for each in targets} == {each.name for each in run.all(RULE)}
@@ -506,15 +478,14 @@ def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer: RunLayer, 
         assert json.loads(transformer["inputTemplate"])["means"]
 
 
-def test_a_call_that_only_reads_reaches_its_rule(run_layer: RunLayer) -> None:
+def test_a_call_that_only_reads_reaches_its_rule(run_layer) -> None:
     run = run_layer("monitoring", "dev")
     states = {each.name: each.inputs["state"] for each in run.all(RULE)}
     assert states["rule-secret-read-dev"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     assert {states["rule-key-endangered-dev"], states["rule-secret-endangered-dev"]} == {"ENABLED"}
 
 
-@every_environment
-def test_rds_tells_of_failovers_and_failures(run_layer: RunLayer, env: str) -> None:
+def test_rds_tells_of_failovers_and_failures(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     events = run.one("aws:rds/eventSubscription:EventSubscription")
     assert events["snsTopic"] == run.exports["alerts_topic_arn"]
@@ -603,8 +574,7 @@ class Dashboard(Strict):
     ]
 
 
-@every_environment
-def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer: RunLayer, env: str) -> None:
+def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     shown = Dashboard.model_validate_json(run.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
     covered: set[tuple[int, int]] = set()
@@ -623,7 +593,7 @@ def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer: RunLayer, env:
     assert regions == {"ap-northeast-1"}
 
 
-def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer: RunLayer) -> None:
+def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer) -> None:
     body = run_layer("monitoring", "dev").one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"]
     for shown in (
         STREAMING["kinesis_stream_name"],
@@ -635,8 +605,7 @@ def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer: RunLayer) -
         assert shown in body
 
 
-@every_environment
-def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, env: str) -> None:
+def test_the_saved_queries_are_over_log_groups_that_exist(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     existing = {
         run.exports["log_group_name"],
@@ -657,7 +626,7 @@ def test_the_saved_queries_are_over_log_groups_that_exist(run_layer: RunLayer, e
     }
 
 
-def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer: RunLayer) -> None:
+def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer) -> None:
     run = run_layer("monitoring", "dev")
     query = run.one("aws:cloudwatch/queryDefinition:QueryDefinition", "query-slow-cache-commands-dev")
     assert query["logGroupNames"] == DATA["redis_log_group_names"]  # slow log and engine log
@@ -666,7 +635,7 @@ def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer:
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_production_has_a_budget_that_tells_the_mail_subscribers(run_layer: RunLayer) -> None:
+def test_production_has_a_budget_that_tells_the_mail_subscribers(run_layer) -> None:
     assert not run_layer("monitoring", "dev").all("aws:budgets/budget:Budget")
     budget = run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS}).one("aws:budgets/budget:Budget")
     assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("1200", "USD", "MONTHLY")
@@ -687,7 +656,7 @@ def unwrapped(value: Any) -> Any:
 # Previews, files, settings
 
 
-def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer: RunLayer) -> None:
+def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) -> None:
     nothing: dict[str, dict[str, Any]] = {name: {} for name in ("network", "security", "streaming", "data")}
     run = run_layer("monitoring", "dev", upstream=nothing, preview=True)
     assert alarms(run).keys() == alarms(run_layer("monitoring", "dev")).keys()

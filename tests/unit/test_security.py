@@ -1,7 +1,6 @@
 """The security layer, as its committed stack files make it."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pulumi
@@ -9,10 +8,6 @@ import pytest
 
 from projects.security.credentials import may_read
 from projects.security.roles import WITHIN_BOUNDARY
-
-RunLayer = Callable[..., Any]
-Statements = Callable[[str], dict[str, dict[str, Any]]]
-ENVIRONMENTS = ("local", "dev", "prod")
 
 KEY = "aws:kms/key:Key"
 ROLE = "aws:iam/role:Role"
@@ -28,8 +23,6 @@ RANDOM = "aws:secretsmanager/getRandomPassword:getRandomPassword"
 ACCOUNT = "123456789012"
 ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
-every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
-
 
 def value(given: Any) -> Any:
     """What stands in a secret, as mocks see secrets."""
@@ -39,8 +32,7 @@ def value(given: Any) -> Any:
 # --- Keys
 
 
-@every_environment
-def test_four_keys_rotate_every_year_each_with_its_alias(run_layer: RunLayer, env: str) -> None:
+def test_four_keys_rotate_every_year_each_with_its_alias(run_layer, env: str) -> None:
     run = run_layer("security", env)
     assert {key.name for key in run.all(KEY)} == {
         f"{kind}-key-{env}" for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms")
@@ -57,18 +49,15 @@ def test_four_keys_rotate_every_year_each_with_its_alias(run_layer: RunLayer, en
 
 
 @pytest.mark.parametrize(("env", "days"), [("local", 7), ("dev", 7), ("prod", 30)])
-def test_a_deleted_key_can_be_recovered_as_long_as_the_profile_says(run_layer: RunLayer, env: str, days: int) -> None:
+def test_a_deleted_key_can_be_recovered_as_long_as_the_profile_says(run_layer, env: str, days: int) -> None:
     assert {key.inputs["deletionWindowInDays"] for key in run_layer("security", env).all(KEY)} == {days}
 
 
-def key_policy(run: Any, statements: Statements, kind: str) -> dict[str, dict[str, Any]]:
+def key_policy(run: Any, statements, kind: str) -> dict[str, dict[str, Any]]:
     return statements(run.one(KEY, f"{kind}-key-{run.env}")["policy"])
 
 
-@every_environment
-def test_every_key_is_left_to_iam_so_that_nobody_is_locked_out(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_every_key_is_left_to_iam_so_that_nobody_is_locked_out(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms"):
         assert key_policy(run, statements, kind)["AccountRoot"] == {
@@ -80,16 +69,13 @@ def test_every_key_is_left_to_iam_so_that_nobody_is_locked_out(
         }
 
 
-def test_no_key_policy_denies_anything(run_layer: RunLayer, statements: Statements) -> None:
+def test_no_key_policy_denies_anything(run_layer, statements) -> None:
     run = run_layer("security", "prod")
     for key in run.all(KEY):
         assert {s["Effect"] for s in statements(key.inputs["policy"]).values()} == {"Allow"}
 
 
-@every_environment
-def test_whoever_is_not_named_uses_a_key_only_through_its_services(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_whoever_is_not_named_uses_a_key_only_through_its_services(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     through = {
         "kms": ["rds.ap-northeast-1.amazonaws.com", "elasticache.ap-northeast-1.amazonaws.com"],
@@ -108,7 +94,7 @@ def test_whoever_is_not_named_uses_a_key_only_through_its_services(
 
 
 def test_databases_and_secrets_manager_use_their_key_and_get_grants_on_the_data_key_for_aws_services_only(
-    run_layer: RunLayer, statements: Statements
+    run_layer, statements
 ) -> None:
     policy = key_policy(run_layer("security", "prod"), statements, "kms")
     assert policy["GrantThroughDatabases"]["Action"] == ["kms:CreateGrant"]
@@ -119,10 +105,7 @@ def test_databases_and_secrets_manager_use_their_key_and_get_grants_on_the_data_
     assert secrets["UseThroughSecretsManager"]["Action"] == [*use, "kms:CreateGrant"]
 
 
-@every_environment
-def test_the_telemetry_key_serves_log_groups_of_this_environment_only(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_telemetry_key_serves_log_groups_of_this_environment_only(run_layer, statements, env: str) -> None:
     logs = key_policy(run_layer("security", env), statements, "telemetry-kms")["CloudWatchLogs"]
     assert logs["Principal"] == {"Service": "logs.ap-northeast-1.amazonaws.com"}
     # CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
@@ -140,7 +123,7 @@ def test_the_telemetry_key_serves_log_groups_of_this_environment_only(
     }
 
 
-def test_alarms_and_events_may_encrypt_for_the_topic(run_layer: RunLayer, statements: Statements) -> None:
+def test_alarms_and_events_may_encrypt_for_the_topic(run_layer, statements) -> None:
     policy = key_policy(run_layer("security", "prod"), statements, "telemetry-kms")
     publish = {sid: policy[sid] for sid in ("AlarmsToTopic", "RdsEventsToTopic", "EventBridgeToTopic")}
     assert {sid: s["Principal"]["Service"] for sid, s in publish.items()} == {
@@ -162,8 +145,7 @@ def test_alarms_and_events_may_encrypt_for_the_topic(run_layer: RunLayer, statem
 # --- Roles
 
 
-@every_environment
-def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer: RunLayer, env: str) -> None:
+def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer, env: str) -> None:
     assert {role.inputs["name"] for role in run_layer("security", env).all(ROLE)} == {
         f"kinesis-role-{env}",
         f"kinesis-producer-role-{env}",
@@ -182,7 +164,7 @@ def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer
     ],
 )
 def test_a_role_trusts_its_service_and_only_for_this_account(
-    run_layer: RunLayer, role: str, service: str, source: str | None
+    run_layer, role: str, service: str, source: str | None
 ) -> None:
     [statement] = json.loads(run_layer("security", "prod").one(ROLE, f"{role}-prod")["assumeRolePolicy"])["Statement"]
     assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
@@ -192,8 +174,7 @@ def test_a_role_trusts_its_service_and_only_for_this_account(
     assert statement.get("Condition") == (expected if source else None)
 
 
-@every_environment
-def test_every_role_is_bounded(run_layer: RunLayer, statements: Statements, env: str) -> None:
+def test_every_role_is_bounded(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     boundary = run.one("aws:iam/policy:Policy", f"permissions-boundary-{env}")
     assert statements(boundary["policy"])["MostThatCanBeGranted"]["Action"] == list(WITHIN_BOUNDARY)
@@ -210,10 +191,7 @@ def test_the_boundary_has_no_wildcard_and_administers_nothing() -> None:
     }
 
 
-@every_environment
-def test_the_consumer_gets_network_interfaces_and_no_other_right_here(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_consumer_gets_network_interfaces_and_no_other_right_here(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == f"kinesis-role-{env}"
@@ -228,7 +206,7 @@ def test_the_consumer_gets_network_interfaces_and_no_other_right_here(
     assert attachment["policyArn"].endswith(":policy/service-role/AmazonRDSEnhancedMonitoringRole")
 
 
-def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer: RunLayer) -> None:
+def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer) -> None:
     run = run_layer("security", "dev", config={"consumerServices": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]})
     assert not run.all("aws:iam/rolePolicy:RolePolicy")
     trust = json.loads(run.one(ROLE, "kinesis-role-dev")["assumeRolePolicy"])["Statement"]
@@ -243,7 +221,7 @@ def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer: RunLaye
 
 @pytest.mark.parametrize(("env", "days"), [("local", 0), ("dev", 0), ("prod", 30)])
 def test_secrets_are_encrypted_with_their_key_and_recovered_as_the_profile_says(
-    run_layer: RunLayer, env: str, days: int
+    run_layer, env: str, days: int
 ) -> None:
     for secret in run_layer("security", env).all(SECRET):
         assert secret.inputs["kmsKeyId"] == f"arn:aws:test:ap-northeast-1:{ACCOUNT}:secrets-kms-key-{env}"
@@ -251,7 +229,7 @@ def test_secrets_are_encrypted_with_their_key_and_recovered_as_the_profile_says(
 
 
 @pytest.mark.parametrize("env", ["local", "dev"])
-def test_generated_credentials_are_json_with_the_user_and_a_random_password(run_layer: RunLayer, env: str) -> None:
+def test_generated_credentials_are_json_with_the_user_and_a_random_password(run_layer, env: str) -> None:
     run = run_layer("security", env)
     assert run.one(SECRET, f"rds-credentials-{env}")["name"] == f"rds-credentials-{env}"
     version = run.one(SECRET_VERSION, f"rds-credentials-version-{env}")
@@ -263,24 +241,21 @@ def test_generated_credentials_are_json_with_the_user_and_a_random_password(run_
     assert run.exports["db_credentials_version"] == 1
 
 
-@every_environment
-def test_redis_gets_a_random_token(run_layer: RunLayer, env: str) -> None:
+def test_redis_gets_a_random_token(run_layer, env: str) -> None:
     run = run_layer("security", env)
     assert run.one(SECRET, f"redis-auth-{env}")["name"] == f"redis-auth-{env}"
     version = run.one(SECRET_VERSION, f"redis-auth-version-{env}")
     assert value(version["secretStringWo"]) == "a-random-password-of-32-letters!"
 
 
-@every_environment
-def test_random_values_are_within_what_rds_and_redis_take(run_layer: RunLayer, env: str) -> None:
+def test_random_values_are_within_what_rds_and_redis_take(run_layer, env: str) -> None:
     for call in (call for call in run_layer("security", env).calls if call.token == RANDOM):
         assert 16 <= call.args["passwordLength"] <= 128
         assert call.args["excludePunctuation"] is True
         assert not call.args.get("includeSpace")
 
 
-@every_environment
-def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer: RunLayer, env: str) -> None:
+def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer, env: str) -> None:
     run = run_layer("security", env)
     for version in run.all(SECRET_VERSION):
         assert "secretString" not in version.inputs
@@ -288,7 +263,7 @@ def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer: Run
     assert "a-random-password" not in json.dumps(run.exports)
 
 
-def test_in_production_rds_makes_the_master_password_itself(run_layer: RunLayer) -> None:
+def test_in_production_rds_makes_the_master_password_itself(run_layer) -> None:
     run = run_layer("security", "prod")
     assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-prod"]
     assert run.exports["db_secret_arn"] == ""
@@ -296,7 +271,7 @@ def test_in_production_rds_makes_the_master_password_itself(run_layer: RunLayer)
     assert run.exports["db_username"] == "txadmin"
 
 
-def test_raising_a_version_rotates_that_secret_alone(run_layer: RunLayer) -> None:
+def test_raising_a_version_rotates_that_secret_alone(run_layer) -> None:
     run = run_layer("security", "dev", config={"dbCredentialsVersion": 4})
     assert run.one(SECRET_VERSION, "rds-credentials-version-dev")["secretStringWoVersion"] == 4
     assert run.one(SECRET_VERSION, "redis-auth-version-dev")["secretStringWoVersion"] == 1
@@ -304,10 +279,7 @@ def test_raising_a_version_rotates_that_secret_alone(run_layer: RunLayer) -> Non
     assert run.exports["redis_credentials_version"] == 1
 
 
-@every_environment
-def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     assert len(run.all(SECRET_POLICY)) == len(run.all(SECRET))
     for policy in run.all(SECRET_POLICY):
@@ -326,14 +298,12 @@ def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(
         assert readers[:2] == [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:kinesis-role-{env}", ROOT]
 
 
-def readers_of(run: Any, statements: Statements) -> list[str]:
+def readers_of(run: Any, statements) -> list[str]:
     policy = statements(run.one(SECRET_POLICY, f"redis-auth-policy-{run.env}")["policy"])
     return list(policy["DenyOthers"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][2:])
 
 
-def test_production_names_its_readers_and_development_admits_the_account(
-    run_layer: RunLayer, statements: Statements
-) -> None:
+def test_production_names_its_readers_and_development_admits_the_account(run_layer, statements) -> None:
     assert readers_of(run_layer("security", "dev"), statements) == [f"arn:aws:iam::{ACCOUNT}:*"]
     production = readers_of(run_layer("security", "prod"), statements)
     assert f"arn:aws:iam::{ACCOUNT}:role/txmon-deploy-*" in production
@@ -344,13 +314,13 @@ def as_caller(arn: str) -> dict[str, dict[str, Any]]:
     return {CALLER: {"accountId": ACCOUNT, "arn": arn, "id": "1", "userId": "u"}}
 
 
-def test_a_deployer_who_would_lock_himself_out_is_told_before_anything_is_locked(run_layer: RunLayer) -> None:
+def test_a_deployer_who_would_lock_himself_out_is_told_before_anything_is_locked(run_layer) -> None:
     stranger = f"arn:aws:sts::{ACCOUNT}:assumed-role/intern/session"
     with pytest.raises(pulumi.RunError, match=f"^projects/security/Pulumi.prod.yaml: secretReaders: {stranger}"):
         run_layer("security", "prod", answers=as_caller(stranger))
 
 
-def test_the_deploy_role_is_admitted(run_layer: RunLayer) -> None:
+def test_the_deploy_role_is_admitted(run_layer) -> None:
     role = f"arn:aws:sts::{ACCOUNT}:assumed-role/txmon-deploy-security/session"
     assert run_layer("security", "prod", answers=as_caller(role)).all(SECRET_POLICY)
 
@@ -379,7 +349,7 @@ def test_a_caller_is_matched_as_iam_would(caller: str, readers: list[str], admit
 EXISTING = {"dbSecretName": "shared-credentials"}
 
 
-def test_an_existing_secret_is_used_and_none_made(run_layer: RunLayer) -> None:
+def test_an_existing_secret_is_used_and_none_made(run_layer) -> None:
     run = run_layer("security", "dev", config=EXISTING | {"dbCredentialsVersion": 3})
     assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-dev"]
     assert run.exports["db_secret_arn"].endswith(":secret:shared-credentials-a1B2c3")
@@ -400,9 +370,7 @@ def test_an_existing_secret_is_used_and_none_made(run_layer: RunLayer) -> None:
         ("null", "it lacks username and password"),
     ],
 )
-def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(
-    run_layer: RunLayer, text: str, lacks: str
-) -> None:
+def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(run_layer, text: str, lacks: str) -> None:
     answer = {GET_VERSION: {"secretString": text}}
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers=answer)
@@ -411,7 +379,7 @@ def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(
     assert "hunter2" not in str(refused.value)
 
 
-def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_layer: RunLayer) -> None:
+def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_layer) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers={GET_SECRET: None})
     told = str(refused.value)
@@ -421,7 +389,7 @@ def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_lay
     assert told.endswith("(couldn't find resource)")
 
 
-def test_production_protects_keys_and_secrets(run_layer: RunLayer) -> None:
+def test_production_protects_keys_and_secrets(run_layer) -> None:
     assert run_layer("security", "prod").protected == {
         "kms-key-prod",
         "stream-kms-key-prod",

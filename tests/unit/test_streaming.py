@@ -1,6 +1,5 @@
 """The streaming layer, as its committed stack files make it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,17 +9,11 @@ from hypothesis import strategies as st
 from projects.streaming.capacity import SHARD_BYTES, SHARD_RECORDS, shards_needed
 from shared.contracts import SecurityContract
 
-RunLayer = Callable[..., Any]
-Statements = Callable[[str], dict[str, dict[str, Any]]]
-ENVIRONMENTS = ("local", "dev", "prod")
-
 STREAM = "aws:kinesis/stream:Stream"
 QUEUE = "aws:sqs/queue:Queue"
 GRANT = "aws:iam/rolePolicy:RolePolicy"
 
 SECURITY = SecurityContract.example()
-
-every_environment = pytest.mark.parametrize("env", ENVIRONMENTS)
 
 
 def stream_arn(env: str) -> str:
@@ -31,8 +24,7 @@ def queue_arn(env: str) -> str:
     return f"arn:aws:test:ap-northeast-1:123456789012:dead-letter-queue-{env}"
 
 
-@every_environment
-def test_the_stream_is_the_original_programs_encrypted_with_its_own_key(run_layer: RunLayer, env: str) -> None:
+def test_the_stream_is_the_original_programs_encrypted_with_its_own_key(run_layer, env: str) -> None:
     stream = run_layer("streaming", env).one(STREAM, f"kinesis-stream-{env}")
     assert stream["name"] == f"transaction-stream-{env}"
     assert stream["shardCount"] == 2
@@ -53,7 +45,7 @@ SHARD_METRICS = {
     [("local", 24, set(), True), ("dev", 24, set(), True), ("prod", 168, SHARD_METRICS, False)],
 )
 def test_the_stream_keeps_records_and_counts_as_the_profile_says(
-    run_layer: RunLayer, env: str, hours: int, metrics: set[str], *, deletes_consumers: bool
+    run_layer, env: str, hours: int, metrics: set[str], *, deletes_consumers: bool
 ) -> None:
     run = run_layer("streaming", env)
     stream = run.one(STREAM)
@@ -63,10 +55,7 @@ def test_the_stream_keeps_records_and_counts_as_the_profile_says(
     assert run.exports["kinesis_retention_hours"] == hours
 
 
-@every_environment
-def test_the_stream_takes_and_gives_records_over_tls_only(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_stream_takes_and_gives_records_over_tls_only(run_layer, statements, env: str) -> None:
     run = run_layer("streaming", env)
     policy = run.one("aws:kinesis/resourcePolicy:ResourcePolicy")
     assert policy["resourceArn"] == stream_arn(env)
@@ -84,10 +73,7 @@ def test_the_stream_takes_and_gives_records_over_tls_only(
     assert granted == set(refusal["Action"]) > {"kinesis:PutRecord", "kinesis:GetRecords"}
 
 
-@every_environment
-def test_failed_batches_are_kept_for_two_weeks_encrypted_over_tls(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_failed_batches_are_kept_for_two_weeks_encrypted_over_tls(run_layer, statements, env: str) -> None:
     run = run_layer("streaming", env)
     queue = run.one(QUEUE, f"dead-letter-queue-{env}")
     assert queue["name"] == f"transaction-dead-letters-{env}"
@@ -116,10 +102,7 @@ def through_kinesis(env: str) -> dict[str, Any]:
     }
 
 
-@every_environment
-def test_the_producer_puts_on_this_stream_and_does_nothing_else(
-    run_layer: RunLayer, statements: Statements, env: str
-) -> None:
+def test_the_producer_puts_on_this_stream_and_does_nothing_else(run_layer, statements, env: str) -> None:
     grant = run_layer("streaming", env).one(GRANT, f"kinesis-producer-policy-{env}")
     assert grant["role"] == SECURITY["kinesis_producer_role_name"]
     assert list(statements(grant["policy"]).values()) == [
@@ -144,9 +127,8 @@ def test_the_producer_puts_on_this_stream_and_does_nothing_else(
     ]
 
 
-@every_environment
 def test_the_consumer_reads_this_stream_puts_failures_aside_and_does_nothing_else(
-    run_layer: RunLayer, statements: Statements, env: str
+    run_layer, statements, env: str
 ) -> None:
     grant = run_layer("streaming", env).one(GRANT, f"kinesis-policy-{env}")
     assert grant["role"] == SECURITY["kinesis_role_name"]
@@ -178,18 +160,18 @@ def test_the_consumer_reads_this_stream_puts_failures_aside_and_does_nothing_els
     }
 
 
-def test_only_production_protects_stream_and_queue(run_layer: RunLayer) -> None:
+def test_only_production_protects_stream_and_queue(run_layer) -> None:
     assert run_layer("streaming", "prod").protected == {"kinesis-stream-prod", "dead-letter-queue-prod"}
     assert not run_layer("streaming", "dev").protected
 
 
-def test_the_streams_key_is_whatever_security_exports(run_layer: RunLayer) -> None:
+def test_the_streams_key_is_whatever_security_exports(run_layer) -> None:
     key = "arn:aws:kms:ap-northeast-1:123456789012:key/another"
     run = run_layer("streaming", "dev", upstream={"security": SECURITY | {"stream_key_arn": key}})
     assert run.one(STREAM)["kmsKeyId"] == key
 
 
-def test_a_preview_works_before_security_is_deployed(run_layer: RunLayer) -> None:
+def test_a_preview_works_before_security_is_deployed(run_layer) -> None:
     run = run_layer("streaming", "dev", upstream={"security": {}}, preview=True)
     assert run.one(STREAM)["name"] == "transaction-stream-dev"
     assert not isinstance(run.one(STREAM).get("kmsKeyId"), str)

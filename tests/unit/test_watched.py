@@ -5,13 +5,11 @@ All five layers' real programs run with their committed stack files: each thresh
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-RunLayer = Callable[..., Any]
 
 TABLE = Path("projects/monitoring/alarms.md")
 UPSTREAM = ("network", "security", "streaming", "data")
@@ -20,7 +18,7 @@ SIGNS = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
 
 
 @pytest.fixture(scope="module")
-def runs(run_layer: RunLayer) -> dict[str, Any]:
+def runs(run_layer) -> dict[str, Any]:
     """The monitoring layer by environment, above the layers as that environment deploys them."""
     return {
         env: run_layer("monitoring", env, upstream={name: run_layer(name, env).exports for name in UPSTREAM})
