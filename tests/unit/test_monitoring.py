@@ -95,6 +95,9 @@ def test_every_connection_of_the_vpc_is_logged_by_security_s_role(run_layer, sta
     assert flow["logDestination"] == group
     delivery = statements(run.one("aws:iam/rolePolicy:RolePolicy", f"flow-log-delivery-{env}")["policy"])
     assert delivery["Deliver"]["Resource"] == [group, f"{group}:log-stream:*"]
+    assert delivery["Deliver"]["Action"] == [
+        f"logs:{each}" for each in ("CreateLogStream", "PutLogEvents", "DescribeLogStreams")
+    ]
     assert delivery["FindGroup"]["Action"] == ["logs:DescribeLogGroups"]
     assert f"flow-log-delivery-{env}" in run.waits_for[f"flow-log-{env}"]
 
@@ -112,7 +115,10 @@ def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databa
     [policy] = {json.dumps(json.loads(each)) for each in policies.values()}
     found, masked = json.loads(policy)["Statement"]
     assert found["DataIdentifier"] == masked["DataIdentifier"]
-    assert "arn:aws:dataprotection::aws:data-identifier/CreditCardNumber" in masked["DataIdentifier"]
+    assert masked["DataIdentifier"] == [
+        f"arn:aws:dataprotection::aws:data-identifier/{each}"
+        for each in ("CreditCardNumber", "CreditCardSecurityCode", "EmailAddress")
+    ]
     assert "Audit" in found["Operation"]
     assert "Deidentify" in masked["Operation"]
 
@@ -320,6 +326,9 @@ def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(run_la
         "DenyWithoutTls": "*",
     }
     assert all(each["Condition"] for each in policy.values())
+    assert {(*each["Action"], *each["Resource"]) for each in policy.values()} == {
+        ("sns:Publish", run.exports["alerts_topic_arn"])
+    }
     for sid in ("Alarms", "DatabaseEvents"):
         assert policy[sid]["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
     assert policy["DenyWithoutTls"]["Effect"] == "Deny"
