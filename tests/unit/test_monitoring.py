@@ -266,7 +266,9 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
     run_layer, env: str
 ) -> None:
     run = run_layer("monitoring", env)
-    parts = set(re.findall(r'ALARM\("([^"]+)"\)', run.one(COMPOSITE)["alarmRule"]))
+    rule = run.one(COMPOSITE)["alarmRule"]
+    parts = set(re.findall(r'ALARM\("([^"]+)"\)', rule))
+    assert set(rule.split(" OR ")) == {f'ALARM("{part}")' for part in parts}
     names = {each.inputs["name"] for each in run.all(ALARM)}
     assert parts <= names
     ends = {part.removeprefix(f"transaction-monitoring-{env}/") for part in parts}
