@@ -131,8 +131,15 @@ def test_endpoints_serve_this_accounts_principals_and_resources_only(
     for endpoint in run_layer("network", env).all(ENDPOINT):
         policy = statements(endpoint.inputs["policy"])
         assert policy.keys() == {"OwnAccountOnly"}
-        assert policy["OwnAccountOnly"]["Condition"] == {
-            "StringEquals": {"aws:PrincipalAccount": "123456789012", "aws:ResourceAccount": "123456789012"}
+        assert policy["OwnAccountOnly"] == {
+            "Sid": "OwnAccountOnly",
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": ["*"],
+            "Resource": ["*"],
+            "Condition": {
+                "StringEquals": {"aws:PrincipalAccount": "123456789012", "aws:ResourceAccount": "123456789012"}
+            },
         }
 
 

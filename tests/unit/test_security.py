@@ -251,7 +251,7 @@ def test_redis_gets_a_random_token(run_layer, env: str) -> None:
 def test_random_values_are_within_what_rds_and_redis_take(run_layer, env: str) -> None:
     for call in (call for call in run_layer("security", env).calls if call.token == RANDOM):
         assert 16 <= call.args["passwordLength"] <= 128
-        assert call.args["excludePunctuation"] is True
+        assert call.args["excludePunctuation"] is call.args["requireEachIncludedType"] is True
         assert not call.args.get("includeSpace")
 
 

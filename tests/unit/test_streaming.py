@@ -187,7 +187,7 @@ def test_one_shard_bears_the_original_load() -> None:
         (60_000, 1, 1),  # 1,000 records a second fill a shard
         (60_001, 1, 2),
         (60, 1024 * 1024, 1),  # and so does 1 MiB a second
-        (61, 1024 * 1024, 2),
+        (60, 1024 * 1024 + 1, 2),
         (600_000, 1024, 10),
     ],
 )
