@@ -75,7 +75,7 @@ def readers(*commits: Programs) -> dict[tuple[str, str], list[str]]:
     trees = [tree for programs in commits for _, tree in _parsed(programs, "shared/contracts")]
     layer_of = {contract.name: _constant(contract, "layer", "") for tree in trees for contract in _contracts(tree)}
     common = {output for tree in trees for output in _common(tree)}
-    found = defaultdict(set)
+    found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for programs in commits:
         for reader, words in _words_by_layer(programs).items():
             declared = LAYERS[reader].reads if reader in LAYERS else ()
@@ -83,7 +83,8 @@ def readers(*commits: Programs) -> dict[tuple[str, str], list[str]]:
                 if layer != reader and (contract in words or layer in declared):
                     for word in words - common:
                         found[layer, word].add(reader)
-    return {use: _in_order(reading) for use, reading in found.items()}
+    order = _in_order(set().union(*found.values()))
+    return {use: [layer for layer in order if layer in reading] for use, reading in found.items()}
 
 
 def _words_by_layer(programs: Programs) -> dict[str, set[str]]:
