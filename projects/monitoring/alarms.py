@@ -61,7 +61,7 @@ def above(
     )
 
 
-def below(threshold: Input[float], points: tuple[int, int] = (3, 5), *, seconds: int = 60, missing: Missing) -> Limit:
+def below(threshold: Input[float], points: tuple[int, int], *, seconds: int = 60, missing: Missing) -> Limit:
     """Bad when less."""
     return Limit(
         comparison="LessThanThreshold",
