@@ -6,12 +6,14 @@ import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 import tasks
 
 ROOT = Path(__file__).parents[2]
+NOBODY = 65534
 
 
 @pytest.fixture
@@ -119,12 +121,22 @@ def test_an_environment_whose_python_is_gone_is_made_anew(installed: Path) -> No
     assert "Python 3.11 or newer (with its venv module) is needed" in inv(installed).stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_clone_that_cannot_be_written_is_said_so(clone: Path) -> None:
-    clone.chmod(0o555)
-    done = inv(clone, PATH=os.environ["PATH"])
+    script(clone / "bin/python3", "exit 0")
+    with TemporaryDirectory() as folder:  # one that other users may enter
+        elsewhere = shutil.copytree(clone, folder, symlinks=True, dirs_exist_ok=True)
+        Path(elsewhere).chmod(0o555)
+        done = subprocess.run(
+            ["/bin/sh", f"{elsewhere}/inv"],
+            env={"HOME": "/nowhere", "PATH": f"{elsewhere}/bin"},
+            user=NOBODY if os.geteuid() == 0 else None,  # root may write everywhere
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        Path(elsewhere).chmod(0o755)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"txmon: {clone} cannot be written, and there .venv has to be made.")
+    assert done.stderr.startswith(f"txmon: {elsewhere} cannot be written, and there .venv has to be made.")
 
 
 @pytest.fixture
