@@ -5,7 +5,6 @@ graph's order, under the variables of `./inv local-env`. Both work on the same l
 figure is the median of ROUNDS rounds.
 """
 
-import re
 import statistics
 import subprocess
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.schedule import ideal_seconds, seconds_of_last_run
 from shared.deploy.workspace import ROOT, Workspace, open_workspace
 from shared.layers import LAYERS, deploy_order
 
@@ -46,53 +46,43 @@ def main() -> None:
     shares: list[float] = []
     inv("destroy-all")
     for _ in range(ROUNDS):
-        wall, printed = timed(lambda: inv("deploy-all"))
-        first.ours.append(wall)
-        shares.append(overhead(printed, wall))
-        again.ours.append(timed(lambda: inv("deploy-all"))[0])
-        destroy.ours.append(timed(lambda: inv("destroy-all"))[0])
-        first.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order()))[0])
-        again.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order()))[0])
-        destroy.plain.append(timed(lambda: _plain_loop(workspace, "destroy", deploy_order()[::-1]))[0])
+        first.ours.append(timed(lambda: inv("deploy-all")))
+        shares.append(overhead(first.ours[-1]))
+        again.ours.append(timed(lambda: inv("deploy-all")))
+        destroy.ours.append(timed(lambda: inv("destroy-all")))
+        first.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order())))
+        again.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order())))
+        destroy.plain.append(timed(lambda: _plain_loop(workspace, "destroy", deploy_order()[::-1])))
     console.print(_table((first, again, destroy)))
     console.print(f"runner's own overhead (wall minus critical path): {statistics.median(shares):.1%}, target 10 %")
 
 
-def timed(work: Callable[[], str]) -> tuple[float, str]:
-    """Wall seconds that `work` takes, and what it printed."""
+def timed(work: Callable[[], None]) -> float:
+    """Wall seconds that `work` takes."""
     began = time.monotonic()
-    printed = work()
-    return time.monotonic() - began, printed
+    work()
+    return time.monotonic() - began
 
 
-def inv(verb: str) -> str:
-    """Run a verb as a person would; gives what it printed."""
-    return subprocess.run([ROOT / "inv", verb], check=True, capture_output=True, text=True).stdout
+def inv(verb: str) -> None:
+    """Run a verb as a person would."""
+    subprocess.run([ROOT / "inv", verb], check=True, capture_output=True)
 
 
-def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> str:
-    printed = ""
+def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> None:
     for layer in layers:
-        printed += subprocess.run(
+        subprocess.run(
             workspace.command(layer, action, "--yes", "--skip-preview"),
             env=workspace.process_environment(),
             check=True,
             capture_output=True,
-            text=True,
-        ).stdout
-    return printed
+        )
 
 
-def overhead(printed: str, wall: float) -> float:
-    """Share of a run's wall time that no layer on its critical path accounts for; `printed` is what the run said."""
-    seconds = {
-        layer: float(took)
-        for layer, took in re.findall(r"^\[(\w+) *\] succeeded in ([\d.]+) s", printed, re.MULTILINE)
-    }
-    finished: dict[str, float] = {}
-    for layer in deploy_order():
-        finished[layer] = seconds[layer] + max((finished[need] for need in LAYERS[layer].reads), default=0.0)
-    return (wall - max(finished.values())) / wall
+def overhead(wall: float) -> float:
+    """Share of the last run's wall time that no layer on its critical path accounts for."""
+    reads = {layer: info.reads for layer, info in LAYERS.items()}
+    return 1 - ideal_seconds(reads, seconds_of_last_run(ROOT), parallel=len(LAYERS)) / wall
 
 
 def _table(figures: tuple[Figure, ...]) -> Table:

@@ -5,7 +5,6 @@ time, would need for the seconds that the layers took by the run's own journal. 
 A preview has no journal, so planning has a wall time only.
 """
 
-import json
 import subprocess
 import sys
 import time
@@ -13,14 +12,13 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
-from heapq import heappop, heappush
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.monorepo import Monorepo, finish, generated
+from benchmarks.schedule import ideal_seconds, seconds_of_last_run
 
 COUNTS = (5, 20, 60)
 PARALLEL = 4
@@ -85,7 +83,7 @@ def _figure(monorepo: Monorepo, verb: str, name: str, waits_for: Mapping[str, Co
         watched = pool.submit(_watch, process.pid)
         finish(process)
         wall = time.monotonic() - began
-    ideal = ideal_seconds(waits_for, _journal(monorepo), PARALLEL) if waits_for else None
+    ideal = ideal_seconds(waits_for, seconds_of_last_run(monorepo.path), PARALLEL) if waits_for else None
     return Figure(len(monorepo.layers), name, wall, ideal, watched.result())
 
 
@@ -106,43 +104,6 @@ def _resident(process: psutil.Process) -> int:
     with suppress(psutil.NoSuchProcess):
         return int(process.memory_info().rss)
     return 0
-
-
-def _journal(monorepo: Monorepo) -> dict[str, float]:
-    """Seconds that each layer took in the last run, from when it began."""
-    newest = max((monorepo.path / ".txmon" / "runs").glob("*/run.json"))
-    return {layer: record["seconds"] for layer, record in json.loads(newest.read_text())["layers"].items()}
-
-
-def ideal_seconds(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str, float], parallel: int) -> float:
-    """When the last layer ends if each begins the moment it may, those before the longest chains first.
-
-    Without a bound it is the length of the critical path.
-    """
-    order = TopologicalSorter(waits_for)
-    chains = _chains(waits_for, seconds)
-    order.prepare()
-    ready: list[tuple[float, str]] = []
-    running: list[tuple[float, str]] = []
-    now = 0.0
-    while order.is_active():
-        for layer in order.get_ready():
-            heappush(ready, (-chains[layer], layer))
-        while ready and len(running) < parallel:
-            _, layer = heappop(ready)
-            heappush(running, (now + seconds[layer], layer))
-        now, layer = heappop(running)
-        order.done(layer)
-    return now
-
-
-def _chains(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Layer -> the seconds of the longest chain that begins with it."""
-    chains: dict[str, float] = {}
-    for layer in reversed(list(TopologicalSorter(waits_for).static_order())):
-        after = (chains[reader] for reader in chains if layer in waits_for[reader])
-        chains[layer] = seconds[layer] + max(after, default=0.0)
-    return chains
 
 
 def _table(figures: list[Figure]) -> Table:

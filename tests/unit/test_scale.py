@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.monorepo import graph, write
-from benchmarks.scale import ideal_seconds
+from benchmarks.schedule import ideal_seconds
 
 DIAMOND = {"top": (), "left": ("top",), "right": ("top",), "bottom": ("left", "right")}
 SECONDS = {"top": 1.0, "left": 2.0, "right": 3.0, "bottom": 1.0}
