@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,8 +134,11 @@ class Files:
 
     @staticmethod
     def _write(path: Path, text: str, mode: int = 0o600) -> None:
-        """All or nothing: a reader never sees half a file."""
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.touch(mode)
-        fresh.write_text(text)
-        fresh.replace(path)
+        """All or nothing: a reader never sees half a file, and of two writers one is the last."""
+        fresh = path.with_name(f"{path.name}.{uuid4()}")
+        try:
+            fresh.touch(mode)
+            fresh.write_text(text)
+            fresh.replace(path)
+        finally:
+            fresh.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -523,6 +524,15 @@ def test_what_is_written_is_private_and_half_a_line_is_left_out(tmp_path: Path) 
     with (home.home / "created").open("a") as noted:
         noted.write("urn:b")
     assert home.created() == {"urn:a": "one"}
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_home_that_several_prepare_at_once_is_whole(tmp_path: Path, attempt: int) -> None:
+    home = files.Files(tmp_path / ".local")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: home.prepare(), range(8)))
+    [plugin] = (path for path in home.home.rglob("*") if path.is_file())
+    assert plugin.read_text() == files.PLUGIN
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
