@@ -37,19 +37,20 @@ def unlock(workspace: Workspace, layer: str, say: Callable[[str], None], *, forc
 
     Raises:
         TxmonError: there is no such layer, or it lacks a file that it needs; or the owner of the lock may still be at
-            work and neither `force` nor somebody at the terminal says that it is not; or an operation that AWS may
-            have done has to be settled by hand.
+            work and neither `force` nor somebody at the terminal says that it is not; or another run is; or an
+            operation that AWS may have done has to be settled by hand.
     """
     layer = find_deployed(workspace, layer)
     require_files(workspace.env, [layer])
     freed = locks.free_stack(workspace, layer, _may_break(force=force))
-    state = read_states(workspace, [layer])[layer]
     if freed:
         say(f"freed the lock of {freed}")
-    if state.pending and layer in LAYERS:  # one that is no more can only go, settled or not
-        _settle(workspace, state, say)
-    elif not freed:
-        say(f"{layer} is not locked and nothing in it is unsettled")
+    with locks.environment_lock(workspace, "unlock"):
+        state = read_states(workspace, [layer])[layer]
+        if state.pending and layer in LAYERS:  # one that is no more can only go, settled or not
+            _settle(workspace, state, say)
+        elif not freed:
+            say(f"{layer} is not locked and nothing in it is unsettled")
 
 
 def _may_break(*, force: bool) -> locks.MayBreak:

@@ -335,6 +335,24 @@ def test_unlock_asks_at_a_terminal_where_the_owner_may_still_be_at_work(
     assert len(asked) == terminal
 
 
+def test_unlock_settles_nothing_while_another_run_is_at_work(workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unlocking, "require_files", lambda *_: None)
+    monkeypatch.setattr(unlocking, "find_deployed", lambda *_: "network")
+    monkeypatch.setattr(locks, "free_stack", lambda *_: None)
+    settled = mock.Mock()
+    monkeypatch.setattr(unlocking, "_settle", settled)
+    state = SimpleNamespace(pending=["creating vpc-dev"])
+    monkeypatch.setattr(unlocking, "read_states", lambda *_: {"network": state})
+    with (
+        locks.environment_lock(workspace, "deploy-all"),
+        pytest.raises(TxmonError, match=r"^dev is being changed by .* \(deploy-all\)"),
+    ):
+        unlocking.unlock(workspace, "network", print, force=True)
+    assert not settled.called
+    unlocking.unlock(workspace, "network", print, force=False)
+    assert settled.called
+
+
 @pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username")])
 def test_a_user_without_a_name_is_known_by_number(
     workspace, error: Exception, monkeypatch: pytest.MonkeyPatch
