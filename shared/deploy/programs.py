@@ -51,9 +51,9 @@ def serving(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
     """
     ours, theirs = _CONTEXT.Pipe()
     with ours:
-        with theirs:
-            _CONTEXT.Process(target=_serve, args=(folder, dict(environment), theirs), daemon=True).start()
         try:
+            with theirs:
+                _CONTEXT.Process(target=_serve, args=(folder, dict(environment), theirs), daemon=True).start()
             port = ours.recv()
         except EOFError:
             raise TxmonError("no program starts in this .venv: remove the folder and run this again") from None

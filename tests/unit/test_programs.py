@@ -2,7 +2,9 @@
 
 import multiprocessing
 from importlib.metadata import version
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from unittest import mock
 
 import grpc
 import pytest
@@ -42,3 +44,9 @@ def test_a_runtime_that_does_not_start_is_said_so(tmp_path: Path, capfd: pytest.
     with pytest.raises(TxmonError, match="no program starts"), programs.serving(str(tmp_path / "none"), {}):
         pytest.fail("it has started")
     capfd.readouterr()
+
+
+def test_a_fork_server_that_dies_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForkServerProcess, "start", mock.Mock(side_effect=EOFError))
+    with pytest.raises(TxmonError, match="no program starts"), programs.serving(str(tmp_path), {}):
+        pytest.fail("it has started")
