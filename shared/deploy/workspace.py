@@ -296,7 +296,8 @@ def _open_local_cloud(say: Callable[[str], None], port: int | None) -> dict[str,
     started = localcloud.start(LOCAL_HOME, port=port)
     if started.set_aside:
         say(
-            f"the local cloud lost its resources (it was killed); the local stacks that described them were moved to "
+            f"the local cloud lost its resources (it was killed, or this clone is a copy); the local stacks that "
+            f"described them were moved to "
             f"{_relative(started.set_aside)} and everything local begins anew"
         )
     return localcloud.environment(LOCAL_HOME)
