@@ -23,6 +23,9 @@ Say = Callable[[str], None]
 
 RUNS = ROOT / ".txmon" / "runs"
 
+KEPT = 50
+"""Of so many runs of a clone the engine's events stay, a megabyte each; of all older ones what became of them."""
+
 OUTCOMES = {"running": "is at work", "interrupted": "was interrupted", "forced": "was stopped by force"}
 """Results of a run that are not yet what is said of it."""
 
@@ -115,6 +118,7 @@ class Journal:
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = threading.Lock()
         self._write()
+        _forget_old_events()
 
     def note(self, operation: Operation) -> None:
         """Write down how far a layer is."""
@@ -154,6 +158,12 @@ class Journal:
                 f"how far the run is cannot be written to {self.folder} ({error.strerror}): mend that, then "
                 f"./inv resume --env {self.record.env}"
             ) from None
+
+
+def _forget_old_events() -> None:
+    for folder in sorted(RUNS.iterdir(), reverse=True)[KEPT:]:
+        for events in folder.glob("*.jsonl"):
+            events.unlink(missing_ok=True)
 
 
 def last_run(env: str, say: Say) -> RunRecord | None:

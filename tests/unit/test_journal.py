@@ -100,3 +100,15 @@ def test_a_run_that_cannot_be_written_down_says_where_and_what_goes_on(
     with pytest.raises(TxmonError, match=rf"{tmp_path}/\S+ \(No space left .*\./inv resume --env dev"):
         written.close()
     assert left() == ("up", ["network"])
+
+
+def test_of_older_runs_only_the_events_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "RUNS", tmp_path)
+    monkeypatch.setattr(journal, "KEPT", 2)
+    for _ in range(4):
+        made = journal.Journal(SimpleNamespace(env="dev"), "up", ["network"])
+        (made.folder / "network-up.jsonl").touch()
+        made.close()
+    with_events = [bool(list(folder.glob("*.jsonl"))) for folder in sorted(tmp_path.iterdir())]
+    assert with_events == [False, False, True, True]
+    assert len(list(tmp_path.glob("*/run.json"))) == 4
