@@ -84,3 +84,7 @@ class Names:
     def physical(self, key: str) -> str:
         """The name AWS sees, for a key of `PHYSICAL`."""
         return PHYSICAL[key].format(self.suffix)
+
+    def alarm(self, name: str) -> str:
+        """`transaction-monitoring-dev/stream-unread`; for `*` a pattern that matches no alarm of `dev-2`."""
+        return f"{self.physical('alarm')}/{name}"

@@ -98,7 +98,7 @@ def page(
     parts = [Output.concat('ALARM("', alarms[alarm.name].name, '")') for alarm in table if alarm.pages]
     return aws.cloudwatch.CompositeAlarm(
         layer.names.logical("alarm-pipeline-unhealthy"),
-        alarm_name=f"{layer.names.physical('alarm')}/pipeline-unhealthy",
+        alarm_name=layer.names.alarm("pipeline-unhealthy"),
         alarm_description="Transactions are being lost, or soon will be. The dashboard's first row shows which of"
         " its alarms ring; their descriptions say what to do first.",
         alarm_rule=Output.all(*parts).apply(" OR ".join),
@@ -114,7 +114,7 @@ def _made(layer: Layer, topic: aws.sns.Topic, alarm: Alarm) -> aws.cloudwatch.Me
     metric = figure if isinstance(figure, Metric) else None
     return aws.cloudwatch.MetricAlarm(
         layer.names.logical(f"alarm-{alarm.name}"),
-        name=f"{layer.names.physical('alarm')}/{alarm.name}",
+        name=layer.names.alarm(alarm.name),
         alarm_description=alarm.means,
         namespace=metric.namespace if metric else None,
         metric_name=metric.name if metric else None,

@@ -27,8 +27,7 @@ def alerts_topic(layer: Layer, security: SecurityContract) -> aws.sns.Topic:
 def admit_publishers(layer: Layer, topic: aws.sns.Topic, rule_arns: Sequence[Input[str]]) -> aws.sns.TopicPolicy:
     """Let AWS's own services publish, each for this system only (Amazon SNS Developer Guide, "Example cases")."""
     publish, own_account = ["sns:Publish"], {"aws:SourceAccount": layer.account_id}
-    # With the slash: the pattern of `dev` matches no alarm of `dev-2`.
-    alarms = layer.arn("cloudwatch", f"alarm:{layer.names.physical('alarm')}/*")
+    alarms = layer.arn("cloudwatch", f"alarm:{layer.names.alarm('*')}")
     return aws.sns.TopicPolicy(
         layer.names.logical("alerts-topic-policy"),
         arn=topic.arn,

@@ -113,7 +113,7 @@ def _telemetry(layer: Layer) -> tuple[Statement, ...]:
             principal={"Service": "cloudwatch.amazonaws.com"},
             condition={
                 "StringEquals": own_account,
-                "ArnLike": {"aws:SourceArn": layer.arn("cloudwatch", f"alarm:{layer.names.physical('alarm')}/*")},
+                "ArnLike": {"aws:SourceArn": layer.arn("cloudwatch", f"alarm:{layer.names.alarm('*')}")},
             },
         ),
         allow(
