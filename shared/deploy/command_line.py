@@ -47,8 +47,8 @@ class CommandLine(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         with self._in_words():
             super().parse_core(argv)
-            if self.core.remainder and not self.args.complete.value:  # which invoke would take and heed nowhere
-                raise ParseError("No idea what '--' is!")
+        if self.core.remainder and not self.args.complete.value:  # which invoke would take and heed nowhere
+            raise _refusal(_unknown("--", None, self.verbs))
         words = self.core.unparsed
         if not {"--help", "-h"}.isdisjoint(words):  # which invoke takes for the layer in `up --help`
             self.core[0].args["help"].value = words[0]
@@ -57,9 +57,9 @@ class CommandLine(Program):
     def parse_tasks(self) -> None:
         with self._in_words():
             super().parse_tasks()
-            for verb in self.tasks:
-                if option := _taken_for_an_argument(verb):
-                    raise ParseError(f"No idea what {option!r} is!", verb)
+        for verb in self.tasks:
+            if option := _taken_for_an_argument(verb):
+                raise _refusal(_unknown(option, verb, self.verbs))
 
     def parse_cleanup(self) -> None:
         with self._in_words():
@@ -70,7 +70,7 @@ class CommandLine(Program):
         try:
             yield
         except ParseError as error:
-            raise Exit(f"txmon: {_sentence(error, self.verbs)}", code=1) from None
+            raise _refusal(_sentence(error, self.verbs)) from None
 
     def print_help(self) -> None:
         print("Usage: ./inv VERB [options]; ./inv --help VERB shows what it takes.\n")  # noqa: T201 (as invoke does)
@@ -87,6 +87,10 @@ class CommandLine(Program):
 
     def task_list_opener(self, extra: str = "") -> str:
         return f"Verbs{extra}"
+
+
+def _refusal(sentence: str) -> Exit:
+    return Exit(f"txmon: {sentence}", code=1)
 
 
 def _sentence(error: ParseError, verbs: list[str]) -> str:
