@@ -66,7 +66,10 @@ def make_environment(name: str, like: str, expires: date | None) -> Made:
     expires = expires or _expires(name)
     given = {layer: written(layer, like) for layer in layers}
     left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
-    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], expires) for layer in layers}
+    whole = _of_the_whole(name)
+    texts = {
+        stack_file(layer, name): _stack_file(layer, name, like, given[layer], whole, expires) for layer in layers
+    }
     _write(texts)
     return Made(list(texts), left_out)
 
@@ -98,14 +101,16 @@ def _layers_to_make(name: str) -> list[str]:
     return layers
 
 
-def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires: date | None) -> str:
+def _stack_file(
+    layer: str, name: str, like: str, given: dict[str, Any], whole: dict[str, Any], expires: date | None
+) -> str:
     own = f"{project(layer)}:"
     reasons = {
         key: (value, f"as in {like}")
         for key, value in given.items()
         if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
     }
-    for key, value in _of_the_whole(name).items():
+    for key, value in whole.items():
         reasons[key if ":" in key else f"{own}{key}"] = (value, f"as in the other layers of {name}")
     if expires:
         reasons[f"{own}protect"] = (False, "it expires")
@@ -120,7 +125,7 @@ def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], expires
 def _of_the_whole(name: str) -> dict[str, Any]:
     """The region and, if one is set, the suffix, as the first stack file of the environment that has them says."""
     found: dict[str, Any] = {}
-    for layer in [layer for layer in LAYERS if layer not in lacking(name)]:
+    for layer in _present(name):
         for key, value in written(layer, name).items():
             setting = key.removeprefix(f"{project(layer)}:")
             if setting in {"aws:region", "environmentSuffix"}:
@@ -130,8 +135,13 @@ def _of_the_whole(name: str) -> dict[str, Any]:
 
 def _local_salt() -> str:
     """Of the passphrase of the local environments; every layer has the same."""
-    layer = next(layer for layer in LAYERS if layer not in lacking("local"))
-    return str(yaml.safe_load(stack_file(layer, "local").read_text())["encryptionsalt"])
+    return str(yaml.safe_load(stack_file(_present("local")[0], "local").read_text())["encryptionsalt"])
+
+
+def _present(name: str) -> list[str]:
+    """The layers that have a stack file of the environment."""
+    without = lacking(name)
+    return [layer for layer in LAYERS if layer not in without]
 
 
 def parse_expiry(text: str) -> date:
@@ -191,7 +201,7 @@ def _lives(name: str) -> str:
 def _expires(name: str) -> date | None:
     """The first day that a layer's stack file names."""
     days = []
-    for layer in [layer for layer in LAYERS if layer not in lacking(name)]:
+    for layer in _present(name):
         value = written(layer, name).get(f"{project(layer)}:expires")
         if value is not None:
             try:
