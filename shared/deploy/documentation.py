@@ -163,6 +163,8 @@ def _allowed(setting: Mapping[str, Any]) -> str:
         return " or ".join(_allowed(choice) for choice in setting["anyOf"] if choice.get("type") != "null")
     if "enum" in setting:
         return ", ".join(f"`{choice}`" for choice in setting["enum"])
+    if "words" in setting:
+        return str(setting["words"])
     if "$ref" in setting:
         return "objects"
     if setting["type"] == "array":
@@ -172,6 +174,4 @@ def _allowed(setting: Mapping[str, Any]) -> str:
         for bound, word in {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to"}.items()
         if bound in setting
     ]
-    if "words" in setting:
-        return str(setting["words"])
     return " ".join([setting["type"], *limits])
