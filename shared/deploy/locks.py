@@ -129,11 +129,15 @@ def require_nobody_at_work(store: Store) -> None:
             found = place.read() if file.endswith(".json") else None
             lock = _lock(place, found) if found else None
             if lock and not lock.abandoned:
-                name = file.removesuffix(".json")
-                raise TxmonError(
-                    f"{name} is being changed by {lock}; wait for it to end, or if it hangs: "
-                    f"./inv unlock all --env {name.rpartition('/')[2]} --force"
-                )
+                raise _at_work(file.removesuffix(".json"), lock)
+
+
+def _at_work(what: str, lock: AnyLock) -> TxmonError:
+    """`what` is an environment, or one's stack, as in `txmon-data/dev`."""
+    return TxmonError(
+        f"{what} is being changed by {lock}; wait for it to end, or if it hangs: "
+        f"./inv unlock all --env {what.rpartition('/')[2]} --force"
+    )
 
 
 def require_unlocked(workspace: Workspace) -> None:
@@ -205,10 +209,7 @@ def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
             break
         lock = _lock(place, found) if found else None
         if lock and not lock.abandoned:
-            raise TxmonError(
-                f"{workspace.env} is being changed by {lock}; wait for it to end, or if it hangs: "
-                f"./inv unlock all --env {workspace.env} --force"
-            )
+            raise _at_work(workspace.env, lock)
         if found and place.replace(found, text):  # else it was freed or taken over just now
             break
     try:
