@@ -27,13 +27,6 @@ from shared.errors import TxmonError
 from shared.layers import project
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Say nothing of a class that we do not use: the SDK warns of it whenever anything of `aws.ec2` is first used."""
-    config.addinivalue_line(
-        "filterwarnings", r"ignore:aws\.ec2/encryptioncontrol\.E:DeprecationWarning:pulumi_aws\.ec2"
-    )
-
-
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda _: {"prefixListId": "pl-s3"},
