@@ -1,6 +1,8 @@
 """The runtime that a layer's program is served by: in a process of its own, for as long as somebody holds it."""
 
 import multiprocessing
+import subprocess
+import sys
 from importlib.metadata import version
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -50,3 +52,11 @@ def test_a_fork_server_that_dies_is_said_so(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(ForkServerProcess, "start", mock.Mock(side_effect=EOFError))
     with pytest.raises(TxmonError, match="no program starts"), programs.serving(str(tmp_path), {}):
         pytest.fail("it has started")
+
+
+def test_what_layers_import_is_loaded_once_and_kept_from_the_garbage_collector_which_works_on() -> None:
+    program = (
+        "import gc, sys, shared.deploy.warm\n"
+        "print('pulumi_aws.ec2.vpc' in sys.modules, gc.get_freeze_count() > 100_000, gc.isenabled(), flush=True)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "True True True\n"
