@@ -26,7 +26,6 @@ from shared.environments import stack_file
 from shared.errors import TxmonError
 from shared.layers import project
 
-
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda _: {"prefixListId": "pl-s3"},
