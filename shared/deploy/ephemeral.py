@@ -66,10 +66,8 @@ def make_environment(name: str, like: str, expires: date | None) -> Made:
     expires = expires or _expires(name)
     given = {layer: written(layer, like) for layer in layers}
     left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
-    whole = _of_the_whole(name)
-    texts = {
-        stack_file(layer, name): _stack_file(layer, name, like, given[layer], whole, expires) for layer in layers
-    }
+    common = _in_common(name, expires)
+    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], common) for layer in layers}
     _write(texts)
     return Made(list(texts), left_out)
 
@@ -101,20 +99,14 @@ def _layers_to_make(name: str) -> list[str]:
     return layers
 
 
-def _stack_file(
-    layer: str, name: str, like: str, given: dict[str, Any], whole: dict[str, Any], expires: date | None
-) -> str:
+def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], common: dict[str, tuple[Any, str]]) -> str:
     own = f"{project(layer)}:"
     reasons = {
         key: (value, f"as in {like}")
         for key, value in given.items()
         if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
     }
-    for key, value in whole.items():
-        reasons[key if ":" in key else f"{own}{key}"] = (value, f"as in the other layers of {name}")
-    if expires:
-        reasons[f"{own}protect"] = (False, "it expires")
-        reasons[f"{own}expires"] = (expires.isoformat(), "./inv status and the tag Expires tell it")
+    reasons |= {key if ":" in key else f"{own}{key}": told for key, told in common.items()}
     lines = [f"# Made like {like} by ./inv new-env.", "config:"]
     lines += [f"  {key}: {json.dumps(value)} # {reason}" for key, (value, reason) in reasons.items()]
     if environment(name).is_local:
@@ -122,14 +114,20 @@ def _stack_file(
     return "\n".join(lines) + "\n"
 
 
-def _of_the_whole(name: str) -> dict[str, Any]:
-    """The region and, if one is set, the suffix, as the first stack file of the environment that has them says."""
-    found: dict[str, Any] = {}
+def _in_common(name: str, expires: date | None) -> dict[str, tuple[Any, str]]:
+    """What every layer's stack file of the environment says, with the reason.
+
+    The region and, if one is set, the suffix, as the first stack file that has them says; and that it expires.
+    """
+    found: dict[str, tuple[Any, str]] = {}
     for layer in _present(name):
         for key, value in written(layer, name).items():
             setting = key.removeprefix(f"{project(layer)}:")
             if setting in {"aws:region", "environmentSuffix"}:
-                found.setdefault(setting, value)
+                found.setdefault(setting, (value, f"as in the other layers of {name}"))
+    if expires:
+        found["protect"] = (False, "it expires")
+        found["expires"] = (expires.isoformat(), "./inv status and the tag Expires tell it")
     return found
 
 
