@@ -15,10 +15,10 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from shared.deploy import piped
-from shared.deploy.command_line import CommandLine
+from tools.orchestrator.cli import streams
+from tools.orchestrator.cli.program import CommandLine
 
-piped.take_over()  # before invoke prints anything
+streams.take_over()  # before invoke prints anything
 
 ENV = "the environment: local (default), dev, prod or another that has stack files"
 YES = "do not ask before a real environment is changed"
@@ -65,8 +65,8 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
     def decorate(function: Callable[..., int | None]) -> Any:
         @functools.wraps(function)
         def run(context: Context, *args: Any, **kwargs: Any) -> None:
-            from shared.deploy import faults
             from shared.errors import Ended, TxmonError
+            from tools.orchestrator.engine import errors
 
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # which ./inv has taken away
@@ -74,7 +74,7 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
             except TxmonError as error:
                 raise Exit(f"txmon: {error}", code=1) from None
             except OSError as error:
-                raise Exit(f"txmon: {faults.of_system(error)}", code=1) from None
+                raise Exit(f"txmon: {errors.of_system(error)}", code=1) from None
             except KeyboardInterrupt:
                 raise Exit("txmon: interrupted", code=130) from None
             except Ended as end:
@@ -101,7 +101,7 @@ def console(*, stderr: bool = False) -> Any:
 
 
 def terminal(*, stderr: bool = False, report: str | None = None) -> Any:
-    from shared.deploy.commands import Terminal
+    from tools.orchestrator.cli.commands import Terminal
 
     folder = None if report is None else writable(path(report) / "report.html").parent
     return Terminal(console(stderr=stderr), say, folder)
@@ -140,7 +140,7 @@ def writable(file: Path) -> Path:
 
 
 def workspace(env: str) -> Any:
-    from shared.deploy.workspace import open_workspace
+    from tools.orchestrator.engine.workspace import open_workspace
 
     return open_workspace(env, say)
 
@@ -162,13 +162,13 @@ def layers(
     skip: str | None = None,
     affected: str | None = None,
 ) -> list[str]:
-    from shared.deploy.selection import choose
+    from tools.orchestrator.repository.selection import choose
 
     return choose(env, say, only=only, from_=from_, skip=skip, since=affected)
 
 
 def one_layer(env: str, name: str) -> str:
-    from shared.deploy.selection import one
+    from tools.orchestrator.repository.selection import one
 
     return one(env, name)
 
@@ -197,8 +197,8 @@ def deploy_all(
     affected: str | None = None,
 ) -> int:
     """Deploy every layer, side by side where the graph allows, and show what an application needs."""
-    from shared.deploy import commands
-    from shared.deploy.plan import Plan
+    from tools.orchestrator.cli import commands
+    from tools.orchestrator.run.plan import Plan
 
     approved = None if plan is None else Plan.load(path(plan))
     chosen = layers(env, only, from_, skip, affected)
@@ -231,8 +231,8 @@ def preview_all(
     affected: str | None = None,
 ) -> int:
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
-    from shared.deploy import commands
-    from shared.deploy.plan import room_for_plan
+    from tools.orchestrator.cli import commands
+    from tools.orchestrator.run.plan import room_for_plan
 
     file = None if save is None else writable(room_for_plan(path(save)))
     chosen = layers(env, only, from_, skip, affected)
@@ -251,7 +251,7 @@ def resume(
     _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     return commands.resume(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
 
@@ -261,7 +261,7 @@ def destroy_all(
     _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Destroy every layer, readers first, once it is told what goes and what stays."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     return commands.destroy_all(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
 
@@ -269,7 +269,8 @@ def destroy_all(
 @verb(help={"env": ENV, "format": "table (default) or json", "parallel": PARALLEL})
 def cost(_: Context, env: str = "local", format: str = "table", parallel: int = AT_A_TIME) -> None:
     """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
-    from shared.deploy import commands, cost
+    from tools.orchestrator.cli import commands
+    from tools.orchestrator.run import cost
 
     layers(env)  # all of them, or the reason why not
     found = functools.cache(lambda: commands.estimate(workspace(env), terminal(stderr=True), parallel=parallel))
@@ -288,7 +289,7 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
 )
 def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     chosen = one_layer(env, layer)
     return commands.up(workspace(env), terminal(), chosen, yes=yes, refresh=refresh)
@@ -297,7 +298,7 @@ def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: b
 @verb(help={"layer": "the layer to preview", "env": ENV})
 def preview(_: Context, layer: str, env: str = "local") -> int:
     """Show what up would do to one layer."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     chosen = one_layer(env, layer)
     return commands.preview(workspace(env), terminal(), chosen)
@@ -306,7 +307,7 @@ def preview(_: Context, layer: str, env: str = "local") -> int:
 @verb(help={"layer": "the layer to destroy", "env": ENV, "yes": YES})
 def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
     """Destroy one layer, if no deployed layer reads it."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     return commands.destroy(workspace(env), terminal(), layer, yes=yes)
 
@@ -316,14 +317,14 @@ def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> in
 )
 def outputs(_: Context, env: str = "local", format: str = "table") -> None:
     """Show the outputs of every deployed layer."""
-    from shared.deploy import views
+    from tools.orchestrator.render import status
 
-    found = functools.cache(lambda: views.outputs(workspace(env)))
+    found = functools.cache(lambda: status.outputs(workspace(env)))
     show(
         format,
-        table=lambda: views.outputs_as_table(found()),
+        table=lambda: status.outputs_as_table(found()),
         json=lambda: json.dumps(found(), indent=2),
-        env=lambda: views.outputs_as_env(found()),
+        env=lambda: status.outputs_as_env(found()),
     )
 
 
@@ -336,7 +337,7 @@ def outputs(_: Context, env: str = "local", format: str = "table") -> None:
 )
 def drift(_: Context, env: str = "local", format: str = "text", parallel: int = AT_A_TIME) -> int:
     """Show where AWS differs from what was deployed, changing nothing; exit with 2 if it does."""
-    from shared.deploy import drift
+    from tools.orchestrator.run import drift
 
     found = functools.cache(lambda: drift.find(workspace(env), console(stderr=True), parallel))
     show(format, text=lambda: drift.as_text(found()), json=lambda: drift.as_json(found()))
@@ -346,16 +347,17 @@ def drift(_: Context, env: str = "local", format: str = "text", parallel: int = 
 @verb(help={"env": ENV})
 def status(_: Context, env: str = "local") -> None:
     """Show for each layer how its last update ended, when, what it holds and who has locked it; and what expired."""
-    from shared.deploy import ephemeral, views
     from shared.environments import incomplete
+    from tools.orchestrator.render import status
+    from tools.orchestrator.repository import new_environment
 
-    found = views.status(workspace(env), say)
+    found = status.status(workspace(env), say)
     console().print(found.as_table())
     for line in found.what_next():
         print(line)
     if fault := incomplete(env):
         print(fault)
-    for lifetime in ephemeral.lifetimes():
+    for lifetime in new_environment.lifetimes():
         if lifetime.expired:
             print(lifetime)
 
@@ -363,10 +365,10 @@ def status(_: Context, env: str = "local") -> None:
 @verb(help={"format": "table (default) or json"})
 def environments(_: Context, format: str = "table") -> None:
     """Show every environment, where it lives and until when."""
-    from shared.deploy import ephemeral
+    from tools.orchestrator.repository import new_environment
 
-    found = ephemeral.lifetimes()
-    show(format, table=lambda: ephemeral.as_table(found), json=lambda: ephemeral.as_json(found))
+    found = new_environment.lifetimes()
+    show(format, table=lambda: new_environment.as_table(found), json=lambda: new_environment.as_json(found))
 
 
 @verb(
@@ -378,9 +380,11 @@ def environments(_: Context, format: str = "table") -> None:
 )
 def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None) -> None:
     """Make the stack files of an environment like another one, and nothing else."""
-    from shared.deploy import ephemeral
+    from tools.orchestrator.repository import new_environment
 
-    made = ephemeral.make_environment(name, like, None if expires is None else ephemeral.parse_expiry(expires))
+    made = new_environment.make_environment(
+        name, like, None if expires is None else new_environment.parse_expiry(expires)
+    )
     print("\n".join([*made.said, f"next: ./inv deploy-all --env {name}"]))
 
 
@@ -390,7 +394,7 @@ def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None
 )
 def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
     """Show in which settings two environments differ, the code's defaults included."""
-    from shared.deploy import settings
+    from tools.orchestrator.repository import settings
 
     found = settings.differences(one, other)
     show(format, table=lambda: settings.as_table(found, one, other), json=lambda: settings.as_json(found))
@@ -404,14 +408,14 @@ def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
 )
 def contracts(_: Context, against: str | None = None, against_env: str | None = None) -> int:
     """Show every output with its type and readers; or what became of those of a git ref or an environment."""
-    from shared.deploy import contract_changes
+    from tools.orchestrator.contracts import compatibility
 
     if against is None and against_env is None:
-        console().print(contract_changes.outputs_table())
+        console().print(compatibility.outputs_table())
         return 0
-    found = contract_changes.against_commit(against) if against is not None else []
-    found += contract_changes.against_environment(workspace(against_env)) if against_env is not None else []
-    console().print(contract_changes.changes_table(found))
+    found = compatibility.against_commit(against) if against is not None else []
+    found += compatibility.against_environment(workspace(against_env)) if against_env is not None else []
+    console().print(compatibility.changes_table(found))
     return int(any(change.fault for change in found))
 
 
@@ -424,7 +428,7 @@ def contracts(_: Context, against: str | None = None, against_env: str | None = 
 )
 def affected(_: Context, base: str, env: str | None = None, format: str = "text") -> None:
     """Show which layers a change touches, and those that depend on them."""
-    from shared.deploy import affected
+    from tools.orchestrator.repository import affected
 
     found = affected.affected(base, env)
     show(format, text=lambda: affected.as_text(found), json=lambda: affected.as_json(found))
@@ -439,12 +443,12 @@ def affected(_: Context, base: str, env: str | None = None, format: str = "text"
 )
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and settle what it was in the middle of."""
-    from shared.deploy import unlocking
+    from tools.orchestrator.run import recovery
 
     if layer == "all":
-        unlocking.unlock_all(workspace(env), say, force=force)
+        recovery.unlock_all(workspace(env), say, force=force)
     else:
-        unlocking.unlock(workspace(env), layer, say, force=force)
+        recovery.unlock(workspace(env), layer, say, force=force)
 
 
 @verb(
@@ -455,21 +459,21 @@ def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> N
 )
 def graph(_: Context, format: str = "text", env: str | None = None) -> None:
     """Show which layer reads which."""
-    from shared.deploy import graph, views
+    from tools.orchestrator.render import graph, status
 
-    states = functools.cache(lambda: {} if env is None else views.conditions(workspace(env)))
+    states = functools.cache(lambda: {} if env is None else status.conditions(workspace(env)))
     show(format, **{form: lambda draw=draw: draw(states()) for form, draw in graph.FORMS.items()})
 
 
 @verb()
 def doctor(_: Context) -> None:
     """Show what is installed, what runs, and what the local cloud does not really do."""
-    from shared.deploy import views
-    from shared.deploy.engine import find_engine
+    from tools.engine.install import find_engine
+    from tools.orchestrator.render import status
 
     screen = console()
-    screen.print(views.doctor_table(find_engine(say)))
-    screen.print(views.gaps_table())
+    screen.print(status.doctor_table(find_engine(say)))
+    screen.print(status.gaps_table())
 
 
 @verb(
@@ -480,7 +484,7 @@ def doctor(_: Context) -> None:
 )
 def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
     """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     print(commands.local_env(say, port or None, provider))
 
@@ -488,7 +492,7 @@ def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
 @verb()
 def local_down(_: Context) -> None:
     """Stop the local cloud; it keeps its resources for the next start."""
-    from shared.deploy import commands
+    from tools.orchestrator.cli import commands
 
     print(commands.local_down())
 
@@ -513,7 +517,7 @@ def check(_: Context) -> int:
 @verb()
 def docs(_: Context) -> None:
     """Make the tables in the READMEs anew from contracts, settings and the graph."""
-    from shared.deploy.documentation import write_readmes
+    from tools.txmon.docs import write_readmes
 
     print("\n".join(f"wrote {path}" for path in write_readmes()) or "every table is current")
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.schedule import ideal_seconds, seconds_of_last_run
-from shared.deploy.workspace import ROOT, Workspace, open_workspace
-from shared.layers import LAYERS, deploy_order
+from shared.graph import LAYERS, deploy_order
+from tools.orchestrator.engine.workspace import ROOT, Workspace, open_workspace
 
 ROUNDS = 3
 

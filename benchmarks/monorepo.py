@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from tempfile import TemporaryDirectory
 
-from shared.deploy.git import work_tree_files
-from shared.deploy.workspace import ROOT
 from shared.environments import stack_file
-from shared.layers import LAYERS, LayerInfo, project
+from shared.graph import LAYERS, LayerInfo, project
+from tools.orchestrator.engine.workspace import ROOT
+from tools.orchestrator.repository.git import work_tree_files
 
 CONTRACT = '''"""What {layer} promises."""
 
@@ -23,7 +23,7 @@ from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.base import Contract, Means
+from shared.contracts.contract import Contract, Means
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ from pulumi import Output
 
 from shared import contracts
 from shared.config import LayerConfig
-from shared.layer import Layer
+from shared.stack import Layer
 
 layer = Layer.current(LayerConfig.load())
 upstream = [contract.read(layer) for contract in ({reads})]
@@ -121,7 +121,7 @@ def write(path: Path, count: int) -> Monorepo:
     """Write the work tree to the folder `path`, with `count` small layers in place of its own, and commit it."""
     layers = graph(count)
     _copy_all_but_layers(path)
-    _write_graph(path / "shared" / "layers.py", layers)
+    _write_graph(path / "shared" / "graph.py", layers)
     _write_contracts(path / "shared" / "contracts", layers)
     for layer, info in layers.items():
         _write_project(path / "projects" / layer, layer, info)

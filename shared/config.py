@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from shared.environments import shown, stack_file, suggestion
-from shared.layers import project
+from shared.graph import project
 from shared.names import Names
 
 IN_PLACE = {"tuple_type": "it must be a list", "too_short": "the list is too short"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.errors import TxmonError
-from shared.layers import LAYERS
+from shared.graph import LAYERS
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 
@@ -134,7 +134,7 @@ def require_projects(layers: Iterable[str]) -> None:
         if not path.exists():
             raise TxmonError(
                 f"{path.parent.name} has no {shown(path)}: git checkout {shown(path)}, "
-                "or remove the layer from shared/layers.py too"
+                "or remove the layer from shared/graph.py too"
             )
 
 

@@ -21,10 +21,10 @@ from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
-from shared.deploy import locks
 from shared.environments import stack_file
 from shared.errors import TxmonError
-from shared.layers import project
+from shared.graph import project
+from tools.orchestrator.state import locks
 
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},

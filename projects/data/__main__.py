@@ -8,7 +8,7 @@ from projects.data.config import DataConfig
 from projects.data.grants import grant_consumer
 from projects.data.postgres import Postgres
 from shared.contracts import DataContract, NetworkContract, SecurityContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 config = DataConfig.load()
 layer = Layer.current(config)

@@ -7,7 +7,7 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import secret_string
 from shared.contracts import DataContract, NetworkContract, SecurityContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 NODES = len(DataContract.example()["redis_member_ids"])
 """A primary and a replica: as many as the contract says, since readers loop over them."""

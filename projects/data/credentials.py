@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 
 def secret_string(layer: Layer, secret_arn: Input[str]) -> Output[str]:

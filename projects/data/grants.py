@@ -4,8 +4,8 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
-from shared.layer import Layer
-from shared.policy import allow, document, use_key
+from shared.iam import allow, document, use_key
+from shared.stack import Layer
 
 DATABASE_USER = "tx_consumer"
 """The user of PostgreSQL that the consumer logs in as with an IAM token: `GRANT rds_iam TO tx_consumer`."""

@@ -10,9 +10,9 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_leftover
 from shared.contracts import NetworkContract, SecurityContract
-from shared.contracts.base import unknown
-from shared.layer import Layer
-from shared.policy import secret_policy
+from shared.contracts.contract import unknown
+from shared.iam import secret_policy
+from shared.stack import Layer
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
 

@@ -8,7 +8,7 @@ from projects.monitoring.budget import limit_cost
 from projects.monitoring.config import MonitoringConfig
 from projects.monitoring.log_groups import ApplicationLogs, FlowLogs, mask_personal_data
 from shared.contracts import DataContract, MonitoringContract, NetworkContract, SecurityContract, StreamingContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 config = MonitoringConfig.load()
 layer = Layer.current(config)

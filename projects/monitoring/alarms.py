@@ -7,7 +7,7 @@ from typing import Literal
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-from shared.layer import Layer
+from shared.stack import Layer
 
 Missing = Literal["notBreaching", "missing", "breaching"]
 """No data: all is well for a counter, unknown for a gauge, bad for a sign of life."""

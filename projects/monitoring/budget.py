@@ -7,8 +7,8 @@ import pulumi_aws as aws
 from pulumi import Output
 
 from projects.monitoring.config import Subscription
-from shared.layer import Layer
-from shared.layers import PRODUCT
+from shared.graph import PRODUCT
+from shared.stack import Layer
 
 
 def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import DataContract, NetworkContract, StreamingContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 COLUMNS = 24
 """CloudWatch API reference, "Dashboard body structure and syntax"."""

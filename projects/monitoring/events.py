@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, SecurityContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 RDS_CATEGORIES = (
     "availability",

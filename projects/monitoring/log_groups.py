@@ -6,8 +6,8 @@ from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, NetworkContract, SecurityContract
-from shared.layer import Layer
-from shared.policy import allow, document
+from shared.iam import allow, document
+from shared.stack import Layer
 
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from pulumi import Input
 
 from shared.contracts import DataContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 
 @dataclass(frozen=True, kw_only=True)

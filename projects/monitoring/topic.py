@@ -8,8 +8,8 @@ from pulumi import Input, Output
 
 from projects.monitoring.config import SUBSCRIBE, Subscription
 from shared.contracts import SecurityContract
-from shared.layer import Layer
-from shared.policy import allow, deny_without_tls, document
+from shared.iam import allow, deny_without_tls, document
+from shared.stack import Layer
 
 
 def alerts_topic(layer: Layer, security: SecurityContract) -> aws.sns.Topic:

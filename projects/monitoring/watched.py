@@ -11,7 +11,7 @@ from pulumi import Input, Output
 from projects.monitoring.alarms import Alarm, Expression, Metric, above, below
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, NetworkContract, StreamingContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 MIB = 1024**2
 GIB = 1024**3

@@ -5,7 +5,7 @@ from projects.network.endpoints import Endpoints
 from projects.network.groups import SecurityGroups
 from projects.network.vpc import Vpc, offered_zones
 from shared.contracts import NetworkContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 config = NetworkConfig.load()
 layer = Layer.current(config)

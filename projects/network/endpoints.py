@@ -6,8 +6,8 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.network.vpc import Vpc
-from shared.layer import Layer
-from shared.policy import Statement, allow, document
+from shared.iam import Statement, allow, document
+from shared.stack import Layer
 
 
 class Endpoints(pulumi.ComponentResource):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from shared.layer import Layer
+from shared.stack import Layer
 
 GROUPS = {
     "producer": "Applications that put transactions on the stream",

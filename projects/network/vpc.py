@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from shared.layer import Layer
+from shared.stack import Layer
 
 
 def offered_zones(layer: Layer) -> list[str]:

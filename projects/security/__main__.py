@@ -7,7 +7,7 @@ from projects.security.credentials import Vault
 from projects.security.keys import Keys
 from projects.security.roles import Roles
 from shared.contracts import SecurityContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 config = SecurityConfig.load()
 layer = Layer.current(config)

@@ -12,8 +12,8 @@ from pulumi import Input, Output
 
 from projects.security.config import SecurityConfig
 from shared.config import refusal
-from shared.layer import Layer
-from shared.policy import secret_policy
+from shared.iam import secret_policy
+from shared.stack import Layer
 
 PASSWORD_LENGTH = 64
 """Letters and digits, 380 bits. Within the limits of RDS for PostgreSQL (8 to 128) and of Redis AUTH (16 to 128);

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
-from shared.layer import Layer
-from shared.policy import Statement, allow, document
+from shared.iam import Statement, allow, document
+from shared.stack import Layer
 
 ROTATION_DAYS = 365
 

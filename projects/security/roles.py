@@ -6,8 +6,8 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
-from shared.layer import Layer
-from shared.policy import Statement, allow, deny, document
+from shared.iam import Statement, allow, deny, document
+from shared.stack import Layer
 
 WITHIN_BOUNDARY = (
     "cloudwatch:PutMetricData",

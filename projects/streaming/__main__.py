@@ -7,7 +7,7 @@ from projects.streaming.dead_letters import dead_letter_queue
 from projects.streaming.grants import grant_consumer, grant_producer, require_tls
 from projects.streaming.stream import transaction_stream
 from shared.contracts import SecurityContract, StreamingContract
-from shared.layer import Layer
+from shared.stack import Layer
 
 config = StreamingConfig.load()
 layer = Layer.current(config)

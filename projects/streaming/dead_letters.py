@@ -3,8 +3,8 @@
 import pulumi_aws as aws
 from pulumi import Input
 
-from shared.layer import Layer
-from shared.policy import deny_without_tls, document
+from shared.iam import deny_without_tls, document
+from shared.stack import Layer
 
 LONGEST_RETENTION = 14 * 24 * 60 * 60
 """Seconds, the most that SQS keeps a message (API reference of SetQueueAttributes)."""

@@ -3,8 +3,8 @@
 import pulumi_aws as aws
 
 from shared.contracts import SecurityContract
-from shared.layer import Layer
-from shared.policy import allow, deny_without_tls, document, use_key
+from shared.iam import allow, deny_without_tls, document, use_key
+from shared.stack import Layer
 
 PUT = ("kinesis:PutRecord", "kinesis:PutRecords", "kinesis:DescribeStreamSummary", "kinesis:ListShards")
 READ = (

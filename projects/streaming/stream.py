@@ -4,7 +4,7 @@ import pulumi_aws as aws
 from pulumi import Input
 
 from projects.streaming.config import StreamingConfig
-from shared.layer import Layer
+from shared.stack import Layer
 
 
 def transaction_stream(layer: Layer, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:

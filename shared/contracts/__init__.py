@@ -1,6 +1,6 @@
 """The contracts between the layers: one type a layer."""
 
-from shared.contracts.base import Contract
+from shared.contracts.contract import Contract
 from shared.contracts.data import DataContract
 from shared.contracts.monitoring import MonitoringContract
 from shared.contracts.network import NetworkContract

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.base import Contract, Means
+from shared.contracts.contract import Contract, Means
 
 _KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/"
 _ROLE = "arn:aws:iam::123456789012:role/"

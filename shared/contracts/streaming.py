@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.base import Contract, Means
+from shared.contracts.contract import Contract, Means
 
 
 @dataclass(frozen=True, kw_only=True)

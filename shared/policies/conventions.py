@@ -4,7 +4,7 @@ import re
 
 from shared.names import PHYSICAL
 from shared.policies.rule import PROVIDER, Resource, Rules, default_tags
-from shared.stateful import STATEFUL
+from shared.resource_types import STATEFUL
 
 RULES = Rules()
 

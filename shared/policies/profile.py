@@ -2,9 +2,9 @@
 
 from functools import cache
 
-from shared.deploy.stack_files import written
 from shared.environments import stack_file
-from shared.layers import PRODUCT
+from shared.graph import PRODUCT
+from tools.orchestrator.repository.stack_files import written
 
 
 @cache

@@ -1,0 +1,185 @@
+"""What happens when something dies or is in the way: told in a sentence, and the next run goes on."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psutil
+import pytest
+from tenacity import retry, stop_after_delay, wait_fixed
+
+from shared.graph import LAYERS
+
+pytestmark = pytest.mark.local
+
+
+@retry(stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
+def eventually(condition: Callable[[], Any]) -> Any:
+    result = condition()
+    assert result
+    return result
+
+
+def started(clone, *arguments: str) -> subprocess.Popen[str]:
+    """A verb that runs in the background, in a process group of its own as a shell starts it."""
+    return subprocess.Popen(
+        clone.command(*arguments),
+        cwd=clone.path,
+        env=clone.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        process_group=0,
+    )
+
+
+def locks(clone) -> list[str]:
+    return [path.parent.parent.name for path in (clone.path / ".local/state/.pulumi/locks").rglob("*.json")]
+
+
+def engines(clone) -> list[psutil.Process]:
+    """The engine's processes that work for the clone."""
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if process.info["name"] == "pulumi" and any(str(clone.path) in word for word in process.info["cmdline"] or ())
+    ]
+
+
+@contextmanager
+def busy_network(clone) -> Iterator[None]:
+    """Network's program waits until the block ends: whoever runs it is at work for as long."""
+    gate = clone.path / ".txmon/gate"
+    gate.parent.mkdir(exist_ok=True)
+    gate.touch()
+    wait = f"import time\nfrom pathlib import Path\n\nwhile Path({str(gate)!r}).exists():\n    time.sleep(0.05)\n"
+    try:
+        with clone.source("projects/network/__main__.py", "config = ", f"{wait}config = "):
+            yield
+    finally:
+        gate.unlink()
+
+
+def test_ctrl_c_ends_every_layer_cleanly_and_the_next_run_goes_on(clone) -> None:
+    clone.inv("local-env")
+    run = started(clone, "deploy-all")
+    eventually(lambda: locks(clone))
+    os.killpg(run.pid, signal.SIGINT)
+    said, _ = run.communicate(timeout=120)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    assert "interrupted" in said
+    assert locks(clone) == []
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+
+
+def test_a_lock_left_by_a_killed_engine_names_its_owner_and_how_to_free_it(clone) -> None:
+    with busy_network(clone):
+        run = started(clone, "up", "network")
+        eventually(lambda: locks(clone) == ["txmon-network"])
+        for engine in engines(clone):
+            engine.kill()
+        run.communicate(timeout=60)
+    assert locks(clone) == ["txmon-network"]
+    refused = clone.inv("up", "network")
+    assert refused.code == 1
+    assert re.search(r"network is locked by \S+@\S+ process \d+, which is gone, since \d+ s", refused.said)
+    assert "./inv unlock network --env local" in refused.said
+    plain = clone.shell("pulumi up -s local --yes --cwd projects/network")
+    assert plain.code != 0
+    assert "currently locked" in plain.said
+    assert "which is gone" in clone.inv("status", COLUMNS="200").out
+    freed = clone.inv("unlock", "network")
+    assert freed.code == 0, freed.said
+    assert locks(clone) == []
+    done = clone.inv("up", "network")
+    assert done.code == 0, done.said
+
+
+def test_while_a_deploy_all_is_at_work_a_second_one_and_unlock_are_refused(clone) -> None:
+    with busy_network(clone):
+        first = started(clone, "deploy-all")
+        eventually(lambda: "txmon-network" in locks(clone))
+        second = clone.inv("deploy-all")
+        unlock = clone.inv("unlock", "network")
+    said, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, said
+    assert second.code == 1
+    assert re.search(r"local is being changed by \S+@\S+ process \d+ \(deploy-all\), since \d+ s", second.err)
+    assert unlock.code == 1
+    assert "it may still be at work" in unlock.err
+    assert clone.inv("deploy-all").code == 0
+
+
+def test_a_team_at_work_in_one_layer_is_detected(clone) -> None:
+    with busy_network(clone):
+        team = subprocess.Popen(
+            [
+                "bash",
+                "-c",
+                'eval "$(./inv local-env)"; pulumi up -s local --yes --skip-preview --cwd projects/network',
+            ],
+            cwd=clone.path,
+            env=clone.environment(),
+            stdout=subprocess.DEVNULL,
+        )
+        eventually(lambda: locks(clone) == ["txmon-network"])
+        refused = clone.inv("deploy-all")
+    assert team.wait(60) == 0
+    assert refused.code == 1
+    assert re.search(r"network is locked by \S+@\S+ process \d+, since \d+ s; wait for it to end", refused.err)
+
+
+def test_a_killed_runner_leaves_its_engines_to_end_well_and_resume_goes_on(clone) -> None:
+    clone.inv("destroy-all")
+    run = started(clone, "deploy-all")
+    eventually(lambda: {"txmon-network", "txmon-security"} <= set(locks(clone)))
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait(10)
+    eventually(lambda: locks(clone) == [])
+    told = clone.inv("resume")
+    assert told.code == 0, told.said
+    assert re.search(r"going on from deploy-all of .* UTC, which was killed", told.err)
+    assert clone.outputs().keys() == LAYERS.keys()
+
+
+def test_an_emulator_killed_before_a_deploy_is_started_anew_and_its_state_set_aside(clone) -> None:
+    os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+    assert "the local cloud lost its resources" in done.err
+    assert ".local/set-aside/" in done.err
+    assert re.search(r"^network +succeeded .* create", done.out, re.MULTILINE)
+    assert clone.client("kinesis").list_streams()["StreamNames"] == ["transaction-stream-local"]
+
+
+def test_a_stopped_cloud_goes_on_where_it_was(clone) -> None:
+    assert clone.inv("local-down").code == 0
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+    assert "create" not in done.out, done.out
+
+
+def test_a_taken_port_is_named(clone) -> None:
+    clone.inv("local-down")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = clone.inv("local-env", "--port", str(port))
+    assert done.code == 1
+    assert str(port) in done.err
+    assert "--port" in done.err
+
+
+def test_plain_pulumi_without_the_local_cloud_says_what_starts_it(clone) -> None:
+    done = clone.shell(
+        f"{clone.path}/inv local-down >/dev/null\npulumi up -s local --yes --skip-preview --cwd projects/network"
+    )
+    assert done.code != 0
+    assert "./inv local-env" in done.said

@@ -1,0 +1,615 @@
+"""The provider of the local cloud, driven by the real Pulumi engine against the emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psutil
+import pytest
+
+from tools import localcloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tools.localcloud.provider.property_values import Props
+
+pytestmark = pytest.mark.local
+PROGRAMS = Path(__file__).with_name("localcloud_programs")
+ENGINE = "engine-v3.274.1"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+QUEUE = "aws:sqs/queue:Queue"
+SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 - a type
+VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+BUDGET = "aws:budgets/budget:Budget"
+
+
+@pytest.fixture(scope="session")
+def engine_path() -> str:
+    """The folder of the Pulumi engine."""
+    found = shutil.which("pulumi")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "txmon" / ENGINE
+    folder = Path(found).parent if found else cache
+    if not (folder / "pulumi").exists():
+        pytest.skip("no Pulumi engine: ./inv doctor says how to get one")
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A local cloud of the tests' own."""
+    folder = tmp_path_factory.mktemp("cloud") / ".local"
+    localcloud.start(folder)
+    yield folder
+    localcloud.stop(folder)
+
+
+@dataclass
+class Run:
+    """One command of the engine: what it said, and what it did to each resource."""
+
+    code: int
+    text: str
+    steps: dict[str, str] = field(default_factory=dict)  # resource name -> operation
+    diffs: dict[str, dict[str, Any]] = field(default_factory=dict)  # resource name -> path -> kind
+
+
+class Stack:
+    """A program in a folder of its own, and the engine for it."""
+
+    def __init__(self, program: str, folder: Path, home: Path, engine: str) -> None:
+        shutil.copytree(PROGRAMS / program, folder)
+        self.folder, self.home, self.project = folder, home, yaml_name(folder)
+        self.name = f"test-{secrets.token_hex(3)}"
+        path = os.pathsep.join((engine, str(Path(sys.executable).parent), os.environ["PATH"]))
+        debug = {"PULUMI_DEBUG_COMMANDS": "true"}  # it allows --event-log
+        self.environment = os.environ | localcloud.environment(home) | {"PATH": path} | debug
+        self.pulumi("stack", "init", self.name)
+
+    def pulumi(self, *arguments: str, fails: bool = False) -> Run:
+        events = self.folder / "events.json"
+        events.unlink(missing_ok=True)
+        logging = ["--event-log", str(events)] if arguments[0] in ("up", "preview", "refresh", "destroy") else []
+        done = subprocess.run(
+            ["pulumi", *arguments, *logging, "--non-interactive", "--color=never"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        run = Run(done.returncode, done.stdout + done.stderr)
+        assert (run.code != 0) == fails, run.text
+        for line in events.read_text().splitlines() if events.exists() else ():
+            event = json.loads(line).get("resourcePreEvent")
+            if event:
+                step = event["metadata"]
+                name = step["urn"].rsplit("::", 1)[-1]
+                run.steps[name] = step["op"]
+                run.diffs[name] = {path: diff["diffKind"] for path, diff in (step.get("detailedDiff") or {}).items()}
+        return run
+
+    def up(self, *arguments: str, fails: bool = False) -> Run:
+        return self.pulumi("up", "--yes", "--skip-preview", *arguments, fails=fails)
+
+    def preview(self, *arguments: str, fails: bool = False) -> Run:
+        return self.pulumi("preview", *arguments, fails=fails)
+
+    def refresh(self, *arguments: str) -> Run:
+        return self.pulumi("refresh", "--yes", "--skip-preview", *arguments)
+
+    def destroy(self, *arguments: str, fails: bool = False) -> Run:
+        return self.pulumi("destroy", "--yes", "--skip-preview", *arguments, fails=fails)
+
+    def declare(
+        self, *resources: Any, provider: Props | None = None, calls: Sequence[tuple[str, Props]] = ()
+    ) -> None:
+        """Write what the program `declared` reads: (name, type, inputs, options)."""
+        written = [
+            {"name": name, "type": kind, "inputs": inputs, "options": options[0] if options else {}}
+            for name, kind, inputs, *options in resources
+        ]
+        declared = {
+            "provider": {"region": "ap-northeast-1", **(provider or {})},
+            "resources": written,
+            "calls": [{"function": function, "arguments": arguments} for function, arguments in calls],
+        }
+        (self.folder / "resources.json").write_text(json.dumps(declared))
+
+    @property
+    def state_text(self) -> str:
+        return (self.home / "state" / ".pulumi" / "stacks" / self.project / f"{self.name}.json").read_text()
+
+    def resource(self, name: str) -> dict[str, Any]:
+        resources = json.loads(self.state_text)["checkpoint"]["latest"]["resources"]
+        return next(each for each in resources if each["urn"].endswith(f"::{name}"))
+
+    def aws(self, service: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            region_name="ap-northeast-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+        )
+
+
+def yaml_name(folder: Path) -> str:
+    return (folder / "Pulumi.yaml").read_text().splitlines()[0].removeprefix("name: ")
+
+
+@pytest.fixture
+def stack(tmp_path: Path, home: Path, engine_path: str) -> Stack:
+    return Stack("declared", tmp_path / "declared", home, engine_path)
+
+
+def changed(run: Run) -> dict[str, str]:
+    """What a command did, without what stayed as it was."""
+    return {
+        name: op
+        for name, op in run.steps.items()
+        if op not in ("same", "refresh", "read") and not name.startswith(("test", "declared-", "every-type-"))
+    }
+
+
+def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
+    tmp_path: Path, home: Path, engine_path: str
+) -> None:
+    stack = Stack("every_type", tmp_path / "every", home, engine_path)
+    before = leftovers(stack)
+    stack.pulumi("config", "set-all", "--plaintext", "name=one", "--plaintext", "serial=1")
+
+    planned = stack.preview()
+    assert leftovers(stack) == before, "a preview creates nothing"
+
+    created = stack.up()
+    assert set(changed(created).values()) == {"create"}
+    assert changed(created).keys() == changed(planned).keys()
+    assert changed(stack.preview()) == {}, "a second run has nothing to do"
+    refreshed = stack.refresh("--expect-no-changes")
+    assert changed(refreshed) == {}, "what is read back is what was asked for"
+
+    for secret in ("a-plain-value", json.loads(secret_value(stack, "every-type"))["password"]):
+        assert secret not in stack.state_text
+    for name, write_only in (
+        ("version", "secretStringWo"),
+        ("database", "passwordWo"),
+        ("redis", "authTokenWo"),
+    ):
+        state = stack.resource(name)
+        assert write_only not in state["inputs"] | state["outputs"]
+
+    old_password = secret_value(stack, "every-type")
+    stack.pulumi("config", "set-all", "--plaintext", "name=two", "--plaintext", "serial=2")
+    updated = stack.up()
+    assert changed(updated).pop("version") in ("replace", "create-replacement", "delete-replaced")
+    assert updated.steps["database"] == updated.steps["redis"] == "update"
+    assert updated.diffs["vpc"] == {"tags.Name": "update"}
+    assert updated.diffs["database"] == {"tags.Name": "update", "passwordWoVersion": "update"}
+    assert secret_value(stack, "every-type") != old_password
+    assert stack.resource("database")["outputs"]["port"] == 5432, "what AWS chose is kept"
+    assert stack.resource("redis")["outputs"]["memberClusters"] == ["every-type-001", "every-type-002"]
+    assert changed(stack.preview()) == {}
+
+    stack.destroy()
+    assert leftovers(stack) == before
+
+
+def secret_value(stack: Stack, name: str) -> str:
+    return stack.aws("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
+
+
+def leftovers(stack: Stack) -> dict[str, Any]:
+    """What the emulator holds, by kind."""
+    return {
+        "vpcs": len(stack.aws("ec2").describe_vpcs()["Vpcs"]),
+        "groups": len(stack.aws("ec2").describe_security_groups()["SecurityGroups"]),
+        "endpoints": stack.aws("ec2").describe_vpc_endpoints()["VpcEndpoints"],
+        "flow logs": stack.aws("ec2").describe_flow_logs()["FlowLogs"],
+        "keys": stack.aws("kms").list_aliases()["Aliases"],
+        "roles": [role["RoleName"] for role in stack.aws("iam").list_roles()["Roles"]],
+        "policies": stack.aws("iam").list_policies(Scope="Local")["Policies"],
+        "secrets": [each["Name"] for each in stack.aws("secretsmanager").list_secrets()["SecretList"]],
+        "streams": stack.aws("kinesis").list_streams()["StreamNames"],
+        "queues": stack.aws("sqs").list_queues().get("QueueUrls", []),
+        "instances": stack.aws("rds").describe_db_instances()["DBInstances"],
+        "db groups": stack.aws("rds").describe_db_parameter_groups()["DBParameterGroups"],
+        "caches": stack.aws("elasticache").describe_replication_groups()["ReplicationGroups"],
+        "log groups": stack.aws("logs").describe_log_groups()["logGroups"],
+        "alarms": stack.aws("cloudwatch").describe_alarms()["MetricAlarms"],
+        "dashboards": stack.aws("cloudwatch").list_dashboards()["DashboardEntries"],
+        "rules": stack.aws("events").list_rules()["Rules"],
+        "topics": stack.aws("sns").list_topics()["Topics"],
+        "budgets": stack.aws("budgets").describe_budgets(AccountId="000000000000").get("Budgets", []),
+    }
+
+
+def test_a_change_behind_pulumis_back_is_seen_by_refresh_and_mended_by_up(stack: Stack) -> None:
+    stack.declare(
+        ("logs", LOG_GROUP, {"name": "/drift", "retentionInDays": 7, "tags": {"a": "b"}}),
+        ("gone", QUEUE, {"name": "drift"}),
+    )
+    stack.up()
+    stack.aws("logs").put_retention_policy(logGroupName="/drift", retentionInDays=30)
+    stack.aws("sqs").delete_queue(QueueUrl=stack.resource("gone")["id"])
+
+    stack.refresh()
+    drifted = stack.resource("logs")
+    assert drifted["outputs"]["retentionInDays"] == drifted["inputs"]["retentionInDays"] == 30
+    mended = stack.up()
+    assert mended.steps["logs"] == "update"
+    assert mended.diffs["logs"] == {"retentionInDays": "update"}
+    assert mended.steps["gone"] == "create"
+    groups = stack.aws("logs").describe_log_groups(logGroupNamePrefix="/drift")["logGroups"]
+    assert groups[0]["retentionInDays"] == 7
+
+    stack.aws("sqs").delete_queue(QueueUrl=stack.resource("gone")["id"])
+    stack.destroy()  # to delete what is gone already is no error
+
+
+def test_a_fixed_name_is_deleted_before_it_is_replaced_and_an_automatic_one_after(stack: Stack) -> None:
+    def declare(group_class: str) -> None:
+        stack.declare(
+            ("fixed", LOG_GROUP, {"name": "/fixed", "logGroupClass": group_class}),
+            ("automatic", LOG_GROUP, {"logGroupClass": group_class}),
+        )
+
+    declare("STANDARD")
+    stack.up()
+    first = stack.resource("automatic")["id"]
+    assert first.startswith("automatic-")
+    assert len(first) == len("automatic-") + 7
+    declare("INFREQUENT_ACCESS")
+    events = stack.folder / "events.json"
+    replaced = stack.up()
+    assert replaced.diffs["fixed"] == {"logGroupClass": "update-replace"}
+    ops = [
+        (meta["urn"].rsplit("::", 1)[-1], meta["op"])
+        for line in events.read_text().splitlines()
+        if (meta := json.loads(line).get("resourcePreEvent", {}).get("metadata"))
+    ]
+    assert ops.index(("fixed", "delete-replaced")) < ops.index(("fixed", "create-replacement"))
+    assert ops.index(("automatic", "create-replacement")) < ops.index(("automatic", "delete-replaced"))
+    assert stack.resource("automatic")["id"] != first
+
+
+def test_a_subnet_that_is_moved_to_another_route_table_stays_known(stack: Stack) -> None:
+    def declare(table: str) -> None:
+        stack.declare(
+            ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
+            ("subnet", "aws:ec2/subnet:Subnet", {"vpcId": "${vpc}", "cidrBlock": "10.0.0.0/24"}),
+            ("one", "aws:ec2/routeTable:RouteTable", {"vpcId": "${vpc}"}),
+            ("two", "aws:ec2/routeTable:RouteTable", {"vpcId": "${vpc}"}),
+            (
+                "association",
+                "aws:ec2/routeTableAssociation:RouteTableAssociation",
+                {"subnetId": "${subnet}", "routeTableId": table},
+            ),
+        )
+
+    def associated() -> list[str]:
+        tables = stack.aws("ec2").describe_route_tables()["RouteTables"]
+        subnet = stack.resource("subnet")["id"]
+        return [t["RouteTableId"] for t in tables for a in t["Associations"] if a.get("SubnetId") == subnet]
+
+    declare("${one}")
+    stack.up()
+    declare("${two}")
+    assert stack.up().steps["association"] == "update"
+    assert associated() == [stack.resource("two")["id"]]
+    assert changed(stack.refresh("--expect-no-changes")) == {}
+    stack.destroy("--target", f"{stack.resource('association')['urn']}")
+    assert associated() == []
+    stack.destroy()
+
+
+def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> None:
+    notification = {
+        "comparisonOperator": "GREATER_THAN",
+        "notificationType": "ACTUAL",
+        "threshold": 80,
+        "thresholdType": "PERCENTAGE",
+    }
+    budget = {
+        "name": "half",
+        "budgetType": "COST",
+        "timeUnit": "MONTHLY",
+        "limitAmount": "10",
+        "limitUnit": "USD",
+    }
+    nobody = budget | {"notifications": [notification]}
+    somebody = budget | {"notifications": [notification | {"subscriberEmailAddresses": ["a@example.com"]}]}
+    stack.declare(("half", BUDGET, nobody))
+    failed = stack.up(fails=True)
+    assert "Subscribers" in failed.text
+    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    assert stack.resource("half")["id"] == "000000000000:half", "what exists is known to Pulumi"
+    assert stack.resource("half")["initErrors"]
+    urn = stack.resource("half")["urn"]
+    assert localcloud.created(stack.home, [urn]) == {urn: "000000000000:half"}, "a killed engine would not know it"
+    stack.refresh()
+    assert stack.resource("half")["outputs"]["__pending"] == ["notifications"], "a refresh does not forget it"
+
+    stack.declare(("half", BUDGET, somebody))
+    mended = stack.up()
+    assert mended.steps["half"] == "update"
+    told = stack.aws("budgets").describe_notifications_for_budget(AccountId="000000000000", BudgetName="half")
+    assert len(told["Notifications"]) == 1
+    assert changed(stack.preview()) == {}
+
+
+def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack) -> None:
+    stack.aws("logs").create_log_group(logGroupName="/taken")
+    stack.declare(("taken", LOG_GROUP, {"name": "/taken"}))
+    failed = stack.up(fails=True)
+    assert "ResourceAlreadyExistsException" in failed.text
+    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    stack.aws("logs").delete_log_group(logGroupName="/taken")
+    assert stack.up().steps["taken"] == "create"
+
+
+def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> None:
+    stack.declare(("bad", SECRET, {"namee": {"secret": "not-to-be-seen"}}))
+    refused = stack.preview(fails=True)
+    assert "does not know the input 'namee'" in refused.text
+    assert "not-to-be-seen" not in refused.text
+    assert "shared/localcloud" not in refused.text, "no traceback of the provider"
+
+
+def test_a_duplicate_rule_of_a_security_group_is_refused(stack: Stack) -> None:
+    rule = {"securityGroupId": "${group}", "ipProtocol": "tcp", "fromPort": 1, "toPort": 1, "cidrIpv4": "10.0.0.0/8"}
+    kind = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    stack.declare(
+        ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
+        ("group", "aws:ec2/securityGroup:SecurityGroup", {"vpcId": "${vpc}"}),
+        ("one", kind, rule),
+        ("two", kind, rule, {}),
+    )
+    assert "InvalidPermission.Duplicate" in stack.up("--parallel=1", fails=True).text
+
+
+def test_secrets_stay_secret(stack: Stack) -> None:
+    word = "correct-horse-battery"
+    made = (
+        ("secret", SECRET, {"name": "words", "recoveryWindowInDays": 0}),
+        ("version", VERSION, {"secretId": "${secret}", "secretString": {"secret": word}}),
+    )
+    stack.declare(*made)
+    stack.up()
+    asked = [("aws:secretsmanager/getSecretVersion:getSecretVersion", {"secretId": "words"})]
+    stack.declare(*made, calls=asked)
+    done = stack.up()
+    assert "secretString" in done.text or "[secret]" in done.text
+    assert word not in done.text
+    assert word not in stack.refresh("--diff").text
+    assert word not in stack.state_text
+    assert secret_value(stack, "words") == word
+    stack.declare(*made, ("bad", VERSION, {"secretId": {"secret": f"no-such-{word}"}, "secretString": "x"}))
+    failed = stack.up(fails=True)
+    assert "ResourceNotFoundException" in failed.text
+    assert word not in failed.text
+    assert word not in (stack.home / "cloud.log").read_text()
+    stack.declare(calls=[("aws:secretsmanager/getSecret:getSecret", {"name": "nowhere"})])
+    assert "the secret nowhere does not exist" in stack.preview(fails=True).text
+
+
+def test_provider_settings_are_obeyed_or_refused(stack: Stack) -> None:
+    queue = ("queue", QUEUE, {"name": "settings", "tags": {"Own": "1"}})
+    wrong = {
+        "allowedAccountIds": ["111111111111"],
+        "endpoints": [{"sqs": "https://sqs.ap-northeast-1.amazonaws.com"}],
+        "assumeRoles": [{"roleArn": "arn:x"}],
+    }
+    stack.declare(queue, provider=wrong)
+    refused = stack.preview(fails=True).text
+    assert "account 000000000000 is not among 111111111111" in refused
+    assert "only talks to this machine" in refused
+    assert "does not know the setting 'assumeRoles'" in refused
+    stack.declare(queue, provider={"region": "us-east-1", "defaultTags": {"tags": {"Layer": "x"}}})
+    stack.up()
+    outputs = stack.resource("queue")["outputs"]
+    assert outputs["arn"] == "arn:aws:sqs:us-east-1:000000000000:settings"
+    assert outputs["tagsAll"] == {"Own": "1", "Layer": "x"}
+    assert outputs["tags"] == {"Own": "1"}
+    stack.declare(queue, provider={"region": "us-east-1", "defaultTags": {"tags": {"Layer": "y"}}})
+    assert stack.up().steps["queue"] == "update"
+
+
+def test_an_endpoint_in_the_environment_that_is_not_this_machine_is_refused(stack: Stack) -> None:
+    stack.declare(("queue", QUEUE, {"name": "elsewhere"}))
+    stack.environment["AWS_ENDPOINT_URL"] = "https://sqs.ap-northeast-1.amazonaws.com"
+    assert "only talks to this machine" in stack.preview(fails=True).text
+
+
+def test_what_exists_is_imported_and_a_protected_resource_stays(stack: Stack) -> None:
+    url = stack.aws("sqs").create_queue(QueueName="found", Attributes={"VisibilityTimeout": "45"})["QueueUrl"]
+    declared = {"name": "found", "visibilityTimeoutSeconds": 45}
+    stack.declare(("found", QUEUE, declared, {"import_": url, "protect": True}))
+    assert stack.up().steps["found"] == "import"
+    stack.declare(("found", QUEUE, declared, {"protect": True}))
+    assert changed(stack.preview()) == {}
+    assert "protected" in stack.destroy(fails=True).text
+    assert stack.aws("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    stack.declare(("found", QUEUE, declared))
+    stack.up()
+    stack.destroy()
+
+
+def test_engines_at_once_keep_their_own_configuration(tmp_path: Path, home: Path, engine_path: str) -> None:
+    regions = ("us-east-1", "eu-west-1")
+    stacks = []
+    for region in regions:
+        stack = Stack("declared", tmp_path / region, home, engine_path)
+        stack.declare(*((f"q{n}", QUEUE, {"name": f"q{n}"}) for n in range(8)), provider={"region": region})
+        stacks.append(stack)
+    threads = [threading.Thread(target=stack.up) for stack in stacks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for stack, region in zip(stacks, regions, strict=True):
+        arns = {stack.resource(f"q{n}")["outputs"]["arn"].split(":")[3] for n in range(8)}
+        assert arns == {region}
+
+
+def test_no_plugin_process_stays_behind(stack: Stack) -> None:
+    stack.declare(("queue", QUEUE, {"name": "orphan"}))
+    stack.up()
+    mine = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(stack.home) in str(p.info["cmdline"])]
+    assert [line for line in mine if "pulumi-resource-aws" in str(line)] == []
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path, engine_path: str) -> Iterator[Stack]:
+    """A stack with a local cloud that a test may break."""
+    home = tmp_path / ".local"
+    localcloud.start(home)
+    yield Stack("declared", tmp_path / "declared", home, engine_path)
+    localcloud.stop(home)
+
+
+def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_begins_anew_with_pulumi(own_stack: Stack) -> None:
+    stack, home = own_stack, own_stack.home
+    stack.declare(("queue", QUEUE, {"name": "kept"}))
+    stack.up()
+    port = localcloud.status(home).port
+    assert localcloud.stop(home)
+    assert "not running" in stack.preview(fails=True).text
+    again = localcloud.start(home)
+    assert (again.already_running, again.set_aside, again.cloud.port) == (False, None, port)
+    assert localcloud.start(home).already_running
+    assert changed(stack.preview()) == {}
+
+    os.kill(again.cloud.emulator_pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(again.cloud.emulator_pid)], timeout=1)
+    failed = stack.preview(fails=True)
+    assert "emulator has stopped; run the command again" in failed.text
+    assert localcloud.status(home) is None
+    fresh = localcloud.start(home)
+    assert not fresh.already_running
+    assert (fresh.set_aside / ".pulumi" / "stacks").is_dir()
+    assert not list((home / "state").rglob(f"{stack.name}.json"))
+    stack.pulumi("stack", "init", stack.name)
+    assert changed(stack.up()) == {"queue": "create", "aws": "create"}
+
+
+# The background process.
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Path]:
+    """The home of a local cloud with the queue `kept`."""
+    home = tmp_path / "one" / ".local"
+    port = localcloud.start(home).cloud.port
+    queues(port).create_queue(QueueName="kept")
+    yield home
+    localcloud.stop(home)
+
+
+def queues(port: int) -> Any:
+    return boto3.client(
+        "sqs",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name="ap-northeast-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+
+
+def held(home: Path) -> list[str]:
+    """The names of the queues that the local cloud holds."""
+    urls = queues(localcloud.status(home).port).list_queues().get("QueueUrls", [])
+    return [url.rsplit("/", 1)[-1] for url in urls]
+
+
+def processes(home: Path) -> set[int]:
+    """The background processes of a home and their children."""
+    serving = [p for p in psutil.process_iter(["cmdline"]) if {"serve", str(home)} <= set(p.info["cmdline"] or ())]
+    return {each.pid for parent in serving for each in (parent, *parent.children())}
+
+
+def test_a_cloud_whose_file_is_lost_or_damaged_is_found_again(kept: Path) -> None:
+    before, file = localcloud.status(kept), kept / "cloud.json"
+    for content in (None, "", '{"pid": 1', "[]", '{"pid": 1, "emulator_pid": 1, "port": 1}'):
+        file.unlink()
+        if content is not None:
+            file.write_text(content)
+        again = localcloud.start(kept)
+        assert (again.already_running, again.cloud) == (True, before), content
+        assert processes(kept) == {before.pid, before.emulator_pid}
+
+
+def test_a_cloud_whose_file_is_lost_is_stopped_with_its_state_saved(kept: Path) -> None:
+    (kept / "cloud.json").unlink()
+    assert localcloud.stop(kept)
+    assert processes(kept) == set()
+    localcloud.start(kept)
+    assert held(kept) == ["kept"]
+
+
+def test_an_emulator_whose_parent_was_killed_has_saved_before_the_next_one_starts(kept: Path) -> None:
+    before = localcloud.status(kept)
+    parent = psutil.Process(before.pid)
+    parent.kill()
+    parent.wait()
+    again = localcloud.start(kept)
+    assert (again.already_running, again.cloud.port, again.set_aside) == (False, before.port, None)
+    assert held(kept) == ["kept"]
+
+
+def test_a_copy_of_a_home_is_not_the_running_cloud(kept: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "two" / ".local"
+    shutil.copytree(kept, copy)
+    assert localcloud.status(copy) is None
+    try:
+        other = localcloud.start(copy)
+        assert not other.already_running
+        assert other.cloud.port != localcloud.status(kept).port
+        assert held(kept) == ["kept"]
+        assert held(copy) == []
+    finally:
+        localcloud.stop(copy)
+    assert held(kept) == ["kept"]
+
+
+def test_a_home_that_is_moved_while_its_cloud_runs_keeps_its_state(kept: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "two" / ".local"
+    kept.parent.rename(moved.parent)
+    assert localcloud.status(moved) is None
+    try:
+        assert not localcloud.start(moved).already_running
+        assert held(moved) == ["kept"]
+    finally:
+        localcloud.stop(moved)
+    assert processes(kept) == processes(moved) == set()
+    assert not kept.parent.exists()
+
+
+def test_a_cloud_whose_home_is_deleted_ends(kept: Path) -> None:
+    left = [psutil.Process(pid) for pid in processes(kept)]
+    shutil.rmtree(kept)
+    _gone, alive = psutil.wait_procs(left, timeout=20)
+    assert alive == []
+
+
+def test_starts_at_once_make_one_cloud(tmp_path: Path) -> None:
+    home = tmp_path / ".local"
+    try:
+        with ThreadPoolExecutor() as starting:
+            started = list(starting.map(localcloud.start, [home] * 4))
+        assert sorted(each.already_running for each in started) == [False, True, True, True]
+        assert len({each.cloud.pid for each in started}) == 1
+    finally:
+        localcloud.stop(home)

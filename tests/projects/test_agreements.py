@@ -1,0 +1,79 @@
+"""Where one layer's policy names what another layer makes, the two agree."""
+
+import json
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+import yaml
+
+from shared.environments import known_environments, stack_file
+from shared.graph import deploy_order, project
+from tools.txmon.docs import config_class
+
+ACCOUNT = "arn:aws:{service}:ap-northeast-1:123456789012:"
+
+
+def telemetry_policy(run_layer, statements, env: str) -> dict[str, dict[str, Any]]:
+    return statements(run_layer("security", env).one("aws:kms/key:Key", f"telemetry-kms-key-{env}")["policy"])
+
+
+def made(run_layer, env: str, token: str) -> list[dict[str, Any]]:
+    """The inputs of every resource of a type, in all layers."""
+    found = [resource.inputs for layer in deploy_order() for resource in run_layer(layer, env).all(token)]
+    assert found, f"no layer makes {token}"
+    return found
+
+
+def test_the_telemetry_key_admits_every_log_group(run_layer, statements, env: str) -> None:
+    condition = telemetry_policy(run_layer, statements, env)["CloudWatchLogs"]["Condition"]
+    patterns = condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    for group in made(run_layer, env, "aws:cloudwatch/logGroup:LogGroup"):
+        arn = f"{ACCOUNT.format(service='logs')}log-group:{group['name']}"
+        assert any(fnmatchcase(arn, pattern) for pattern in patterns), arn
+
+
+def test_the_telemetry_key_admits_every_alarm(run_layer, statements, env: str) -> None:
+    pattern = telemetry_policy(run_layer, statements, env)["AlarmsToTopic"]["Condition"]["ArnLike"]["aws:SourceArn"]
+    names = [alarm["name"] for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
+    names += [alarm["alarmName"] for alarm in made(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
+    for name in names:
+        arn = f"{ACCOUNT.format(service='cloudwatch')}alarm:{name}"
+        assert fnmatchcase(arn, pattern), arn
+
+
+def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer, env: str) -> None:
+    role = run_layer("security", env).one("aws:iam/role:Role", f"rds-monitoring-role-{env}")
+    [trust] = json.loads(role["assumeRolePolicy"])["Statement"]
+    [instance] = made(run_layer, env, "aws:rds/instance:Instance")
+    assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == (
+        f"{ACCOUNT.format(service='rds')}db:{instance['identifier']}"
+    )
+
+
+def test_databases_use_the_ports_that_the_access_matrix_opens(run_layer, env: str) -> None:
+    opened = {
+        (rule["securityGroupId"].removesuffix(f"-sg-{env}-id"), int(rule["fromPort"]))
+        for rule in made(run_layer, env, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    }
+    exports = run_layer("data", env).exports
+    assert {("rds", exports["rds_port"]), ("redis", exports["redis_port"])} <= opened
+
+
+@pytest.mark.parametrize("env", known_environments())
+def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
+    def load(layer: str) -> tuple[int, int]:
+        config = yaml.safe_load(stack_file(layer, env).read_text())["config"]
+        own = {k.removeprefix(f"{project(layer)}:"): v for k, v in config.items() if k.startswith("txmon-")}
+        parsed = config_class(layer).parse({"environmentSuffix": env, **own}, layer).model_dump()
+        return parsed["transactions_per_minute"], parsed["bytes_per_transaction"]
+
+    assert load("streaming") == load("data")
+
+
+def test_data_takes_the_user_and_the_secret_that_security_exports(run_layer, env: str) -> None:
+    security = run_layer("security", env).exports
+    data = run_layer("data", env, upstream={"security": security})
+    [instance] = [resource.inputs for resource in data.all("aws:rds/instance:Instance")]
+    assert instance["username"] == security["db_username"]
+    assert bool(instance.get("manageMasterUserPassword")) is (security["db_secret_arn"] == "")

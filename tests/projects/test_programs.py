@@ -1,0 +1,126 @@
+"""What holds for the program of every layer in every environment."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from projects.security.roles import WITHIN_BOUNDARY
+from shared.contracts import CONTRACTS
+from shared.environments import PROJECTS
+from shared.graph import LAYERS, deploy_order
+
+PAGE = 60
+
+every_layer = pytest.mark.parametrize("layer", deploy_order())
+
+
+@every_layer
+def test_a_layer_exports_exactly_what_its_contract_promises(run_layer, layer: str, env: str) -> None:
+    exports, promises = run_layer(layer, env).exports, CONTRACTS[layer].promises()
+    assert exports.keys() == promises.keys()
+    faults = {name: promise.fault(exports[name]) for name, promise in promises.items()}
+    assert not {name: fault for name, fault in faults.items() if fault}
+    assert exports["contract_version"] == CONTRACTS[layer].version
+    assert exports["environment_suffix"] == env
+
+
+@every_layer
+def test_a_layer_reads_exactly_the_layers_of_the_graph(run_layer, layer: str, env: str) -> None:
+    assert run_layer(layer, env).reads == LAYERS[layer].reads
+
+
+@every_layer
+def test_the_example_that_readers_are_tested_with_keeps_the_contract(layer: str) -> None:
+    promises = CONTRACTS[layer].promises()
+    faults = {name: promise.fault(promise.means.example) for name, promise in promises.items()}
+    assert not {name: fault for name, fault in faults.items() if fault}
+
+
+@every_layer
+def test_every_resource_goes_through_the_layers_own_provider(run_layer, layer: str, env: str) -> None:
+    run = run_layer(layer, env)
+    [provider] = run.all("pulumi:providers:aws")
+    assert provider.inputs["region"] == "ap-northeast-1"
+    assert json.loads(provider.inputs["defaultTags"])["tags"] == {
+        "Project": "txmon",
+        "Environment": env,
+        "Layer": layer,
+        "Owner": f"{layer}-team",
+        "ManagedBy": "Pulumi",
+    }
+    stray = [r.name for r in run.resources if r.typ.startswith("aws:") and "::aws::" not in (r.provider or "")]
+    assert not stray
+
+
+@every_layer
+def test_every_name_ends_with_the_suffix(run_layer, layer: str, env: str) -> None:
+    resources = [r for r in run_layer(layer, env).resources if not r.typ.startswith("pulumi:")]
+    assert resources
+    assert not [r.name for r in resources if not r.name.endswith(f"-{env}")]
+    named = {r.name: r.inputs["tags"]["Name"] for r in resources if "Name" in r.inputs.get("tags", {})}
+    assert named == {name: name for name in named}
+
+
+def grants(run: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement that any role policy of a run allows, with the resource that has it."""
+    for resource in run.all("aws:iam/rolePolicy:RolePolicy"):
+        for statement in json.loads(resource.inputs["policy"])["Statement"]:
+            yield resource.name, statement
+
+
+@every_layer
+def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer, layer: str, env: str) -> None:
+    beyond = {
+        (name, action)
+        for name, statement in grants(run_layer(layer, env))
+        if statement["Effect"] == "Allow"
+        for action in statement["Action"]
+        if action not in WITHIN_BOUNDARY
+    }
+    assert not beyond
+
+
+@every_layer
+def test_a_key_is_granted_only_through_a_service(run_layer, layer: str, env: str) -> None:
+    for name, statement in grants(run_layer(layer, env)):
+        if any(action.startswith("kms:") for action in statement["Action"]):
+            assert "kms:ViaService" in statement["Condition"]["StringEquals"], name
+
+
+@every_layer
+def test_the_program_is_one_page(layer: str) -> None:
+    lines = (PROJECTS / layer / "__main__.py").read_text().splitlines()
+    assert len(lines) <= PAGE
+
+
+def imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@every_layer
+def test_a_layer_imports_no_other_layer(layer: str) -> None:
+    for path in (PROJECTS / layer).glob("**/*.py"):
+        layers = {name.split(".")[1] for name in imports(path) if name.startswith("projects.")}
+        assert layers <= {layer}, path
+
+
+def test_what_layers_share_imports_no_layer() -> None:
+    for path in (PROJECTS.parent / "shared").glob("**/*.py"):
+        assert not {name for name in imports(path) if name.split(".")[0] == "projects"}, path
+
+
+def test_no_code_that_layers_share_reads_a_contract() -> None:
+    """Who reads what is looked for in the layers only (`tools.orchestrator.contracts.snapshot`)."""
+    for path in (PROJECTS.parent / "shared").glob("*.py"):
+        assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path

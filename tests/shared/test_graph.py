@@ -1,0 +1,27 @@
+from shared.contracts import CONTRACTS
+from shared.graph import APPLICATION_OUTPUTS, LAYERS, dependents, deploy_order, readers, sorter
+
+
+def test_every_layer_deploys_after_those_it_reads() -> None:
+    order = deploy_order()
+    assert sorted(order) == sorted(LAYERS)
+    for layer, info in LAYERS.items():
+        assert all(order.index(need) < order.index(layer) for need in info.reads)
+
+
+def test_network_and_security_are_ready_side_by_side() -> None:
+    graph = sorter()
+    graph.prepare()
+    assert set(graph.get_ready()) == {"network", "security"}
+
+
+def test_readers_are_direct_and_dependents_are_all() -> None:
+    assert readers("network") == ["data", "monitoring"]
+    assert set(dependents("security")) == {"streaming", "data", "monitoring"}
+    assert dependents("monitoring") == []
+
+
+def test_application_outputs_are_promised_by_their_layers() -> None:
+    assert len(APPLICATION_OUTPUTS) == 13
+    for name, layer in APPLICATION_OUTPUTS.items():
+        assert name in CONTRACTS[layer].promises()

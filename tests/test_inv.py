@@ -1,0 +1,191 @@
+"""The script that everything begins with: what it says when the machine lacks something."""
+
+import os
+import re
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+import tasks
+
+ROOT = Path(__file__).parents[1]
+NOBODY = 65534
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    for name in ("inv", "requirements.txt", "pyproject.toml"):
+        shutil.copy2(ROOT / name, tmp_path / name)
+    (tmp_path / "bin").mkdir()
+    for tool in ("dirname", "cat", "cmp", "readlink", "rm", "pwd"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
+    return tmp_path
+
+
+def inv(clone: Path, **variables: str | None) -> subprocess.CompletedProcess[str]:
+    environment = {"HOME": str(clone / "home"), "PATH": str(clone / "bin")} | variables
+    return subprocess.run(
+        ["/bin/sh", clone / "inv", "--list"],
+        env={name: value for name, value in environment.items() if value is not None},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def script(path: Path, text: str) -> None:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def test_no_python_that_is_new_enough_is_one_sentence(clone: Path) -> None:
+    script(clone / "bin/python3", "exit 1")
+    done = inv(clone)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "txmon: Python 3.11 or newer (with its venv module) is needed and none is on PATH; "
+        "install it and run this again.\n"
+    )
+
+
+@pytest.mark.parametrize("home", ["", None])
+def test_no_home_is_one_sentence(clone: Path, home: str | None) -> None:
+    done = inv(clone, HOME=home)
+    assert done.returncode == 1
+    assert done.stderr.startswith("txmon: HOME is not set")
+
+
+def everything(clone: Path) -> dict[str, str]:
+    """Variables with which a stand-in in the clone's bin comes first, and uv from a cache of its own."""
+    return {"PATH": f"{clone / 'bin'}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(clone / "cache")}
+
+
+def cached_uv(clone: Path, text: str) -> None:
+    [version] = re.findall(r"(?m)^uv_version=(.+)$", (clone / "inv").read_text())
+    uv = clone / f"cache/txmon/uv-{version}/bin/uv"
+    uv.parent.mkdir(parents=True)
+    script(uv, text)
+
+
+def test_an_unreachable_registry_is_said_so_and_leaves_nothing_half_made(clone: Path) -> None:
+    # Its virtualenvs hold a Python whose `pip` fails.
+    script(
+        clone / "bin/python3",
+        '[ "$2" != venv ] || { echo "$3" >made; mkdir -p "$3/bin"; ln -s /bin/false "$3/bin/python"; }',
+    )
+    done = inv(clone, **everything(clone))
+    made = Path((clone / "made").read_text().strip())
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        f"txmon: cannot install uv in {made} (see above): can that be written, and is the Python package registry"
+        " reachable?\n"
+    )
+    assert made.parent == clone / "cache/txmon"
+    assert not made.exists()
+    assert not (clone / ".venv").exists()
+
+
+def test_requirements_that_cannot_be_had_are_said_so_and_leave_no_environment(clone: Path) -> None:
+    cached_uv(clone, "[ $1 = venv ] && mkdir .venv")
+    done = inv(clone, **everything(clone))
+    assert done.returncode == 1
+    assert "txmon: cannot install requirements.txt (see above)" in done.stderr
+    assert not (clone / ".venv").exists()
+
+
+UV = """
+case $1 in
+venv) mkdir busy && mkdir -p .venv/bin && ln -s /bin/true .venv/bin/python ;;
+pip) sleep 0.5; rmdir busy; echo made >>made ;;
+esac"""
+
+
+def test_two_at_once_make_one_environment(clone: Path) -> None:
+    cached_uv(clone, UV)
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: inv(clone, **everything(clone)), range(2)))
+    assert [done.returncode for done in both] == [0, 0], both
+    assert sum("txmon: waiting for another ./inv that makes .venv ..." in done.stderr for done in both) == 1
+    assert (clone / "made").read_text() == "made\n"
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(installed: Path) -> None:
+    (installed / ".venv/bin/python").unlink()
+    (installed / ".venv/bin/python").symlink_to("/no/python3")
+    script(installed / "bin/python3", "exit 1")
+    assert "Python 3.11 or newer (with its venv module) is needed" in inv(installed).stderr
+
+
+def test_a_clone_that_cannot_be_written_is_said_so(clone: Path) -> None:
+    script(clone / "bin/python3", "exit 0")
+    with TemporaryDirectory() as folder:  # one that other users may enter
+        elsewhere = shutil.copytree(clone, folder, symlinks=True, dirs_exist_ok=True)
+        Path(elsewhere).chmod(0o555)
+        done = subprocess.run(
+            ["/bin/sh", f"{elsewhere}/inv"],
+            env={"HOME": "/nowhere", "PATH": f"{elsewhere}/bin"},
+            user=NOBODY if os.geteuid() == 0 else None,  # root may write everywhere
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        Path(elsewhere).chmod(0o755)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"txmon: {elsewhere} cannot be written, and there .venv has to be made.")
+
+
+@pytest.fixture
+def installed(clone: Path) -> Path:
+    """A clone with a virtualenv whose Python says where it works, where it was called from, and with what."""
+    (clone / ".venv/bin").mkdir(parents=True)
+    script(clone / ".venv/bin/python", 'shift 2; echo "$(pwd) $TXMON_CALLED_FROM $*"')
+    made_from = "".join((clone / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
+    (clone / ".venv/.installed").write_text(f"{clone}\n{made_from}")
+    return clone
+
+
+@pytest.mark.parametrize("link", ["inv", "absolute", "relative", "twice"])
+def test_it_works_in_its_repository_from_anywhere_and_through_links(installed: Path, link: str) -> None:
+    elsewhere = installed / "else where"
+    elsewhere.mkdir()
+    (elsewhere / "absolute").symlink_to(installed / "inv")
+    (elsewhere / "relative").symlink_to("../inv")
+    (elsewhere / "twice").symlink_to("relative")
+    command = ["/bin/sh", installed / "inv" if link == "inv" else elsewhere / link, "status", "--env", "a b"]
+    environment = {"HOME": "/nowhere", "PATH": str(installed / "bin")}
+    done = subprocess.run(command, env=environment, cwd=elsewhere, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (f"{installed} {elsewhere} status --env a b\n", "")
+
+
+def test_without_a_verb_it_lists_them(installed: Path) -> None:
+    environment = {"HOME": "/nowhere", "PATH": str(installed / "bin")}
+    done = subprocess.run(
+        ["/bin/sh", installed / "inv"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.endswith(" --list\n")
+
+
+@pytest.mark.parametrize(
+    ("called_from", "given", "meant"),
+    [
+        (ROOT, "plan.json", "plan.json"),
+        (ROOT / "projects", "plan.json", "projects/plan.json"),
+        (ROOT / "projects", "../plan.json", "plan.json"),
+        ("/elsewhere", "plan.json", "/elsewhere/plan.json"),
+        ("/elsewhere", "/absolute/plan.json", "/absolute/plan.json"),
+        (None, "plan.json", "plan.json"),
+    ],
+)
+def test_a_file_counts_from_where_the_user_stands(
+    called_from: Path | None, given: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("TXMON_CALLED_FROM", raising=False)
+    if called_from:
+        monkeypatch.setenv("TXMON_CALLED_FROM", str(called_from))
+    assert tasks.path(given) == Path(meant)

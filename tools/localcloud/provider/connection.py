@@ -1,0 +1,109 @@
+"""One engine's connection: its provider configuration, and the AWS clients it uses."""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from tools.localcloud.emulator import ACCOUNT, REGION
+from tools.localcloud.provider.property_values import decoded
+from tools.localcloud.schema.spec import words
+
+if TYPE_CHECKING:
+    from tools.localcloud.provider.property_values import Props
+
+ACCESS_KEY: Final = "test"
+
+# What a program may say about its provider. Credentials and the switches that spare the real plugin a call to
+# AWS are accepted and have no effect here: the emulator does not check the one and answers the other at once.
+IDLE: Final = words(
+    "accessKey secretKey token profile version skipCredentialsValidation skipMetadataApiCheck skipRegionValidation "
+    "skipRequestingAccountId s3UsePathStyle maxRetries retryMode"
+)
+ACTIVE: Final = words("region defaultTags allowedAccountIds forbiddenAccountIds endpoints")
+
+
+class Clients:
+    """boto3 clients, one per service, region and endpoint: making one takes 20 to 100 ms."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._made: dict[tuple[str, str, str], Any] = {}
+        self._lock = threading.Lock()
+        self._boto = boto3.session.Session(
+            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=REGION
+        )
+        self._config = Config(
+            retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, max_pool_connections=32,
+            ignore_configured_endpoint_urls=True,
+        )  # fmt: skip
+
+    def get(self, service: str, region: str, endpoint: str = "") -> Any:
+        key = (service, region, endpoint or self.endpoint)
+        with self._lock:  # boto3 sessions are not thread-safe, its clients are
+            if key not in self._made:
+                self._made[key] = self._boto.client(
+                    service, region_name=region, endpoint_url=key[2], config=self._config
+                )
+            return self._made[key]
+
+
+@dataclass
+class Session:
+    """What one engine told this provider; several run at once, each with its own."""
+
+    clients: Clients
+    region: str = REGION
+    account: str = ACCOUNT
+    default_tags: dict[str, str] = field(default_factory=dict)
+    endpoints: dict[str, str] = field(default_factory=dict)
+    configured: bool = False
+    # Write-only inputs on their way from the check to the create or update; so they never enter the state.
+    hidden: dict[str, Props] = field(default_factory=dict)
+
+    def client(self, service: str, region: str = "") -> Any:
+        return self.clients.get(service, region or self.region, self.endpoints.get(service, ""))
+
+    def configure(self, settings: Props) -> None:
+        settings = {key: decoded(value) for key, value in settings.items()}
+        self.region = settings.get("region") or REGION
+        self.default_tags = dict((settings.get("defaultTags") or {}).get("tags") or {})
+        self.endpoints = {
+            service: url for each in settings.get("endpoints") or () for service, url in each.items() if url
+        }
+        self.configured = True
+
+
+def refusals(settings: Props) -> list[tuple[str, str]]:
+    """(setting, reason) for everything in a provider's configuration that cannot be."""
+    settings = {key: decoded(value) for key, value in settings.items()}
+    found = [
+        (key, f"the local cloud's provider does not know the setting {key!r}")
+        for key in sorted(settings.keys() - ACTIVE - IDLE)
+    ]
+    allowed, forbidden = settings.get("allowedAccountIds") or (), settings.get("forbiddenAccountIds") or ()
+    if allowed and ACCOUNT not in allowed:
+        found.append(("allowedAccountIds", f"the local cloud's account {ACCOUNT} is not among {', '.join(allowed)}"))
+    if ACCOUNT in forbidden:
+        found.append(("forbiddenAccountIds", f"the local cloud's account {ACCOUNT} is forbidden"))
+    found += [
+        ("endpoints", f"{service} has the endpoint {url}: the local cloud's provider only talks to this machine")
+        for each in settings.get("endpoints") or ()
+        for service, url in each.items()
+        if url and not loopback(url)
+    ]
+    return found
+
+
+def loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

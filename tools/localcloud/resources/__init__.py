@@ -1,0 +1,29 @@
+"""The resource types the local cloud has, by Pulumi's name for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tools.localcloud.resources import (
+    budgets,
+    cloudwatch,
+    ec2,
+    elasticache,
+    events,
+    iam,
+    kinesis,
+    kms,
+    logs,
+    rds,
+    secretsmanager,
+    sns,
+    sqs,
+)
+
+if TYPE_CHECKING:
+    from tools.localcloud.schema.spec import Spec
+
+MODULES: Final = (
+    budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, logs, rds, secretsmanager, sns, sqs,
+)  # fmt: skip
+SPECS: Final[dict[str, Spec]] = {spec.kind: spec for module in MODULES for spec in module.SPECS}

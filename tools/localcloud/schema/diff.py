@@ -1,0 +1,135 @@
+"""What differs between what the program wants and what the state says."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tools.localcloud.provider.property_values import UNKNOWN, unknown_in
+from tools.localcloud.schema.spec import PENDING, Spec, words
+
+if TYPE_CHECKING:
+    from tools.localcloud.provider.property_values import Props
+
+
+def changes(spec: Spec, olds: Props, news: Props) -> dict[str, tuple[str, str]]:
+    """Property path -> (input, kind), kind being ADD, UPDATE or DELETE."""
+    found: dict[str, tuple[str, str]] = {}
+    pending = frozenset(olds.get(PENDING, ()))
+    for key in sorted(spec.inputs | ({"tagsAll"} & spec.known)):
+        if key == "tags" or key in words(spec.write_only):
+            continue
+        wanted, have = news.get(key), olds.get(key)
+        if wanted is None:
+            if spec.open(key):
+                continue
+            wanted = spec.defaults.get(key)
+        if have is None and key in spec.kept:
+            have = spec.defaults.get(key)
+        if key in pending:
+            found[key] = (key, "UPDATE")
+        elif not same(spec, key, have, wanted):
+            shown = "tags" if key == "tagsAll" and not same(spec, "tags", olds.get("tags"), news.get("tags")) else key
+            before, after = (olds.get(shown), news.get(shown)) if shown == "tags" else (have, wanted)
+            ordered = key not in words(spec.unordered) and key not in words(spec.documents)
+            for path, kind in _paths(shown, before, after, ordered=ordered):
+                found[path] = (key, kind)
+    return found
+
+
+def same(spec: Spec, key: str, one: Any, other: Any) -> bool:
+    """Whether two values of an input mean the same to AWS."""
+    if one is other:
+        return True
+    if unknown_in(one) or unknown_in(other):
+        return False
+    return bool(normal(spec, key, one) == normal(spec, key, other))
+
+
+def normal(spec: Spec, key: str, value: Any) -> Any:
+    if key in words(spec.documents):
+        return _document(value)
+    if key == "tagsAll" or key in words(spec.maps):
+        return value or None
+    if key in spec.canonical and value is not None:
+        value = spec.canonical[key](value)
+    value = _scalars(value)
+    if key in words(spec.unordered) and isinstance(value, list):
+        return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
+    return value
+
+
+def planned(spec: Spec, olds: Props, news: Props, changed: frozenset[str] | None, region: str) -> Props:
+    """The state after a create (`changed` is None) or an update, unknown where only AWS can tell."""
+    given = {key: value for key, value in news.items() if key in spec.known}
+    if spec.regional:
+        given.setdefault("region", region)
+    if changed is None:
+        return {**dict.fromkeys(spec.known - spec.inputs, UNKNOWN), **_chosen(spec, given), **spec.defaults, **given}
+    stays = {key: value for key, value in olds.items() if key not in spec.inputs or spec.open(key)}
+    moves = {output: UNKNOWN for output, source in spec.follows.items() if source in changed}
+    return {**spec.defaults, **stays, **given, **moves}
+
+
+def _chosen(spec: Spec, given: Props) -> Props:
+    return {key: UNKNOWN for key in spec.inputs & spec.known if key not in given and spec.open(key)}
+
+
+def _scalars(value: Any) -> Any:
+    """Numbers and booleans as text; whatever AWS takes for "not set" as None."""
+    match value:
+        case dict():
+            kept = {key: _scalars(item) for key, item in value.items()}
+            return {key: item for key, item in kept.items() if item is not None} or None
+        case list():
+            return [_scalars(item) for item in value] or None
+        case bool():
+            return "true" if value else None
+        case int() | float():
+            return f"{value:.15g}" if value else None
+        case "" | "false" | "0":
+            return None
+    return value
+
+
+def _document(value: Any) -> Any:
+    """A JSON text's meaning; in an IAM policy a list of one is its item, and lists of words have no order."""
+    if not isinstance(value, str) or not value:
+        return value or None
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return value
+    return _policy(found) if isinstance(found, dict) and "Statement" in found else found
+
+
+def _policy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _policy(item) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_policy(item) for item in value]
+        if len(items) == 1 and isinstance(items[0], str):
+            return items[0]
+        return sorted(items) if all(isinstance(item, str) for item in items) else items
+    return value
+
+
+def _paths(path: str, before: Any, after: Any, *, ordered: bool) -> list[tuple[str, str]]:
+    if before in (None, "", [], {}):
+        return [(path, "ADD")]
+    if after in (None, "", [], {}):
+        return [(path, "DELETE")]
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+        pairs = [(_step(path, key), before.get(key), after.get(key)) for key in keys]
+    elif ordered and isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = [
+            (f"{path}[{n}]", *pair) for n, pair in enumerate(zip(before, after, strict=True)) if pair[0] != pair[1]
+        ]
+    else:
+        return [(path, "UPDATE")]
+    return [found for pair in pairs for found in _paths(*pair, ordered=ordered)] or [(path, "UPDATE")]
+
+
+def _step(path: str, key: str) -> str:
+    return f"{path}.{key}" if key.isidentifier() else f'{path}["{key}"]'
