@@ -40,17 +40,17 @@ from pulumi import Output
 
 from shared import contracts
 from shared.config import LayerConfig
-from shared.stack import Layer
+from shared.stack import StackContext
 
-layer = Layer.current(LayerConfig.load())
-upstream = [contract.read(layer) for contract in ({reads})]
+stack = StackContext.current(LayerConfig.load())
+upstream = [contract.read(stack) for contract in ({reads})]
 queue = aws.sqs.Queue(
-    layer.names.logical("queue"),
-    name=f"{{layer.names.physical('dead_letter_queue')}}-{{layer.name}}",
+    stack.names.logical("queue"),
+    name=f"{{stack.names.physical('dead_letter_queue')}}-{{stack.name}}",
     tags={{"Reads": Output.all(*(contract.queue_arn for contract in upstream)).apply(" ".join)}},
-    opts=layer.stateful,
+    opts=stack.stateful,
 )
-contracts.{contract}(queue_arn=queue.arn).export(layer)
+contracts.{contract}(queue_arn=queue.arn).export(stack)
 '''
 
 PROJECT = """name: {project}

@@ -15,7 +15,7 @@ from shared.names import Names
 
 
 @dataclass(frozen=True)
-class Layer:
+class StackContext:
     """The identity of the running stack, from which names, tags and provider follow."""
 
     name: str

@@ -8,19 +8,19 @@ from projects.data.config import DataConfig
 from projects.data.grants import grant_consumer
 from projects.data.postgres import Postgres
 from shared.contracts import DataContract, NetworkContract, SecurityContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 config = DataConfig.load()
-layer = Layer.current(config)
-network, security = NetworkContract.read(layer), SecurityContract.read(layer)
+stack = StackContext.current(config)
+network, security = NetworkContract.read(stack), SecurityContract.read(stack)
 
 for shortage in config.shortages:
     pulumi.log.warn(shortage)
 
-postgres = Postgres(layer, config, network, security)
-redis = Redis(layer, config, network, security)
+postgres = Postgres(stack, config, network, security)
+redis = Redis(stack, config, network, security)
 grant_consumer(
-    layer,
+    stack,
     security,
     rds_resource_id=postgres.instance.resource_id,
     db_secret_arn=postgres.secret_arn if config.database_credentials == "generated" else None,
@@ -46,4 +46,4 @@ DataContract(
     rds_memory_mib=pulumi.Output.from_input(sizes.memory_mib(config.postgres_instance_class)),
     rds_max_connections=pulumi.Output.from_input(sizes.max_connections(config.postgres_instance_class)),
     rds_storage_gib=pulumi.Output.from_input(config.postgres_storage_gib),
-).export(layer)
+).export(stack)

@@ -7,7 +7,7 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import secret_string
 from shared.contracts import DataContract, NetworkContract, SecurityContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 NODES = len(DataContract.example()["redis_member_ids"])
 """A primary and a replica: as many as the contract says, since readers loop over them."""
@@ -30,17 +30,17 @@ class Redis(pulumi.ComponentResource):
     log_group_names: list[Output[str]]
 
     def __init__(
-        self, layer: Layer, config: DataConfig, network: NetworkContract, security: SecurityContract
+        self, stack: StackContext, config: DataConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
-        super().__init__("txmon:data:Redis", layer.names.logical("redis"), opts=layer.opts)
-        logical, kept = layer.names.logical, ResourceOptions(parent=self, protect=layer.protect)
-        identifier = layer.names.physical("redis")
+        super().__init__("txmon:data:Redis", stack.names.logical("redis"), opts=stack.opts)
+        logical, kept = stack.names.logical, ResourceOptions(parent=self, protect=stack.protect)
+        identifier = stack.names.physical("redis")
 
         subnets = aws.elasticache.SubnetGroup(
             logical("cache-subnet-group"),
             description="Private subnets for Redis",
             subnet_ids=network.private_subnet_ids,
-            tags=layer.name_tag("cache-subnet-group"),
+            tags=stack.name_tag("cache-subnet-group"),
             opts=ResourceOptions(parent=self),
         )
         parameters = aws.elasticache.ParameterGroup(
@@ -49,17 +49,17 @@ class Redis(pulumi.ComponentResource):
             family=FAMILY,
             # Keys without an expiry are never evicted: applications set EXPIRE 86400.
             parameters=[{"name": "maxmemory-policy", "value": "volatile-ttl"}],
-            tags=layer.name_tag("redis-params"),
+            tags=stack.name_tag("redis-params"),
             opts=ResourceOptions(parent=self),
         )
         log_groups = [
             aws.cloudwatch.LogGroup(
                 logical(f"redis-{log}"),
-                name=f"{layer.names.physical('redis_log_group')}/{log}",
+                name=f"{stack.names.physical('redis_log_group')}/{log}",
                 retention_in_days=config.log_retention_days,
                 kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=layer.protect,
-                tags=layer.name_tag(f"redis-{log}"),
+                deletion_protection_enabled=stack.protect,
+                tags=stack.name_tag(f"redis-{log}"),
                 opts=kept,
             )
             for log in LOGS
@@ -83,7 +83,7 @@ class Redis(pulumi.ComponentResource):
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
             # Write-only; a new token is taken beside the old one until the version after it.
-            auth_token_wo=secret_string(layer, security.redis_secret_arn),
+            auth_token_wo=secret_string(stack, security.redis_secret_arn),
             auth_token_wo_version=security.redis_credentials_version,
             auth_token_update_strategy="ROTATE",  # noqa: S106 (a strategy, no token)
             snapshot_retention_limit=config.redis_snapshot_days,
@@ -103,7 +103,7 @@ class Redis(pulumi.ComponentResource):
                 }
                 for log, group in zip(LOGS, log_groups, strict=True)
             ],
-            tags=layer.name_tag("redis-cluster"),
+            tags=stack.name_tag("redis-cluster"),
             opts=ResourceOptions.merge(
                 kept,
                 ResourceOptions(

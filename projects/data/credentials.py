@@ -7,18 +7,18 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
-def secret_string(layer: Layer, secret_arn: Input[str]) -> Output[str]:
+def secret_string(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
     """What a secret holds now, marked secret."""
     version = aws.secretsmanager.get_secret_version_output(
-        secret_id=secret_arn, opts=pulumi.InvokeOutputOptions(provider=layer.provider)
+        secret_id=secret_arn, opts=pulumi.InvokeOutputOptions(provider=stack.provider)
     )
     return Output.secret(version.secret_string)
 
 
-def password(layer: Layer, secret_arn: Input[str]) -> Output[str]:
+def password(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
     """The `password` of a secret's JSON object, marked secret.
 
     Raises:
@@ -31,7 +31,7 @@ def password(layer: Layer, secret_arn: Input[str]) -> Output[str]:
         except (ValueError, TypeError, KeyError):
             raise pulumi.RunError("the secret of PostgreSQL must be a JSON object with 'password'") from None
 
-    return secret_string(layer, secret_arn).apply(take)
+    return secret_string(stack, secret_arn).apply(take)
 
 
 def generated_secret_arn(security: SecurityContract) -> Output[str]:

@@ -5,14 +5,14 @@ from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
 from shared.iam import allow, document, use_key
-from shared.stack import Layer
+from shared.stack import StackContext
 
 DATABASE_USER = "tx_consumer"
 """The user of PostgreSQL that the consumer logs in as with an IAM token: `GRANT rds_iam TO tx_consumer`."""
 
 
 def grant_consumer(
-    layer: Layer, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str] | None
+    stack: StackContext, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str] | None
 ) -> aws.iam.RolePolicy:
     """Log in to PostgreSQL and read its secrets, and nothing else under their key.
 
@@ -22,13 +22,13 @@ def grant_consumer(
     if db_secret_arn is not None:
         secret_arns["Database"] = Output.from_input(db_secret_arn)
     return aws.iam.RolePolicy(
-        layer.names.logical("consumer-data-access"),
+        stack.names.logical("consumer-data-access"),
         role=security.kinesis_role_name,
         policy=document(
             allow(
                 "DatabaseLogin",
                 ["rds-db:connect"],
-                [Output.concat(layer.arn("rds-db", "dbuser:"), rds_resource_id, f"/{DATABASE_USER}")],
+                [Output.concat(stack.arn("rds-db", "dbuser:"), rds_resource_id, f"/{DATABASE_USER}")],
             ),
             allow(
                 "ReadSecrets",
@@ -41,11 +41,11 @@ def grant_consumer(
                     ["kms:Decrypt"],
                     security.secrets_key_arn,
                     service="secretsmanager",
-                    region=layer.region,
+                    region=stack.region,
                     context={"SecretARN": arn},
                 )
                 for name, arn in secret_arns.items()
             ),
         ),
-        opts=layer.opts,
+        opts=stack.opts,
     )

@@ -12,7 +12,7 @@ from projects.data.credentials import generated_secret_arn, password, warn_of_le
 from shared.contracts import NetworkContract, SecurityContract
 from shared.contracts.contract import unknown
 from shared.iam import secret_policy
-from shared.stack import Layer
+from shared.stack import StackContext
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
 
@@ -40,17 +40,17 @@ class Postgres(pulumi.ComponentResource):
     log_group_names: list[Output[str]]
 
     def __init__(
-        self, layer: Layer, config: DataConfig, network: NetworkContract, security: SecurityContract
+        self, stack: StackContext, config: DataConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
-        super().__init__("txmon:data:Postgres", layer.names.logical("postgres"), opts=layer.opts)
-        logical, kept = layer.names.logical, ResourceOptions(parent=self, protect=layer.protect)
-        identifier = layer.names.physical("rds_instance")
+        super().__init__("txmon:data:Postgres", stack.names.logical("postgres"), opts=stack.opts)
+        logical, kept = stack.names.logical, ResourceOptions(parent=self, protect=stack.protect)
+        identifier = stack.names.physical("rds_instance")
 
         subnets = aws.rds.SubnetGroup(
             logical("db-subnet-group"),
             description="Private subnets for PostgreSQL",
             subnet_ids=network.private_subnet_ids,
-            tags=layer.name_tag("db-subnet-group"),
+            tags=stack.name_tag("db-subnet-group"),
             opts=ResourceOptions(parent=self),
         )
         parameters = aws.rds.ParameterGroup(
@@ -64,7 +64,7 @@ class Postgres(pulumi.ComponentResource):
                     name="shared_preload_libraries", value=PRELOADED, apply_method="pending-reboot"
                 ),
             ],
-            tags=layer.name_tag("db-parameters"),
+            tags=stack.name_tag("db-parameters"),
             # A new family replaces it; until its maintenance window the instance is in the old one, which AWS then
             # refuses to delete.
             opts=ResourceOptions(parent=self, retain_on_delete=not config.apply_immediately),
@@ -73,11 +73,11 @@ class Postgres(pulumi.ComponentResource):
         log_groups = [
             aws.cloudwatch.LogGroup(
                 logical(f"db-log-{log}"),
-                name=f"{layer.names.physical('rds_log_group')}/{log}",
+                name=f"{stack.names.physical('rds_log_group')}/{log}",
                 retention_in_days=config.log_retention_days,
                 kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=layer.protect,
-                tags=layer.name_tag(f"db-log-{log}"),
+                deletion_protection_enabled=stack.protect,
+                tags=stack.name_tag(f"db-log-{log}"),
                 opts=kept,
             )
             for log in LOGS
@@ -100,7 +100,7 @@ class Postgres(pulumi.ComponentResource):
             db_name="transactions",
             port=5432,
             username=security.db_username,
-            **_master_password(layer, config, security),
+            **_master_password(stack, config, security),
             iam_database_authentication_enabled=True,
             ca_cert_identifier="rds-ca-rsa2048-g1",
             db_subnet_group_name=subnets.name,
@@ -117,7 +117,7 @@ class Postgres(pulumi.ComponentResource):
             final_snapshot_identifier=f"{identifier}-final-{config.final_snapshot}"
             if config.final_snapshot
             else None,
-            deletion_protection=layer.protect,
+            deletion_protection=stack.protect,
             enabled_cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=config.postgres_monitoring_seconds,
             monitoring_role_arn=security.rds_monitoring_role_arn if config.postgres_monitoring_seconds else None,
@@ -127,7 +127,7 @@ class Postgres(pulumi.ComponentResource):
             # The only retention that advanced takes, and the free one (RDS User Guide, "Database Insights").
             performance_insights_retention_period=465 if config.postgres_insights == "advanced" else 7,
             apply_immediately=config.apply_immediately,
-            tags=layer.name_tag("rds-postgres"),
+            tags=stack.name_tag("rds-postgres"),
             opts=ResourceOptions.merge(
                 kept,
                 ResourceOptions(
@@ -138,31 +138,31 @@ class Postgres(pulumi.ComponentResource):
             ),
         )
         self.secret_arn = (
-            self._managed_secret(layer, config, security)
+            self._managed_secret(stack, config, security)
             if config.database_credentials == "rds-managed"
             else security.db_secret_arn
         )
         self.log_group_names = [group.name for group in log_groups]
         self.register_outputs({})
 
-    def _managed_secret(self, layer: Layer, config: DataConfig, security: SecurityContract) -> Output[str]:
+    def _managed_secret(self, stack: StackContext, config: DataConfig, security: SecurityContract) -> Output[str]:
         """The secret that RDS made, with our readers, and on our schedule in place of its own of seven days."""
         # Until RDS has taken over the password of an instance that had one of ours, it tells of no secret.
         arn = self.instance.master_user_secrets.apply(
             lambda secrets: secrets[0].secret_arn if secrets else unknown()
         ).apply(str)
         # The role that RDS rotates it with (RDS User Guide, "Using service-linked roles").
-        rds = layer.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")
+        rds = stack.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")
         readers = Output.all(security.secret_reader_arns, rds).apply(lambda arns: [*arns[0], arns[1]])
         aws.secretsmanager.SecretPolicy(
-            layer.names.logical("db-secret-policy"),
+            stack.names.logical("db-secret-policy"),
             secret_arn=arn,
             block_public_policy=True,
             policy=secret_policy(arn, readers),
             opts=ResourceOptions(parent=self),
         )
         aws.secretsmanager.SecretRotation(
-            layer.names.logical("db-secret-rotation"),
+            stack.names.logical("db-secret-rotation"),
             secret_id=arn,
             rotation_rules={"automatically_after_days": config.master_password_rotation_days},
             rotate_immediately=False,
@@ -172,12 +172,12 @@ class Postgres(pulumi.ComponentResource):
         return arn
 
 
-def _master_password(layer: Layer, config: DataConfig, security: SecurityContract) -> Mapping[str, Any]:
+def _master_password(stack: StackContext, config: DataConfig, security: SecurityContract) -> Mapping[str, Any]:
     if config.database_credentials == "rds-managed":
         warn_of_leftover(security)
         return {"manage_master_user_password": True, "master_user_secret_kms_key_id": security.secrets_key_arn}
     return {
         # Write-only: AWS gets it on creation and whenever the version rises.
-        "password_wo": password(layer, generated_secret_arn(security)),
+        "password_wo": password(stack, generated_secret_arn(security)),
         "password_wo_version": security.db_credentials_version,
     }

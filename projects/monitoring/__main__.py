@@ -8,28 +8,28 @@ from projects.monitoring.budget import limit_cost
 from projects.monitoring.config import MonitoringConfig
 from projects.monitoring.log_groups import ApplicationLogs, FlowLogs, mask_personal_data
 from shared.contracts import DataContract, MonitoringContract, NetworkContract, SecurityContract, StreamingContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 config = MonitoringConfig.load()
-layer = Layer.current(config)
-network, security = NetworkContract.read(layer), SecurityContract.read(layer)
-streaming, data = StreamingContract.read(layer), DataContract.read(layer)
+stack = StackContext.current(config)
+network, security = NetworkContract.read(stack), SecurityContract.read(stack)
+streaming, data = StreamingContract.read(stack), DataContract.read(stack)
 
-logs = ApplicationLogs(layer, config, security)
-flows = FlowLogs(layer, config, network, security)
+logs = ApplicationLogs(stack, config, security)
+flows = FlowLogs(stack, config, network, security)
 if config.mask_personal_data:
-    mask_personal_data(layer, logs.group.name, data)
-alerts = topic.alerts_topic(layer, security)
+    mask_personal_data(stack, logs.group.name, data)
+alerts = topic.alerts_topic(stack, security)
 
-rules = events.rules(layer, config, security, data)
-watching = events.watch_calls(layer, rules)
-admitted = topic.admit_publishers(layer, alerts, [rule.arn for rule in watching.values()])
+rules = events.rules(stack, config, security, data)
+watching = events.watch_calls(stack, rules)
+admitted = topic.admit_publishers(stack, alerts, [rule.arn for rule in watching.values()])
 # RDS may try the topic when it is subscribed.
-once_admitted = ResourceOptions.merge(layer.opts, ResourceOptions(depends_on=admitted))
-events.tell_of_calls(layer, alerts, rules, watching, once_admitted)
-events.tell_of_database(layer, alerts, data, once_admitted)
+once_admitted = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=admitted))
+events.tell_of_calls(stack, alerts, rules, watching, once_admitted)
+events.tell_of_database(stack, alerts, data, once_admitted)
 
-watched.count_lines(layer, logs.group.name)
+watched.count_lines(stack, logs.group.name)
 table = [
     *watched.stream_alarms(config, streaming),
     *watched.function_alarms(config),
@@ -37,16 +37,16 @@ table = [
     *watched.database_alarms(config, data),
     *watched.cache_alarms(data),
     *watched.network_alarms(network),
-    *watched.own_alarms(layer, config, alerts.name),
+    *watched.own_alarms(stack, config, alerts.name),
 ]
-alarms = watch(layer, alerts, table)
-paging = page(layer, alerts, table, alarms)
-topic.subscribe(layer, alerts, config.subscriptions, paging.alarm_name)
+alarms = watch(stack, alerts, table)
+paging = page(stack, alerts, table, alarms)
+topic.subscribe(stack, alerts, config.subscriptions, paging.alarm_name)
 
-shown = dashboard.show(layer, network, streaming, data, [paging.arn, *(alarm.arn for alarm in alarms.values())])
-queries.keep(layer, queries.queries(logs.group.name, flows.group.name, data))
+shown = dashboard.show(stack, network, streaming, data, [paging.arn, *(alarm.arn for alarm in alarms.values())])
+queries.keep(stack, queries.queries(logs.group.name, flows.group.name, data))
 if config.monthly_budget_usd:
-    limit_cost(layer, config.monthly_budget_usd, config.subscriptions)
+    limit_cost(stack, config.monthly_budget_usd, config.subscriptions)
 
 MonitoringContract(
     log_group_name=logs.group.name,
@@ -54,4 +54,4 @@ MonitoringContract(
     alerts_topic_arn=alerts.arn,
     dashboard_name=shown.dashboard_name,
     alarm_names=Output.all(paging.alarm_name, *(alarm.name for alarm in alarms.values())),
-).export(layer)
+).export(stack)

@@ -7,7 +7,7 @@ from typing import Literal
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-from shared.stack import Layer
+from shared.stack import StackContext
 
 Missing = Literal["notBreaching", "missing", "breaching"]
 """No data: all is well for a counter, unknown for a gauge, bad for a sign of life."""
@@ -86,35 +86,38 @@ class Alarm:
     """Whether the composite alarm rings for it."""
 
 
-def watch(layer: Layer, topic: aws.sns.Topic, table: Sequence[Alarm]) -> dict[str, aws.cloudwatch.MetricAlarm]:
+def watch(stack: StackContext, topic: aws.sns.Topic, table: Sequence[Alarm]) -> dict[str, aws.cloudwatch.MetricAlarm]:
     """The alarms of the table by name, each telling the topic of trouble and of its end."""
-    return {alarm.name: _made(layer, topic, alarm) for alarm in table}
+    return {alarm.name: _made(stack, topic, alarm) for alarm in table}
 
 
 def page(
-    layer: Layer, topic: aws.sns.Topic, table: Sequence[Alarm], alarms: Mapping[str, aws.cloudwatch.MetricAlarm]
+    stack: StackContext,
+    topic: aws.sns.Topic,
+    table: Sequence[Alarm],
+    alarms: Mapping[str, aws.cloudwatch.MetricAlarm],
 ) -> aws.cloudwatch.CompositeAlarm:
     """One alarm for what must be mended at once: it rings once, however many of its parts do."""
     parts = [Output.concat('ALARM("', alarms[alarm.name].name, '")') for alarm in table if alarm.pages]
     return aws.cloudwatch.CompositeAlarm(
-        layer.names.logical("alarm-pipeline-unhealthy"),
-        alarm_name=layer.names.alarm("pipeline-unhealthy"),
+        stack.names.logical("alarm-pipeline-unhealthy"),
+        alarm_name=stack.names.alarm("pipeline-unhealthy"),
         alarm_description="Transactions are being lost, or soon will be. The dashboard's first row shows which of"
         " its alarms ring; their descriptions say what to do first.",
         alarm_rule=Output.all(*parts).apply(" OR ".join),
         alarm_actions=[topic.arn],
         ok_actions=[topic.arn],
-        tags=layer.name_tag("alarm-pipeline-unhealthy"),
-        opts=layer.opts,
+        tags=stack.name_tag("alarm-pipeline-unhealthy"),
+        opts=stack.opts,
     )
 
 
-def _made(layer: Layer, topic: aws.sns.Topic, alarm: Alarm) -> aws.cloudwatch.MetricAlarm:
+def _made(stack: StackContext, topic: aws.sns.Topic, alarm: Alarm) -> aws.cloudwatch.MetricAlarm:
     figure, limit = alarm.figure, alarm.limit
     metric = figure if isinstance(figure, Metric) else None
     return aws.cloudwatch.MetricAlarm(
-        layer.names.logical(f"alarm-{alarm.name}"),
-        name=layer.names.alarm(alarm.name),
+        stack.names.logical(f"alarm-{alarm.name}"),
+        name=stack.names.alarm(alarm.name),
         alarm_description=alarm.means,
         namespace=metric.namespace if metric else None,
         metric_name=metric.name if metric else None,
@@ -129,8 +132,8 @@ def _made(layer: Layer, topic: aws.sns.Topic, alarm: Alarm) -> aws.cloudwatch.Me
         treat_missing_data=limit.missing,
         alarm_actions=[topic.arn],
         ok_actions=[topic.arn],
-        tags=layer.name_tag(f"alarm-{alarm.name}"),
-        opts=layer.opts,
+        tags=stack.name_tag(f"alarm-{alarm.name}"),
+        opts=stack.opts,
     )
 
 

@@ -8,10 +8,10 @@ from pulumi import Output
 
 from projects.monitoring.config import Subscription
 from shared.graph import PRODUCT
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
-def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
+def limit_cost(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
     """Mail to the e-mail subscriptions when the month is forecast to cost more, and when it has cost four fifths.
 
     Costs are found by the tags Project and Environment, once they are activated as cost allocation tags (AWS Billing
@@ -22,7 +22,7 @@ def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscript
     if not addresses:
         pulumi.log.warn(f"nobody is told when a month costs over {monthly_usd} USD: no subscription is an e-mail")
     return aws.budgets.Budget(
-        layer.names.logical("budget"),
+        stack.names.logical("budget"),
         budget_type="COST",
         limit_amount=str(monthly_usd),
         limit_unit="USD",
@@ -31,7 +31,7 @@ def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscript
         filter_expression={
             "ands": [
                 {"tags": {"key": "Project", "values": [PRODUCT]}},
-                {"tags": {"key": "Environment", "values": [layer.suffix]}},
+                {"tags": {"key": "Environment", "values": [stack.suffix]}},
             ]
         },
         metrics="UnblendedCost",
@@ -46,6 +46,6 @@ def limit_cost(layer: Layer, monthly_usd: int, subscriptions: Sequence[Subscript
             for kind, percent in (("ACTUAL", 80), ("FORECASTED", 100))
             if addresses
         ],
-        tags=layer.name_tag("budget"),
-        opts=layer.opts,
+        tags=stack.name_tag("budget"),
+        opts=stack.opts,
     )

@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import DataContract, NetworkContract, StreamingContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 COLUMNS = 24
 """CloudWatch API reference, "Dashboard body structure and syntax"."""
@@ -23,7 +23,7 @@ says how many hours of history the cache holds and how long the disk lasts.
 
 
 def show(
-    layer: Layer,
+    stack: StackContext,
     network: NetworkContract,
     streaming: StreamingContract,
     data: DataContract,
@@ -37,16 +37,16 @@ def show(
         _around(network, streaming),
     ]
     return aws.cloudwatch.Dashboard(
-        layer.names.logical("dashboard"),
-        dashboard_name=layer.names.physical("dashboard"),
+        stack.names.logical("dashboard"),
+        dashboard_name=stack.names.physical("dashboard"),
         dashboard_body=Output.json_dumps(
             {
                 "widgets": [
-                    widget for index, row in enumerate(rows) for widget in _placed(row, index * HEIGHT, layer.region)
+                    widget for index, row in enumerate(rows) for widget in _placed(row, index * HEIGHT, stack.region)
                 ]
             }
         ),
-        opts=layer.opts,
+        opts=stack.opts,
     )
 
 

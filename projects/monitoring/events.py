@@ -12,7 +12,7 @@ from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, SecurityContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 RDS_CATEGORIES = (
     "availability",
@@ -38,14 +38,16 @@ class Rule:
     """Whether the event is a call that only reads: EventBridge leaves those out unless told."""
 
 
-def rules(layer: Layer, config: MonitoringConfig, security: SecurityContract, data: DataContract) -> list[Rule]:
+def rules(
+    stack: StackContext, config: MonitoringConfig, security: SecurityContract, data: DataContract
+) -> list[Rule]:
     keys = [security.kms_key_arn, security.stream_key_arn, security.secrets_key_arn, security.telemetry_key_arn]
     secrets = Output.all(data.rds_secret_arn, security.redis_secret_arn).apply(
         lambda arns: [identifier for arn in arns for identifier in secret_identifiers(arn)]
     )
     usual = [
         security.kinesis_role_arn,
-        *(layer.arn("iam", reader, region="") for reader in config.routine_secret_readers),
+        *(stack.arn("iam", reader, region="") for reader in config.routine_secret_readers),
     ]
     return [
         Rule(
@@ -101,13 +103,13 @@ def secret_identifiers(arn: str) -> list[str]:
     return [arn, partial_arn, partial_arn.rpartition(":")[2]]
 
 
-def watch_calls(layer: Layer, wanted: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
+def watch_calls(stack: StackContext, wanted: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
     """The rules that find the events, by name; they tell nobody yet."""
-    return {each.name: _made(layer, each) for each in wanted}
+    return {each.name: _made(stack, each) for each in wanted}
 
 
-def _made(layer: Layer, wanted: Rule) -> aws.cloudwatch.EventRule:
-    name = layer.names.logical(f"rule-{wanted.name}")
+def _made(stack: StackContext, wanted: Rule) -> aws.cloudwatch.EventRule:
+    name = stack.names.logical(f"rule-{wanted.name}")
     return aws.cloudwatch.EventRule(
         name,
         name=name,  # EventBridge takes 64 characters, which Pulumi's random end would pass after a long suffix
@@ -120,13 +122,13 @@ def _made(layer: Layer, wanted: Rule) -> aws.cloudwatch.EventRule:
             }
         ),
         state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if wanted.reads else "ENABLED",
-        tags=layer.name_tag(f"rule-{wanted.name}"),
-        opts=layer.opts,
+        tags=stack.name_tag(f"rule-{wanted.name}"),
+        opts=stack.opts,
     )
 
 
 def tell_of_calls(
-    layer: Layer,
+    stack: StackContext,
     topic: aws.sns.Topic,
     wanted: Sequence[Rule],
     watching: Mapping[str, aws.cloudwatch.EventRule],
@@ -135,7 +137,7 @@ def tell_of_calls(
     """Send each rule's events to the topic, with what they mean."""
     for each in wanted:
         aws.cloudwatch.EventTarget(
-            layer.names.logical(f"target-{each.name}"),
+            stack.names.logical(f"target-{each.name}"),
             rule=watching[each.name].name,
             target_id="alerts-topic",
             arn=topic.arn,
@@ -150,7 +152,7 @@ def tell_of_calls(
                         "event": "<what>",
                         "time": "<when>",
                         "by": "<who>",
-                        "environment": layer.suffix,
+                        "environment": stack.suffix,
                         "means": each.means,
                     }
                 ),
@@ -159,13 +161,13 @@ def tell_of_calls(
         )
 
 
-def tell_of_database(layer: Layer, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions) -> None:
+def tell_of_database(stack: StackContext, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions) -> None:
     aws.rds.EventSubscription(
-        layer.names.logical("rds-events"),
+        stack.names.logical("rds-events"),
         sns_topic=topic.arn,
         source_type="db-instance",
         source_ids=[data.rds_identifier],
         event_categories=list(RDS_CATEGORIES),
-        tags=layer.name_tag("rds-events"),
+        tags=stack.name_tag("rds-events"),
         opts=opts,
     )

@@ -7,7 +7,7 @@ from pulumi import Output, ResourceOptions
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.iam import allow, document
-from shared.stack import Layer
+from shared.stack import StackContext
 
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
@@ -20,16 +20,16 @@ class ApplicationLogs(pulumi.ComponentResource):
 
     group: aws.cloudwatch.LogGroup
 
-    def __init__(self, layer: Layer, config: MonitoringConfig, security: SecurityContract) -> None:
-        super().__init__("txmon:monitoring:ApplicationLogs", layer.names.logical("application-logs"), opts=layer.opts)
-        self.group = _log_group(self, layer, config, security, "log_group")
+    def __init__(self, stack: StackContext, config: MonitoringConfig, security: SecurityContract) -> None:
+        super().__init__("txmon:monitoring:ApplicationLogs", stack.names.logical("application-logs"), opts=stack.opts)
+        self.group = _log_group(self, stack, config, security, "log_group")
         here = ResourceOptions(parent=self)
         for who, role in {
             "consumer": security.kinesis_role_name,
             "producer": security.kinesis_producer_role_name,
         }.items():
             aws.iam.RolePolicy(
-                layer.names.logical(f"{who}-log-access"),
+                stack.names.logical(f"{who}-log-access"),
                 role=role,
                 policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
                 opts=here,
@@ -43,12 +43,12 @@ class FlowLogs(pulumi.ComponentResource):
     group: aws.cloudwatch.LogGroup
 
     def __init__(
-        self, layer: Layer, config: MonitoringConfig, network: NetworkContract, security: SecurityContract
+        self, stack: StackContext, config: MonitoringConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
-        super().__init__("txmon:monitoring:FlowLogs", layer.names.logical("flow-logs"), opts=layer.opts)
-        self.group = _log_group(self, layer, config, security, "vpc_flow_log_group")
+        super().__init__("txmon:monitoring:FlowLogs", stack.names.logical("flow-logs"), opts=stack.opts)
+        self.group = _log_group(self, stack, config, security, "vpc_flow_log_group")
         delivery = aws.iam.RolePolicy(
-            layer.names.logical("flow-log-delivery"),
+            stack.names.logical("flow-log-delivery"),
             role=security.flow_log_role_name,
             # VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs", without making groups.
             policy=document(
@@ -58,32 +58,32 @@ class FlowLogs(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         aws.ec2.FlowLog(
-            layer.names.logical("flow-log"),
+            stack.names.logical("flow-log"),
             vpc_id=network.vpc_id,
             traffic_type="ALL",
             log_destination_type="cloud-watch-logs",
             log_destination=self.group.arn,
             iam_role_arn=security.flow_log_role_arn,
             max_aggregation_interval=60,
-            tags=layer.name_tag("flow-log"),
+            tags=stack.name_tag("flow-log"),
             opts=ResourceOptions(parent=self, depends_on=delivery),
         )
         self.register_outputs({})
 
 
 def _log_group(
-    parent: pulumi.Resource, layer: Layer, config: MonitoringConfig, security: SecurityContract, key: str
+    parent: pulumi.Resource, stack: StackContext, config: MonitoringConfig, security: SecurityContract, key: str
 ) -> aws.cloudwatch.LogGroup:
     """The log group `key`, a physical name's key."""
     resource_type = key.replace("_", "-")
     return aws.cloudwatch.LogGroup(
-        layer.names.logical(resource_type),
-        name=layer.names.physical(key),
+        stack.names.logical(resource_type),
+        name=stack.names.physical(key),
         retention_in_days=config.log_retention_days,
         kms_key_id=security.telemetry_key_arn,
-        deletion_protection_enabled=layer.protect,
-        tags=layer.name_tag(resource_type),
-        opts=ResourceOptions(parent=parent, protect=layer.protect),
+        deletion_protection_enabled=stack.protect,
+        tags=stack.name_tag(resource_type),
+        opts=ResourceOptions(parent=parent, protect=stack.protect),
     )
 
 
@@ -92,7 +92,7 @@ def _streams(group: aws.cloudwatch.LogGroup) -> Output[str]:
     return Output.concat(group.arn, ":log-stream:*")
 
 
-def mask_personal_data(layer: Layer, application_group: Output[str], data: DataContract) -> None:
+def mask_personal_data(stack: StackContext, application_group: Output[str], data: DataContract) -> None:
     """Mask it where it may be logged: by applications, and with slow statements and commands by the databases."""
     groups = {
         "application": [application_group],
@@ -102,19 +102,19 @@ def mask_personal_data(layer: Layer, application_group: Output[str], data: DataC
     for whose, names in groups.items():
         for number, name in enumerate(names, 1):
             aws.cloudwatch.LogDataProtectionPolicy(
-                layer.names.logical(f"log-data-protection-{whose}-{number}"),
+                stack.names.logical(f"log-data-protection-{whose}-{number}"),
                 log_group_name=name,
-                policy_document=_masking(layer),
-                opts=layer.opts,
+                policy_document=_masking(stack),
+                opts=stack.opts,
             )
 
 
-def _masking(layer: Layer) -> Output[str]:
+def _masking(stack: StackContext) -> Output[str]:
     """CloudWatch Logs User Guide, "Data protection policy": an audit statement and a masking one of the same."""
     identifiers = [f"arn:aws:dataprotection::aws:data-identifier/{name}" for name in DATA_IDENTIFIERS]
     return Output.json_dumps(
         {
-            "Name": layer.names.logical("mask-personal-data"),
+            "Name": stack.names.logical("mask-personal-data"),
             "Version": "2021-06-01",
             "Statement": [
                 {

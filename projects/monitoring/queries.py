@@ -7,7 +7,7 @@ import pulumi_aws as aws
 from pulumi import Input
 
 from shared.contracts import DataContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +54,13 @@ def queries(application: Input[str], flow: Input[str], data: DataContract) -> li
     ]
 
 
-def keep(layer: Layer, wanted: Sequence[Query]) -> None:
+def keep(stack: StackContext, wanted: Sequence[Query]) -> None:
     """Save the queries in a folder of the environment's name."""
     for query in wanted:
         aws.cloudwatch.QueryDefinition(
-            layer.names.logical(f"query-{query.name}"),
-            name=f"{layer.names.physical('dashboard')}/{query.name}",
+            stack.names.logical(f"query-{query.name}"),
+            name=f"{stack.names.physical('dashboard')}/{query.name}",
             log_group_names=query.log_groups,
             query_string=query.text,
-            opts=layer.opts,
+            opts=stack.opts,
         )

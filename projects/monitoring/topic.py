@@ -9,27 +9,29 @@ from pulumi import Input, Output
 from projects.monitoring.config import SUBSCRIBE, Subscription
 from shared.contracts import SecurityContract
 from shared.iam import allow, deny_without_tls, document
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
-def alerts_topic(layer: Layer, security: SecurityContract) -> aws.sns.Topic:
+def alerts_topic(stack: StackContext, security: SecurityContract) -> aws.sns.Topic:
     return aws.sns.Topic(
-        layer.names.logical("alerts-topic"),
-        name=layer.names.physical("alerts_topic"),
-        display_name=f"Transactions {layer.suffix}",
+        stack.names.logical("alerts-topic"),
+        name=stack.names.physical("alerts_topic"),
+        display_name=f"Transactions {stack.suffix}",
         kms_master_key_id=security.telemetry_key_arn,
         signature_version=2,  # SHA-256
-        tags=layer.name_tag("alerts-topic"),
-        opts=layer.opts,
+        tags=stack.name_tag("alerts-topic"),
+        opts=stack.opts,
     )
 
 
-def admit_publishers(layer: Layer, topic: aws.sns.Topic, rule_arns: Sequence[Input[str]]) -> aws.sns.TopicPolicy:
+def admit_publishers(
+    stack: StackContext, topic: aws.sns.Topic, rule_arns: Sequence[Input[str]]
+) -> aws.sns.TopicPolicy:
     """Let AWS's own services publish, each for this system only (Amazon SNS Developer Guide, "Example cases")."""
-    publish, own_account = ["sns:Publish"], {"aws:SourceAccount": layer.account_id}
-    alarms = layer.arn("cloudwatch", f"alarm:{layer.names.alarm('*')}")
+    publish, own_account = ["sns:Publish"], {"aws:SourceAccount": stack.account_id}
+    alarms = stack.arn("cloudwatch", f"alarm:{stack.names.alarm('*')}")
     return aws.sns.TopicPolicy(
-        layer.names.logical("alerts-topic-policy"),
+        stack.names.logical("alerts-topic-policy"),
         arn=topic.arn,
         policy=document(
             allow(
@@ -55,26 +57,26 @@ def admit_publishers(layer: Layer, topic: aws.sns.Topic, rule_arns: Sequence[Inp
             ),
             deny_without_tls(publish, topic.arn),
         ),
-        opts=layer.opts,
+        opts=stack.opts,
     )
 
 
 def subscribe(
-    layer: Layer, topic: aws.sns.Topic, subscriptions: Sequence[Subscription], paging_alarm: Input[str]
+    stack: StackContext, topic: aws.sns.Topic, subscriptions: Sequence[Subscription], paging_alarm: Input[str]
 ) -> None:
     """Tell every subscriber; those who are paged only of `paging_alarm`."""
-    if layer.protect and not subscriptions:
+    if stack.protect and not subscriptions:
         pulumi.log.warn(f"nobody is told of alarms: {SUBSCRIBE}")
     for subscription in subscriptions:
         aws.sns.TopicSubscription(
             # Not by position: SNS gives a subscription that exists for one that is asked for again, so that two
             # resources would be one, and the removal of either would be its end.
-            layer.names.logical(f"alerts-subscription-{subscription.name}"),
+            stack.names.logical(f"alerts-subscription-{subscription.name}"),
             topic=topic.arn,
             protocol=subscription.protocol,
             endpoint=Output.secret(subscription.endpoint),
             # Amazon SNS Developer Guide, "Message filtering": CloudWatch names the alarm in the message's body.
             filter_policy=Output.json_dumps({"AlarmName": [paging_alarm]}) if subscription.paging else None,
             filter_policy_scope="MessageBody" if subscription.paging else None,
-            opts=layer.opts,
+            opts=stack.opts,
         )

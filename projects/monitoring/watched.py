@@ -11,7 +11,7 @@ from pulumi import Input, Output
 from projects.monitoring.alarms import Alarm, Expression, Metric, above, below
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import DataContract, NetworkContract, StreamingContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 MIB = 1024**2
 GIB = 1024**3
@@ -378,11 +378,11 @@ def network_alarms(network: NetworkContract) -> list[Alarm]:
     ]
 
 
-def own_alarms(layer: Layer, config: MonitoringConfig, topic_name: Output[str]) -> list[Alarm]:
+def own_alarms(stack: StackContext, config: MonitoringConfig, topic_name: Output[str]) -> list[Alarm]:
     """Of what this layer makes: what the applications log, and the telling itself."""
 
     def counted(name: str) -> Metric:
-        return Metric(log_namespace(layer), name, {}, "Sum")
+        return Metric(log_namespace(stack), name, {}, "Sum")
 
     table = [
         Alarm(
@@ -411,23 +411,23 @@ def own_alarms(layer: Layer, config: MonitoringConfig, topic_name: Output[str]) 
     return table
 
 
-def log_namespace(layer: Layer) -> str:
+def log_namespace(stack: StackContext) -> str:
     """Of the metrics that are made from the applications' logs."""
-    return f"TransactionMonitoring/{layer.suffix}"
+    return f"TransactionMonitoring/{stack.suffix}"
 
 
-def count_lines(layer: Layer, log_group_name: Output[str]) -> None:
+def count_lines(stack: StackContext, log_group_name: Output[str]) -> None:
     """Make a metric of the applications' log lines that hold a word."""
     for resource_type, (word, metric) in COUNTED.items():
         aws.cloudwatch.LogMetricFilter(
-            layer.names.logical(resource_type),
+            stack.names.logical(resource_type),
             log_group_name=log_group_name,
             pattern=word,
             metric_transformation={
                 "name": metric,
-                "namespace": log_namespace(layer),
+                "namespace": log_namespace(stack),
                 "value": "1",
                 "default_value": "0",
             },
-            opts=layer.opts,
+            opts=stack.opts,
         )

@@ -5,22 +5,22 @@ from projects.network.endpoints import Endpoints
 from projects.network.groups import SecurityGroups
 from projects.network.vpc import Vpc, offered_zones
 from shared.contracts import NetworkContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 config = NetworkConfig.load()
-layer = Layer.current(config)
+stack = StackContext.current(config)
 
-vpc = Vpc(layer, config.vpc_cidr, config.plan_among(offered_zones(layer)))
-groups = SecurityGroups(layer, vpc.id)
+vpc = Vpc(stack, config.vpc_cidr, config.plan_among(offered_zones(stack)))
+groups = SecurityGroups(stack, vpc.id)
 endpoints = Endpoints(
-    layer,
+    stack,
     vpc,
     services=config.interface_endpoints,
     zones=config.endpoint_zones,
     security_group_id=groups.ids["endpoints"],
 )
 if endpoints.images_from is not None:
-    groups.open_to_images(layer, endpoints.images_from)
+    groups.open_to_images(stack, endpoints.images_from)
 
 NetworkContract(
     vpc_id=vpc.id,
@@ -32,4 +32,4 @@ NetworkContract(
     rds_security_group_id=groups.ids["rds"],
     redis_security_group_id=groups.ids["redis"],
     endpoint_ids=endpoints.ids,
-).export(layer)
+).export(stack)

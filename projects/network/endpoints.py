@@ -7,7 +7,7 @@ import pulumi_aws as aws
 
 from projects.network.vpc import Vpc
 from shared.iam import Statement, allow, document
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
 class Endpoints(pulumi.ComponentResource):
@@ -15,41 +15,41 @@ class Endpoints(pulumi.ComponentResource):
 
     def __init__(
         self,
-        layer: Layer,
+        stack: StackContext,
         vpc: Vpc,
         *,
         services: Sequence[str],
         zones: int,
         security_group_id: pulumi.Input[str],
     ) -> None:
-        super().__init__("txmon:network:Endpoints", layer.names.logical("endpoints"), opts=layer.opts)
+        super().__init__("txmon:network:Endpoints", stack.names.logical("endpoints"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
-        own_account_only = _own_account_only(layer)
+        own_account_only = _own_account_only(stack)
         policy = document(own_account_only)
         pulls_images = "ecr.dkr" in services
         # Free of charge, and S3 never takes another way. Security groups open it for images alone.
         s3 = aws.ec2.VpcEndpoint(
-            layer.names.logical("s3-endpoint"),
+            stack.names.logical("s3-endpoint"),
             vpc_id=vpc.id,
-            service_name=f"com.amazonaws.{layer.region}.s3",
+            service_name=f"com.amazonaws.{stack.region}.s3",
             vpc_endpoint_type="Gateway",
             route_table_ids=vpc.route_table_ids,
-            policy=document(own_account_only, _image_layers(layer, vpc.id)) if pulls_images else policy,
-            tags=layer.name_tag("s3-endpoint"),
+            policy=document(own_account_only, _image_layers(stack, vpc.id)) if pulls_images else policy,
+            tags=stack.name_tag("s3-endpoint"),
             opts=here,
         )
         kinds = {service: f"{service.replace('.', '-')}-endpoint" for service in services}
         interfaces = {
             service: aws.ec2.VpcEndpoint(
-                layer.names.logical(kind),
+                stack.names.logical(kind),
                 vpc_id=vpc.id,
-                service_name=f"com.amazonaws.{layer.region}.{service}",
+                service_name=f"com.amazonaws.{stack.region}.{service}",
                 vpc_endpoint_type="Interface",
                 subnet_ids=vpc.subnet_ids[:zones],
                 security_group_ids=[security_group_id],
                 private_dns_enabled=True,
                 policy=policy,
-                tags=layer.name_tag(kind),
+                tags=stack.name_tag(kind),
                 opts=here,
             )
             for service, kind in kinds.items()
@@ -60,7 +60,7 @@ class Endpoints(pulumi.ComponentResource):
         self.register_outputs({"ids": self.ids})
 
 
-def _own_account_only(layer: Layer) -> Statement:
+def _own_account_only(stack: StackContext) -> Statement:
     """No credentials and no data of others (AWS whitepaper "Building a data perimeter on AWS")."""
     # Principals, actions and resources are those of the account: what each may do is said by its own policies.
     return allow(
@@ -70,19 +70,19 @@ def _own_account_only(layer: Layer) -> Statement:
         principal="*",
         condition={
             "StringEquals": {
-                "aws:PrincipalAccount": layer.account_id,
-                "aws:ResourceAccount": layer.account_id,
+                "aws:PrincipalAccount": stack.account_id,
+                "aws:ResourceAccount": stack.account_id,
             }
         },
     )
 
 
-def _image_layers(layer: Layer, vpc_id: pulumi.Input[str]) -> Statement:
+def _image_layers(stack: StackContext, vpc_id: pulumi.Input[str]) -> Statement:
     """ECR hands out the layers of images from a bucket of AWS's (Amazon ECR User Guide, "VPC endpoints")."""
     return allow(
         "ImageLayers",
         ["s3:GetObject"],
-        [f"arn:aws:s3:::prod-{layer.region}-starport-layer-bucket/*"],
+        [f"arn:aws:s3:::prod-{stack.region}-starport-layer-bucket/*"],
         principal="*",  # the links that ECR gives are signed by AWS, not by this account
         condition={"StringEquals": {"aws:SourceVpc": vpc_id}},  # so that only the way they take tells whose they are
     )

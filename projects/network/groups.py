@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from shared.stack import Layer
+from shared.stack import StackContext
 
 GROUPS = {
     "producer": "Applications that put transactions on the stream",
@@ -46,17 +46,17 @@ PULL_IMAGES = ("producer", "consumer")
 class SecurityGroups(pulumi.ComponentResource):
     """The groups of `GROUPS`, opened to each other as `MATRIX` says: each row a rule on both sides, by group."""
 
-    def __init__(self, layer: Layer, vpc_id: pulumi.Input[str]) -> None:
-        super().__init__("txmon:network:SecurityGroups", layer.names.logical("security-groups"), opts=layer.opts)
+    def __init__(self, stack: StackContext, vpc_id: pulumi.Input[str]) -> None:
+        super().__init__("txmon:network:SecurityGroups", stack.names.logical("security-groups"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
         self.ids = {
             group: aws.ec2.SecurityGroup(
-                layer.names.logical(f"{group}-sg"),
+                stack.names.logical(f"{group}-sg"),
                 vpc_id=vpc_id,
                 description=joined_by,
                 # Else groups that name each other in rules made by hand could not be deleted.
                 revoke_rules_on_delete=True,
-                tags=layer.name_tag(f"{group}-sg"),
+                tags=stack.name_tag(f"{group}-sg"),
                 opts=here,
             ).id
             for group, joined_by in GROUPS.items()
@@ -64,41 +64,41 @@ class SecurityGroups(pulumi.ComponentResource):
         for access in MATRIX:
             between = f"{access.source}-to-{access.target}"
             aws.vpc.SecurityGroupEgressRule(
-                layer.names.logical(between),
+                stack.names.logical(between),
                 security_group_id=self.ids[access.source],
                 referenced_security_group_id=self.ids[access.target],
                 ip_protocol="tcp",
                 from_port=access.port,
                 to_port=access.port,
                 description=f"{access.purpose}, to {access.target}",
-                tags=layer.name_tag(between),
+                tags=stack.name_tag(between),
                 opts=here,
             )
             aws.vpc.SecurityGroupIngressRule(
-                layer.names.logical(between),
+                stack.names.logical(between),
                 security_group_id=self.ids[access.target],
                 referenced_security_group_id=self.ids[access.source],
                 ip_protocol="tcp",
                 from_port=access.port,
                 to_port=access.port,
                 description=f"{access.purpose}, from {access.source}",
-                tags=layer.name_tag(between),
+                tags=stack.name_tag(between),
                 opts=here,
             )
         self.register_outputs({"ids": self.ids})
 
-    def open_to_images(self, layer: Layer, prefix_list_id: pulumi.Input[str]) -> None:
+    def open_to_images(self, stack: StackContext, prefix_list_id: pulumi.Input[str]) -> None:
         """Let `PULL_IMAGES` reach S3's gateway endpoint, by its prefix list."""
         for source in PULL_IMAGES:
             between = f"{source}-to-s3"
             aws.vpc.SecurityGroupEgressRule(
-                layer.names.logical(between),
+                stack.names.logical(between),
                 security_group_id=self.ids[source],
                 prefix_list_id=prefix_list_id,
                 ip_protocol="tcp",
                 from_port=443,
                 to_port=443,
                 description="Layers of images over TLS, to S3",
-                tags=layer.name_tag(between),
+                tags=stack.name_tag(between),
                 opts=pulumi.ResourceOptions(parent=self),
             )

@@ -6,13 +6,13 @@ from ipaddress import IPv4Network
 import pulumi
 import pulumi_aws as aws
 
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
-def offered_zones(layer: Layer) -> list[str]:
+def offered_zones(stack: StackContext) -> list[str]:
     """The zones of the region that this account can use, asked of AWS. Local Zones take no standby databases."""
-    found = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(provider=layer.provider))
-    return [zone for zone in found.names if zone[:-1] == layer.region]  # a Local Zone: ap-northeast-1-tpe-1a
+    found = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(provider=stack.provider))
+    return [zone for zone in found.names if zone[:-1] == stack.region]  # a Local Zone: ap-northeast-1-tpe-1a
 
 
 class Vpc(pulumi.ComponentResource):
@@ -21,23 +21,23 @@ class Vpc(pulumi.ComponentResource):
     It is protected with its subnets: replacing either would take the database and the cache along.
     """
 
-    def __init__(self, layer: Layer, cidr: IPv4Network, subnets: Mapping[str, IPv4Network]) -> None:
-        super().__init__("txmon:network:Vpc", layer.names.logical("network"), opts=layer.opts)
+    def __init__(self, stack: StackContext, cidr: IPv4Network, subnets: Mapping[str, IPv4Network]) -> None:
+        super().__init__("txmon:network:Vpc", stack.names.logical("network"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=layer.protect)
+        kept = pulumi.ResourceOptions(parent=self, protect=stack.protect)
 
         vpc = aws.ec2.Vpc(
-            layer.names.logical("vpc"),
+            stack.names.logical("vpc"),
             cidr_block=str(cidr),
             # Both are needed for the private DNS names of the endpoints.
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            tags=layer.name_tag("vpc"),
+            tags=stack.name_tag("vpc"),
             opts=kept,
         )
         # Without rules: nothing that forgets to name its group can talk to anything (Security Hub EC2.2).
         aws.ec2.DefaultSecurityGroup(
-            layer.names.logical("default-sg"), vpc_id=vpc.id, tags=layer.name_tag("default-sg"), opts=here
+            stack.names.logical("default-sg"), vpc_id=vpc.id, tags=stack.name_tag("default-sg"), opts=here
         )
 
         self.id = vpc.id
@@ -47,22 +47,22 @@ class Vpc(pulumi.ComponentResource):
         self.route_table_ids: list[pulumi.Output[str]] = []
         for index, (zone, block) in enumerate(subnets.items()):
             subnet = aws.ec2.Subnet(
-                layer.names.logical(f"private-subnet-{index}"),
+                stack.names.logical(f"private-subnet-{index}"),
                 vpc_id=vpc.id,
                 cidr_block=str(block),
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
-                tags=layer.name_tag(f"private-subnet-{index}"),
+                tags=stack.name_tag(f"private-subnet-{index}"),
                 opts=kept,
             )
             table = aws.ec2.RouteTable(
-                layer.names.logical(f"private-routes-{index}"),
+                stack.names.logical(f"private-routes-{index}"),
                 vpc_id=vpc.id,
-                tags=layer.name_tag(f"private-routes-{index}"),
+                tags=stack.name_tag(f"private-routes-{index}"),
                 opts=here,
             )
             aws.ec2.RouteTableAssociation(
-                layer.names.logical(f"private-routes-{index}"),
+                stack.names.logical(f"private-routes-{index}"),
                 route_table_id=table.id,
                 subnet_id=subnet.id,
                 opts=here,

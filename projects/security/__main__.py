@@ -7,14 +7,14 @@ from projects.security.credentials import Vault
 from projects.security.keys import Keys
 from projects.security.roles import Roles
 from shared.contracts import SecurityContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 config = SecurityConfig.load()
-layer = Layer.current(config)
+stack = StackContext.current(config)
 
-keys = Keys(layer, deletion_days=config.key_deletion_days)
-roles = Roles(layer, consumer_services=config.consumer_services, producer_services=config.producer_services)
-vault = Vault(layer, config, key_arn=keys.secrets.arn, consumer_role_arn=roles.consumer.arn)
+keys = Keys(stack, deletion_days=config.key_deletion_days)
+roles = Roles(stack, consumer_services=config.consumer_services, producer_services=config.producer_services)
+vault = Vault(stack, config, key_arn=keys.secrets.arn, consumer_role_arn=roles.consumer.arn)
 
 SecurityContract(
     kms_key_id=keys.data.key_id,
@@ -35,4 +35,4 @@ SecurityContract(
     secret_reader_arns=vault.reader_arns,
     redis_secret_arn=vault.redis_arn,
     redis_credentials_version=Output.from_input(config.redis_credentials_version),
-).export(layer)
+).export(stack)

@@ -13,7 +13,7 @@ from pulumi import Input, Output
 from projects.security.config import SecurityConfig
 from shared.config import refusal
 from shared.iam import secret_policy
-from shared.stack import Layer
+from shared.stack import StackContext
 
 PASSWORD_LENGTH = 64
 """Letters and digits, 380 bits. Within the limits of RDS for PostgreSQL (8 to 128) and of Redis AUTH (16 to 128);
@@ -33,13 +33,13 @@ class Vault(pulumi.ComponentResource):
     """The secrets of an environment, all under the same key, policy and recovery time."""
 
     def __init__(
-        self, layer: Layer, config: SecurityConfig, *, key_arn: Input[str], consumer_role_arn: Input[str]
+        self, stack: StackContext, config: SecurityConfig, *, key_arn: Input[str], consumer_role_arn: Input[str]
     ) -> None:
-        super().__init__("txmon:security:Vault", layer.names.logical("vault"), opts=layer.opts)
-        self._layer = layer
+        super().__init__("txmon:security:Vault", stack.names.logical("vault"), opts=stack.opts)
+        self._stack = stack
         self._config = config
         self._key_arn = key_arn
-        self.reader_arns = _readers(layer, config)
+        self.reader_arns = _readers(stack, config)
         self._all_readers = Output.all(consumer_role_arn, self.reader_arns).apply(lambda arns: [arns[0], *arns[1]])
         self.database = self._database()
         self.redis_arn = self._secret(
@@ -68,13 +68,13 @@ class Vault(pulumi.ComponentResource):
 
     def _existing(self, name: str) -> DatabaseCredentials:
         """The secret `name`, made elsewhere: its policy, key and recovery are its owner's."""
-        opts = pulumi.InvokeOptions(provider=self._layer.provider)
+        opts = pulumi.InvokeOptions(provider=self._stack.provider)
         try:
             secret = aws.secretsmanager.get_secret(name=name, opts=opts)
         except Exception as error:  # noqa: BLE001 (the SDK raises no narrower one; AWS's reason is handed on)
             raise refusal(
                 "dbSecretName",
-                f"the secret {name!r} cannot be found; make it in {self._layer.region}, or leave dbSecretName out to"
+                f"the secret {name!r} cannot be found; make it in {self._stack.region}, or leave dbSecretName out to"
                 f" have one generated ({str(error).rsplit('returned an error: ', 1)[-1]})",
             ) from None
         current = aws.secretsmanager.get_secret_version_output(secret_id=secret.arn, opts=opts)
@@ -87,31 +87,31 @@ class Vault(pulumi.ComponentResource):
             password_length=PASSWORD_LENGTH,
             exclude_punctuation=True,
             require_each_included_type=True,
-            opts=pulumi.InvokeOptions(provider=self._layer.provider),
+            opts=pulumi.InvokeOptions(provider=self._stack.provider),
         )
         return Output.secret(made.random_password)
 
     def _secret(self, kind: str, name: str, description: str, *, value: Output[str], version: int) -> Output[str]:
-        layer = self._layer
+        stack = self._stack
         here = pulumi.ResourceOptions(parent=self)
         secret = aws.secretsmanager.Secret(
-            layer.names.logical(kind),
-            name=layer.names.physical(name),
+            stack.names.logical(kind),
+            name=stack.names.physical(name),
             description=description,
             kms_key_id=self._key_arn,
             recovery_window_in_days=self._config.secret_recovery_days,
-            tags=layer.name_tag(kind),
-            opts=pulumi.ResourceOptions(parent=self, protect=layer.protect),
+            tags=stack.name_tag(kind),
+            opts=pulumi.ResourceOptions(parent=self, protect=stack.protect),
         )
         policy = aws.secretsmanager.SecretPolicy(
-            layer.names.logical(f"{kind}-policy"),
+            stack.names.logical(f"{kind}-policy"),
             secret_arn=secret.arn,
             block_public_policy=True,
             policy=secret_policy(secret.arn, self._all_readers),
             opts=here,
         )
         aws.secretsmanager.SecretVersion(
-            layer.names.logical(f"{kind}-version"),
+            stack.names.logical(f"{kind}-version"),
             secret_id=secret.id,
             secret_string_wo=value,
             secret_string_wo_version=version,
@@ -120,7 +120,7 @@ class Vault(pulumi.ComponentResource):
         return secret.arn
 
 
-def _readers(layer: Layer, config: SecurityConfig) -> Output[list[str]]:
+def _readers(stack: StackContext, config: SecurityConfig) -> Output[list[str]]:
     """The account's root and `secretReaders`, as ARNs of IAM with `*`.
 
     Raises:
@@ -137,7 +137,7 @@ def _readers(layer: Layer, config: SecurityConfig) -> Output[list[str]]:
         return readers
 
     ends = ("root", *config.secret_readers)
-    return Output.all(layer.caller.arn, *(layer.arn("iam", end, region="") for end in ends)).apply(checked)
+    return Output.all(stack.caller.arn, *(stack.arn("iam", end, region="") for end in ends)).apply(checked)
 
 
 def may_read(caller_arn: str, readers: Sequence[str]) -> bool:

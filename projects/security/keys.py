@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from shared.iam import Statement, allow, document
-from shared.stack import Layer
+from shared.stack import StackContext
 
 ROTATION_DAYS = 365
 
@@ -18,46 +18,46 @@ class Keys(pulumi.ComponentResource):
     statement admits, so that no mistake here can lock the account out of a key.
     """
 
-    def __init__(self, layer: Layer, *, deletion_days: int) -> None:
-        super().__init__("txmon:security:Keys", layer.names.logical("keys"), opts=layer.opts)
-        self._layer = layer
+    def __init__(self, stack: StackContext, *, deletion_days: int) -> None:
+        super().__init__("txmon:security:Keys", stack.names.logical("keys"), opts=stack.opts)
+        self._stack = stack
         self._deletion_days = deletion_days
-        self.data = self._key("kms", "data_key_alias", "RDS, Redis and their backups", _data(layer))
+        self.data = self._key("kms", "data_key_alias", "RDS, Redis and their backups", _data(stack))
         self.stream = self._key("stream-kms", "stream_key_alias", "the Kinesis stream", ())
-        self.secrets = self._key("secrets-kms", "secrets_key_alias", "the secrets", _secrets(layer))
+        self.secrets = self._key("secrets-kms", "secrets_key_alias", "the secrets", _secrets(stack))
         self.telemetry = self._key(
-            "telemetry-kms", "telemetry_key_alias", "log groups, the alerts topic and the queue", _telemetry(layer)
+            "telemetry-kms", "telemetry_key_alias", "log groups, the alerts topic and the queue", _telemetry(stack)
         )
         self.register_outputs({})
 
     def _key(self, kind: str, alias: str, purpose: str, statements: Sequence[Statement]) -> aws.kms.Key:
-        layer = self._layer
-        kept = pulumi.ResourceOptions(parent=self, protect=layer.protect)
+        stack = self._stack
+        kept = pulumi.ResourceOptions(parent=self, protect=stack.protect)
         # In a key's policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
         root = allow(
-            "AccountRoot", ["kms:*"], ["*"], principal={"AWS": layer.arn("iam", "root", region="")}
+            "AccountRoot", ["kms:*"], ["*"], principal={"AWS": stack.arn("iam", "root", region="")}
         )  # every action, as KMS's default policy: it hands the key to IAM, and IAM grants single actions
         key = aws.kms.Key(
-            layer.names.logical(f"{kind}-key"),
-            description=f"Transaction monitoring {layer.suffix}: {purpose}",
+            stack.names.logical(f"{kind}-key"),
+            description=f"Transaction monitoring {stack.suffix}: {purpose}",
             deletion_window_in_days=self._deletion_days,
             enable_key_rotation=True,
             rotation_period_in_days=ROTATION_DAYS,
             policy=document(root, *statements),
-            tags=layer.name_tag(f"{kind}-key"),
+            tags=stack.name_tag(f"{kind}-key"),
             opts=kept,
         )
         aws.kms.Alias(
-            layer.names.logical(f"{kind}-alias"),
-            name=layer.names.physical(alias),
+            stack.names.logical(f"{kind}-alias"),
+            name=stack.names.physical(alias),
             target_key_id=key.key_id,
             opts=pulumi.ResourceOptions(parent=self),
         )
         return key
 
 
-def _data(layer: Layer) -> tuple[Statement, ...]:
-    through = _through(layer, "rds", "elasticache")
+def _data(stack: StackContext) -> tuple[Statement, ...]:
+    through = _through(stack, "rds", "elasticache")
     return (
         allow(
             "UseThroughDatabases",
@@ -76,32 +76,32 @@ def _data(layer: Layer) -> tuple[Statement, ...]:
     )
 
 
-def _secrets(layer: Layer) -> tuple[Statement, ...]:
+def _secrets(stack: StackContext) -> tuple[Statement, ...]:
     return (
         allow(
             "UseThroughSecretsManager",
             ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:CreateGrant"],
             ["*"],  # the key itself
             principal={"AWS": "*"},  # whoever in this account the secret itself admits
-            condition={"StringEquals": _through(layer, "secretsmanager")},
+            condition={"StringEquals": _through(stack, "secretsmanager")},
         ),
     )
 
 
-def _telemetry(layer: Layer) -> tuple[Statement, ...]:
+def _telemetry(stack: StackContext) -> tuple[Statement, ...]:
     publish = ["kms:Decrypt", "kms:GenerateDataKey*"]
-    own_account = {"aws:SourceAccount": layer.account_id}
-    groups = [layer.names.physical(key) for key in ("log_group", "rds_log_group", "redis_log_group")]
+    own_account = {"aws:SourceAccount": stack.account_id}
+    groups = [stack.names.physical(key) for key in ("log_group", "rds_log_group", "redis_log_group")]
     return (
         allow(
             "CloudWatchLogs",
             ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
             ["*"],  # the key itself
-            principal={"Service": f"logs.{layer.region}.amazonaws.com"},
+            principal={"Service": f"logs.{stack.region}.amazonaws.com"},
             condition={
                 "ArnLike": {
                     "kms:EncryptionContext:aws:logs:arn": [
-                        layer.arn("logs", f"log-group:{group}{below}") for group in groups for below in ("", "/*")
+                        stack.arn("logs", f"log-group:{group}{below}") for group in groups for below in ("", "/*")
                     ]
                 }
             },
@@ -113,7 +113,7 @@ def _telemetry(layer: Layer) -> tuple[Statement, ...]:
             principal={"Service": "cloudwatch.amazonaws.com"},
             condition={
                 "StringEquals": own_account,
-                "ArnLike": {"aws:SourceArn": layer.arn("cloudwatch", f"alarm:{layer.names.alarm('*')}")},
+                "ArnLike": {"aws:SourceArn": stack.arn("cloudwatch", f"alarm:{stack.names.alarm('*')}")},
             },
         ),
         allow(
@@ -129,8 +129,8 @@ def _telemetry(layer: Layer) -> tuple[Statement, ...]:
     )
 
 
-def _through(layer: Layer, *services: str) -> Mapping[str, pulumi.Input[str] | list[str]]:
+def _through(stack: StackContext, *services: str) -> Mapping[str, pulumi.Input[str] | list[str]]:
     return {
-        "kms:CallerAccount": layer.account_id,
-        "kms:ViaService": [f"{service}.{layer.region}.amazonaws.com" for service in services],
+        "kms:CallerAccount": stack.account_id,
+        "kms:ViaService": [f"{service}.{stack.region}.amazonaws.com" for service in services],
     }

@@ -7,7 +7,7 @@ import pulumi
 import pulumi_aws as aws
 
 from shared.iam import Statement, allow, deny, document
-from shared.stack import Layer
+from shared.stack import StackContext
 
 WITHIN_BOUNDARY = (
     "cloudwatch:PutMetricData",
@@ -65,17 +65,19 @@ resources in an Amazon VPC").
 class Roles(pulumi.ComponentResource):
     """The applications' roles (consumer, producer) and those of two AWS services."""
 
-    def __init__(self, layer: Layer, *, consumer_services: Sequence[str], producer_services: Sequence[str]) -> None:
-        super().__init__("txmon:security:Roles", layer.names.logical("roles"), opts=layer.opts)
-        self._layer = layer
+    def __init__(
+        self, stack: StackContext, *, consumer_services: Sequence[str], producer_services: Sequence[str]
+    ) -> None:
+        super().__init__("txmon:security:Roles", stack.names.logical("roles"), opts=stack.opts)
+        self._stack = stack
         here = pulumi.ResourceOptions(parent=self)
         boundary = aws.iam.Policy(
-            layer.names.logical("permissions-boundary"),
-            name=layer.names.physical("permissions_boundary"),
+            stack.names.logical("permissions-boundary"),
+            name=stack.names.physical("permissions_boundary"),
             description="The most that a role of transaction monitoring can be granted",
             # A boundary limits actions; resources are limited by the grants themselves.
             policy=document(allow("MostThatCanBeGranted", WITHIN_BOUNDARY, ["*"])),
-            tags=layer.name_tag("permissions-boundary"),
+            tags=stack.name_tag("permissions-boundary"),
             opts=here,
         )
         self._boundary_arn = boundary.arn
@@ -96,14 +98,14 @@ class Roles(pulumi.ComponentResource):
             "flow-log-role", "flow_log_role", "Delivers VPC flow logs", ["vpc-flow-logs.amazonaws.com"]
         )
         aws.iam.RolePolicyAttachment(
-            layer.names.logical("rds-monitoring-policy"),
+            stack.names.logical("rds-monitoring-policy"),
             role=self.rds_monitoring.name,
             policy_arn=ENHANCED_MONITORING,
             opts=here,
         )
         if "lambda.amazonaws.com" in consumer_services:
             aws.iam.RolePolicy(
-                layer.names.logical("kinesis-vpc-policy"),
+                stack.names.logical("kinesis-vpc-policy"),
                 role=self.consumer.name,
                 policy=document(
                     # The interfaces do not exist beforehand, and the Describe actions know no resources.
@@ -113,7 +115,7 @@ class Roles(pulumi.ComponentResource):
                         "NotByCode",
                         ELASTIC_NETWORK_INTERFACES,
                         ["*"],  # as above
-                        condition={"ArnLike": {"lambda:SourceFunctionArn": layer.arn("lambda", "function:*")}},
+                        condition={"ArnLike": {"lambda:SourceFunctionArn": stack.arn("lambda", "function:*")}},
                     ),
                 ),
                 opts=here,
@@ -122,19 +124,19 @@ class Roles(pulumi.ComponentResource):
 
     def _role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
         return aws.iam.Role(
-            self._layer.names.logical(kind),
-            name=self._layer.names.physical(name),
+            self._stack.names.logical(kind),
+            name=self._stack.names.physical(name),
             description=description,
-            assume_role_policy=document(*(_trust(self._layer, service) for service in services)),
+            assume_role_policy=document(*(_trust(self._stack, service) for service in services)),
             permissions_boundary=self._boundary_arn,
-            tags=self._layer.name_tag(kind),
+            tags=self._stack.name_tag(kind),
             opts=pulumi.ResourceOptions(parent=self),
         )
 
 
-SOURCES: Mapping[str, Callable[[Layer], tuple[str, str]]] = {
+SOURCES: Mapping[str, Callable[[StackContext], tuple[str, str]]] = {
     "ecs-tasks.amazonaws.com": lambda _: ("ecs", "*"),  # the task does not exist when the role is made
-    "monitoring.rds.amazonaws.com": lambda layer: ("rds", f"db:{layer.names.physical('rds_instance')}"),
+    "monitoring.rds.amazonaws.com": lambda stack: ("rds", f"db:{stack.names.physical('rds_instance')}"),
     "vpc-flow-logs.amazonaws.com": lambda _: ("ec2", "vpc-flow-log/*"),  # the id is given by AWS
 }
 """On whose behalf each service acts: service and resource of the ARN that it sends as aws:SourceArn.
@@ -144,13 +146,13 @@ a role only from someone who may pass it, and iam:PassRole does not cross accoun
 """
 
 
-def _trust(layer: Layer, service: str) -> Statement:
+def _trust(stack: StackContext, service: str) -> Statement:
     condition: dict[str, Any] | None = None
     if service in SOURCES:
-        of, resource = SOURCES[service](layer)
+        of, resource = SOURCES[service](stack)
         condition = {
-            "StringEquals": {"aws:SourceAccount": layer.account_id},
-            "ArnLike": {"aws:SourceArn": layer.arn(of, resource)},
+            "StringEquals": {"aws:SourceAccount": stack.account_id},
+            "ArnLike": {"aws:SourceArn": stack.arn(of, resource)},
         }
     sid = "".join(part.capitalize() for part in service.removesuffix(".amazonaws.com").replace("-", ".").split("."))
     return allow(sid, ["sts:AssumeRole"], principal={"Service": service}, condition=condition)

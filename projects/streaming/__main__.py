@@ -7,17 +7,17 @@ from projects.streaming.dead_letters import dead_letter_queue
 from projects.streaming.grants import grant_consumer, grant_producer, require_tls
 from projects.streaming.stream import transaction_stream
 from shared.contracts import SecurityContract, StreamingContract
-from shared.stack import Layer
+from shared.stack import StackContext
 
 config = StreamingConfig.load()
-layer = Layer.current(config)
-security = SecurityContract.read(layer)
+stack = StackContext.current(config)
+security = SecurityContract.read(stack)
 
-stream = transaction_stream(layer, config, key_arn=security.stream_key_arn)
-queue = dead_letter_queue(layer, key_arn=security.telemetry_key_arn)
-require_tls(layer, stream)
-grant_producer(layer, security, stream)
-grant_consumer(layer, security, stream, queue)
+stream = transaction_stream(stack, config, key_arn=security.stream_key_arn)
+queue = dead_letter_queue(stack, key_arn=security.telemetry_key_arn)
+require_tls(stack, stream)
+grant_producer(stack, security, stream)
+grant_consumer(stack, security, stream, queue)
 
 StreamingContract(
     kinesis_stream_name=stream.name,
@@ -26,4 +26,4 @@ StreamingContract(
     kinesis_retention_hours=Output.from_input(config.retention_hours),
     dead_letter_queue_arn=queue.arn,
     dead_letter_queue_url=queue.url,
-).export(layer)
+).export(stack)

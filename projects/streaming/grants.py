@@ -4,7 +4,7 @@ import pulumi_aws as aws
 
 from shared.contracts import SecurityContract
 from shared.iam import allow, deny_without_tls, document, use_key
-from shared.stack import Layer
+from shared.stack import StackContext
 
 PUT = ("kinesis:PutRecord", "kinesis:PutRecords", "kinesis:DescribeStreamSummary", "kinesis:ListShards")
 READ = (
@@ -17,20 +17,20 @@ READ = (
 """What AWSLambdaKinesisExecutionRole allows on a stream."""
 
 
-def require_tls(layer: Layer, stream: aws.kinesis.Stream) -> None:
+def require_tls(stack: StackContext, stream: aws.kinesis.Stream) -> None:
     """Nobody puts or reads over plain HTTP, whatever is granted."""
     aws.kinesis.ResourcePolicy(
-        layer.names.logical("kinesis-stream-policy"),
+        stack.names.logical("kinesis-stream-policy"),
         resource_arn=stream.arn,
         policy=document(deny_without_tls(sorted({*PUT, *READ}), stream.arn)),
-        opts=layer.opts,
+        opts=stack.opts,
     )
 
 
-def grant_producer(layer: Layer, security: SecurityContract, stream: aws.kinesis.Stream) -> None:
+def grant_producer(stack: StackContext, security: SecurityContract, stream: aws.kinesis.Stream) -> None:
     """Put transactions, and encrypt them for this stream only."""
     aws.iam.RolePolicy(
-        layer.names.logical("kinesis-producer-policy"),
+        stack.names.logical("kinesis-producer-policy"),
         role=security.kinesis_producer_role_name,
         policy=document(
             allow("Put", PUT, [stream.arn]),
@@ -39,20 +39,20 @@ def grant_producer(layer: Layer, security: SecurityContract, stream: aws.kinesis
                 ["kms:GenerateDataKey"],
                 security.stream_key_arn,
                 service="kinesis",
-                region=layer.region,
+                region=stack.region,
                 context={"aws:kinesis:arn": stream.arn},
             ),
         ),
-        opts=layer.opts,
+        opts=stack.opts,
     )
 
 
 def grant_consumer(
-    layer: Layer, security: SecurityContract, stream: aws.kinesis.Stream, queue: aws.sqs.Queue
+    stack: StackContext, security: SecurityContract, stream: aws.kinesis.Stream, queue: aws.sqs.Queue
 ) -> None:
     """Read transactions, and put aside those that fail."""
     aws.iam.RolePolicy(
-        layer.names.logical("kinesis-policy"),
+        stack.names.logical("kinesis-policy"),
         role=security.kinesis_role_name,
         policy=document(
             allow("Read", READ, [stream.arn]),
@@ -67,7 +67,7 @@ def grant_consumer(
                 ["kms:Decrypt"],
                 security.stream_key_arn,
                 service="kinesis",
-                region=layer.region,
+                region=stack.region,
                 context={"aws:kinesis:arn": stream.arn},
             ),
             allow("PutAside", ["sqs:SendMessage"], [queue.arn]),
@@ -76,8 +76,8 @@ def grant_consumer(
                 ["kms:GenerateDataKey", "kms:Decrypt"],
                 security.telemetry_key_arn,
                 service="sqs",
-                region=layer.region,
+                region=stack.region,
             ),
         ),
-        opts=layer.opts,
+        opts=stack.opts,
     )

@@ -4,14 +4,14 @@ import pulumi_aws as aws
 from pulumi import Input
 
 from projects.streaming.config import StreamingConfig
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
-def transaction_stream(layer: Layer, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:
+def transaction_stream(stack: StackContext, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:
     """Provisioned and encrypted."""
     return aws.kinesis.Stream(
-        layer.names.logical("kinesis-stream"),
-        name=layer.names.physical("kinesis_stream"),
+        stack.names.logical("kinesis-stream"),
+        name=stack.names.physical("kinesis_stream"),
         stream_mode_details={"stream_mode": "PROVISIONED"},
         shard_count=config.shard_count,
         retention_period=config.retention_hours,
@@ -19,7 +19,7 @@ def transaction_stream(layer: Layer, config: StreamingConfig, *, key_arn: Input[
         encryption_type="KMS",
         kms_key_id=key_arn,
         # AWS has no deletion protection for streams; a registered consumer is the nearest it knows.
-        enforce_consumer_deletion=not layer.protect,
-        tags=layer.name_tag("kinesis-stream"),
-        opts=layer.stateful,
+        enforce_consumer_deletion=not stack.protect,
+        tags=stack.name_tag("kinesis-stream"),
+        opts=stack.stateful,
     )

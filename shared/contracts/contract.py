@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.config import refusal
 from shared.graph import PLANNED_OUTPUTS, project
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Contract:
             "contract_version": cls.version
         }
 
-    def export(self, layer: Layer) -> None:
+    def export(self, stack: StackContext) -> None:
         """Export every output, each checked against its promise as it becomes known.
 
         Raises:
@@ -100,16 +100,16 @@ class Contract:
         """
         common = {
             "contract_version": self.version,
-            "region": layer.region,
-            "environment_suffix": layer.suffix,
+            "region": stack.region,
+            "environment_suffix": stack.suffix,
         }
         for name, promise in self.promises().items():
             value = common[name] if name in common else getattr(self, name)
             pulumi.export(name, Output.from_input(value).apply(_kept(promise, f"{self.layer} exports {name}")))
 
     @classmethod
-    def read(cls, layer: Layer) -> Self:
-        """The outputs of this contract's layer in the environment of `layer`, each checked as it arrives.
+    def read(cls, stack: StackContext) -> Self:
+        """The outputs of this contract's layer in the environment of `stack`, each checked as it arrives.
 
         In a preview, an output that is not there yet is unknown.
 
@@ -117,7 +117,7 @@ class Contract:
             pulumi.RunError: (when the value arrives) an output is missing, secret or not what the contract says,
                 or belongs to another region, another suffix or another version of the contract.
         """
-        upstream = _Upstream(cls, layer)
+        upstream = _Upstream(cls, stack)
         return cls(**{field.name: upstream.output(field.name) for field in fields(cls)})
 
 
@@ -140,7 +140,7 @@ def _kept(promise: Promise, subject: str) -> Callable[[Any], Any]:
 class _Upstream:
     """Another layer's stack in the same environment, seen through its contract."""
 
-    def __init__(self, contract: type[Contract], reader: Layer) -> None:
+    def __init__(self, contract: type[Contract], reader: StackContext) -> None:
         self._contract = contract
         self._reader = reader
         self._where = f"deployed in {reader.environment.name}"

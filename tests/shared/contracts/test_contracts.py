@@ -15,7 +15,7 @@ from shared.contracts import CONTRACTS, Contract, NetworkContract, SecurityContr
 from shared.environments import environment
 from shared.graph import PLANNED_OUTPUTS
 from shared.names import Names
-from shared.stack import Layer
+from shared.stack import StackContext
 
 
 class Upstream(Mocks):
@@ -34,9 +34,11 @@ class Upstream(Mocks):
         raise AssertionError(args.token)
 
 
-def reader(suffix: str = "dev") -> Layer:
+def reader(suffix: str = "dev") -> StackContext:
     names = Names(suffix)
-    return Layer(name="data", environment=environment("dev"), region="ap-northeast-1", names=names, protect=False)
+    return StackContext(
+        name="data", environment=environment("dev"), region="ap-northeast-1", names=names, protect=False
+    )
 
 
 def read(
