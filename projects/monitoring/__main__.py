@@ -1,12 +1,17 @@
-"""Monitoring: where everything logs, what is watched, and who is told."""
+"""Monitoring: logs, alarms, notifications, dashboard and budget."""
 
 from pulumi import Output, ResourceOptions
 
-from projects.monitoring import dashboard, events, queries, topic, watched
-from projects.monitoring.alarms import page, watch
-from projects.monitoring.budget import limit_cost
+from projects.monitoring import events
+from projects.monitoring.alarms.application import count_log_lines
+from projects.monitoring.alarms.catalog import all_alarms
+from projects.monitoring.alarms.create import create_alarms, create_paging_alarm
+from projects.monitoring.budget import create_budget
 from projects.monitoring.config import MonitoringConfig
+from projects.monitoring.dashboard import create_dashboard
 from projects.monitoring.log_groups import ApplicationLogs, FlowLogs, mask_personal_data
+from projects.monitoring.queries import save_queries, saved_queries
+from projects.monitoring.topic import allow_publishers, create_topic, subscribe
 from shared.contracts import DataContract, MonitoringContract, NetworkContract, SecurityContract, StreamingContract
 from shared.stack import StackContext
 
@@ -19,39 +24,32 @@ logs = ApplicationLogs(stack, config, security)
 flows = FlowLogs(stack, config, network, security)
 if config.mask_personal_data:
     mask_personal_data(stack, logs.group.name, data)
-alerts = topic.alerts_topic(stack, security)
+count_log_lines(stack, logs.group.name)
+save_queries(stack, saved_queries(logs.group.name, flows.group.name, data))
 
-rules = events.rules(stack, config, security, data)
-watching = events.watch_calls(stack, rules)
-admitted = topic.admit_publishers(stack, alerts, [rule.arn for rule in watching.values()])
-# RDS may try the topic when it is subscribed.
-once_admitted = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=admitted))
-events.tell_of_calls(stack, alerts, rules, watching, once_admitted)
-events.tell_of_database(stack, alerts, data, once_admitted)
+topic = create_topic(stack, security)
+rules = events.api_call_rules(stack, config, security, data)
+created_rules = events.create_rules(stack, rules)
+topic_policy = allow_publishers(stack, topic, [rule.arn for rule in created_rules.values()])
+# RDS may send a test message as soon as it is subscribed.
+once_allowed = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=topic_policy))
+events.notify_on_api_calls(stack, topic, rules, created_rules, once_allowed)
+events.notify_on_database_events(stack, topic, data, once_allowed)
 
-watched.count_lines(stack, logs.group.name)
-table = [
-    *watched.stream_alarms(config, streaming),
-    *watched.function_alarms(config),
-    *watched.dead_letter_alarms(streaming),
-    *watched.database_alarms(config, data),
-    *watched.cache_alarms(data),
-    *watched.network_alarms(network),
-    *watched.own_alarms(stack, config, alerts.name),
-]
-alarms = watch(stack, alerts, table)
-paging = page(stack, alerts, table, alarms)
-topic.subscribe(stack, alerts, config.subscriptions, paging.alarm_name)
+alarms = all_alarms(stack, config, network, streaming, data, topic.name)
+created_alarms = create_alarms(stack, topic, alarms)
+paging_alarm = create_paging_alarm(stack, topic, alarms, created_alarms)
+subscribe(stack, topic, config.subscriptions, paging_alarm.alarm_name)
 
-shown = dashboard.show(stack, network, streaming, data, [paging.arn, *(alarm.arn for alarm in alarms.values())])
-queries.keep(stack, queries.queries(logs.group.name, flows.group.name, data))
+alarm_arns = [paging_alarm.arn, *(alarm.arn for alarm in created_alarms.values())]
+dashboard = create_dashboard(stack, network, streaming, data, alarm_arns)
 if config.monthly_budget_usd:
-    limit_cost(stack, config.monthly_budget_usd, config.subscriptions)
+    create_budget(stack, config.monthly_budget_usd, config.subscriptions)
 
 MonitoringContract(
     log_group_name=logs.group.name,
     flow_log_group_name=flows.group.name,
-    alerts_topic_arn=alerts.arn,
-    dashboard_name=shown.dashboard_name,
-    alarm_names=Output.all(paging.alarm_name, *(alarm.name for alarm in alarms.values())),
+    alerts_topic_arn=topic.arn,
+    dashboard_name=dashboard.dashboard_name,
+    alarm_names=Output.all(paging_alarm.alarm_name, *(alarm.name for alarm in created_alarms.values())),
 ).export(stack)

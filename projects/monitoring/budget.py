@@ -1,4 +1,4 @@
-"""What the system may cost a month."""
+"""The monthly budget."""
 
 from collections.abc import Sequence
 
@@ -11,12 +11,13 @@ from shared.graph import PRODUCT
 from shared.stack import StackContext
 
 
-def limit_cost(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
-    """Mail to the e-mail subscriptions when the month is forecast to cost more, and when it has cost four fifths.
+def create_budget(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
+    """Create a budget that mails the e-mail subscriptions.
 
-    Costs are found by the tags Project and Environment, once they are activated as cost allocation tags (AWS Billing
-    User Guide): the account may hold other environments, and other systems. Not through the topic: its key would
-    have to admit AWS Budgets too.
+    It mails when the month's forecast exceeds `monthly_usd`, and when 80 % of it is spent. It counts costs by the
+    tags Project and Environment, which must be activated as cost allocation tags (AWS Billing User Guide), because
+    the account may hold other systems and environments. It does not use the alerts topic: the topic's key would have
+    to admit AWS Budgets.
     """
     addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
     if not addresses:
@@ -27,7 +28,7 @@ def limit_cost(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Su
         limit_amount=str(monthly_usd),
         limit_unit="USD",
         time_unit="MONTHLY",
-        # Not cost filters: of several tags, those take what bears any.
+        # Cost filters would count a resource with any of the tags; this expression asks for all of them.
         filter_expression={
             "ands": [
                 {"tags": {"key": "Project", "values": [PRODUCT]}},

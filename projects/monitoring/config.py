@@ -1,4 +1,4 @@
-"""What the monitoring layer can be told."""
+"""The settings of the monitoring layer."""
 
 import hashlib
 import re
@@ -12,7 +12,7 @@ from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching
 from shared.environments import suggestion
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
-"""The command that says who is told."""
+"""The command that sets `subscriptions`."""
 
 ENDPOINTS = {
     "email": (r"[^@]+@[^@]+", "name@example.com"),
@@ -22,34 +22,33 @@ ENDPOINTS = {
     "sqs": (r"arn:aws:sqs:.+", "arn:aws:sqs:..."),
     "lambda": (r"arn:aws:lambda:.+", "arn:aws:lambda:..."),
 }
-"""By protocol: the form of an endpoint, and an example of it (SNS API reference, Subscribe)."""
-
+"""By protocol: the pattern of an endpoint and an example (SNS API reference, Subscribe)."""
 
 FunctionName = Annotated[
     str, Matching(r"[a-zA-Z0-9_-]{1,64}", "letters, digits, hyphens and underscores, 64 at most")
 ]
-"""Lambda API reference, CreateFunction, a name alone."""
+"""A function's name without ARN or version (Lambda API reference, CreateFunction)."""
 
 
 class Subscription(BaseModel):
-    """Somebody who is told."""
+    """A subscriber of the alerts topic."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     protocol: str
     endpoint: str
     paging: bool = False
-    """Only the composite alarm: for what rings at night."""
+    """Whether to send the paging alarm only, as to a pager that rings at night."""
 
     @property
     def name(self) -> str:
-        """The same for the same endpoint, wherever it stands in the list, and silent about which it is."""
+        """Return a name that depends on the endpoint alone and does not reveal it."""
         digest = hashlib.sha256(f"{self.protocol}:{self.endpoint}".encode()).hexdigest()
         return f"{self.protocol}-{digest[:8]}"
 
     @property
     def fault(self) -> str | None:
-        """What SNS would refuse, without the endpoint; None if nothing."""
+        """Return why SNS would refuse the subscription, without its endpoint, or None."""
         if self.protocol not in ENDPOINTS:
             return f"there is no protocol {self.protocol!r}; {suggestion(self.protocol, list(ENDPOINTS))}"
         pattern, example = ENDPOINTS[self.protocol]
@@ -59,42 +58,42 @@ class Subscription(BaseModel):
 
 
 class MonitoringConfig(LayerConfig):
-    """Thresholds, retention and who is told."""
+    """Thresholds, retention and subscriptions."""
 
     log_retention_days: LogRetentionDays = 365
     """Days that application logs and flow logs are kept."""
 
     subscriptions: Annotated[tuple[Subscription, ...], Structured] = ()
-    """Who is told: a list of protocol, endpoint and paging. A secret: set it with `pulumi config set --secret`."""
+    """The subscribers: a list of protocol, endpoint and paging. Set it as a secret: `pulumi config set --secret`."""
 
     iterator_age_seconds: PositiveInt = 60
-    """How far the consumer may fall behind the stream before the alarm."""
+    """Seconds that the consumer may be behind the stream until the alarm rings."""
 
     consumer_function: FunctionName | None = None
-    """The Lambda function that reads the stream, where one does: its errors, throttles and delay are watched too."""
+    """The Lambda function that reads the stream, if any: adds alarms on its errors, throttles and delay."""
 
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
     free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5
-    """The part of PostgreSQL's first disk that must stay free. RDS grows the disk at 10 %; below, it could not."""
+    """Percentage of PostgreSQL's initial disk that must stay free. RDS grows a disk at 10 %; below, it could not."""
 
     expects_traffic: bool = True
-    """Whether a quarter of an hour without a transaction, or without a heartbeat in the logs, is an alarm."""
+    """Whether 15 minutes without a transaction, or without a heartbeat in the logs, raise an alarm."""
 
     mask_personal_data: bool = True
     """Mask card numbers and e-mail addresses in the logs of applications and databases."""
 
     routine_secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = ("role/txmon-deploy-*",)
-    """Who reads the secrets as a matter of course beside the consumer, as the end of an IAM ARN with `*`."""
+    """Who may read the secrets without a notification, besides the consumer: ends of IAM ARNs, `*` allowed."""
 
     monthly_budget_usd: NonNegativeInt = 1200
-    """What the system may cost a month before mail goes to the e-mail subscriptions; 0 for no budget."""
+    """Monthly cost in USD above which the e-mail subscriptions get mail; 0 for no budget."""
 
     @classmethod
     def load(cls) -> Self:
-        """As every layer's.
+        """Load the settings as every layer does.
 
         Raises:
-            pulumi.RunError: also if who is told stands in the stack file in plain text.
+            pulumi.RunError: a setting is invalid, or `subscriptions` is in plain text.
         """
         config = super().load()
         if config.subscriptions and not is_config_secret(f"{pulumi.get_project()}:subscriptions"):
@@ -102,8 +101,8 @@ class MonitoringConfig(LayerConfig):
         return config
 
     @model_validator(mode="after")
-    def _subscriptions_that_sns_takes(self) -> Self:
-        """Here and not in `Subscription`, since what is wrong inside of a secret setting is not told."""
+    def _subscriptions_are_valid(self) -> Self:
+        """Check the subscriptions here: an error inside `Subscription` hides its reason, as the setting is secret."""
         seen: dict[str, int] = {}
         for number, each in enumerate(self.subscriptions):
             if each.fault:

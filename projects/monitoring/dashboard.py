@@ -1,4 +1,4 @@
-"""The dashboard: what one looks at first, top to bottom along the way of a transaction."""
+"""The dashboard, from top to bottom in the order that a transaction takes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from shared.contracts import DataContract, NetworkContract, StreamingContract
 from shared.stack import StackContext
 
 COLUMNS = 24
-"""CloudWatch API reference, "Dashboard body structure and syntax"."""
+"""Width of a dashboard (CloudWatch API reference, "Dashboard body structure and syntax")."""
 
 HEIGHT = 6
 
@@ -22,19 +22,20 @@ says how many hours of history the cache holds and how long the disk lasts.
 """
 
 
-def show(
+def create_dashboard(
     stack: StackContext,
     network: NetworkContract,
     streaming: StreamingContract,
     data: DataContract,
     alarm_arns: Sequence[Input[str]],
 ) -> aws.cloudwatch.Dashboard:
+    """Create the dashboard: alarm states first, then a row of graphs for each part of the system."""
     rows = [
         _headline(streaming, alarm_arns),
         _stream(streaming),
         _cache(data),
         _database(data),
-        _around(network, streaming),
+        _surroundings(network, streaming),
     ]
     return aws.cloudwatch.Dashboard(
         stack.names.logical("dashboard"),
@@ -51,7 +52,7 @@ def show(
 
 
 def _placed(row: Sequence[Widget], y: int, region: str) -> list[Widget]:
-    """Side by side, sharing the row's width."""
+    """Return the widgets of a row side by side, each with an equal share of the width."""
     width = COLUMNS // len(row)
     return [
         {
@@ -60,7 +61,7 @@ def _placed(row: Sequence[Widget], y: int, region: str) -> list[Widget]:
             "y": y,
             "width": width,
             "height": HEIGHT,
-            # A graph asks for its region; an alarm's ARN has it.
+            # A graph needs a region; an alarm's ARN contains it.
             "properties": widget["properties"] | ({"region": region} if widget["type"] == "metric" else {}),
         }
         for index, widget in enumerate(row)
@@ -149,7 +150,7 @@ def _database(data: DataContract) -> list[Widget]:
     ]
 
 
-def _around(network: NetworkContract, streaming: StreamingContract) -> list[Widget]:
+def _surroundings(network: NetworkContract, streaming: StreamingContract) -> list[Widget]:
     queue = streaming.dead_letter_queue_arn.apply(lambda arn: arn.rpartition(":")[2])
     dropped = Output.concat(
         """SELECT SUM(PacketsDropped) FROM "AWS/PrivateLinkEndpoints" WHERE "VPC Id" = '""",

@@ -1,6 +1,6 @@
-"""What AWS itself reports: keys and secrets in danger (CloudTrail through EventBridge), and RDS's own events.
+"""Notifications of API calls that endanger keys and secrets, and of RDS events.
 
-The rules on API calls need a CloudTrail trail with management events in the account.
+EventBridge receives API calls only if the account has a CloudTrail trail with management events.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,41 +28,42 @@ RDS_CATEGORIES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """An event that somebody must hear of."""
+    """An API call to notify on."""
 
     name: str
-    means: str
+    runbook: str
     source: str
     detail: Mapping[str, Any]
-    reads: bool = False
-    """Whether the event is a call that only reads: EventBridge leaves those out unless told."""
+    read_only: bool = False
+    """Whether the call only reads: EventBridge skips such calls unless the rule's state asks for them."""
 
 
-def rules(
+def api_call_rules(
     stack: StackContext, config: MonitoringConfig, security: SecurityContract, data: DataContract
 ) -> list[Rule]:
+    """Describe the rules on calls that endanger a key or secret, and on reads of a secret by others than usual."""
     keys = [security.kms_key_arn, security.stream_key_arn, security.secrets_key_arn, security.telemetry_key_arn]
     secrets = Output.all(data.rds_secret_arn, security.redis_secret_arn).apply(
         lambda arns: [identifier for arn in arns for identifier in secret_identifiers(arn)]
     )
-    usual = [
+    usual_readers = [
         security.kinesis_role_arn,
         *(stack.arn("iam", reader, region="") for reader in config.routine_secret_readers),
     ]
     return [
         Rule(
             name="key-endangered",
-            means="A KMS key of the system is disabled, scheduled for deletion, or its policy or a grant changed: a"
+            runbook="A KMS key of the system is disabled, scheduled for deletion, or its policy or a grant changed: a"
             " lost key is lost data. Cancel the deletion or enable the key, then ask who did it.",
             source="aws.kms",
             detail={
                 "eventName": ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant"],
-                "resources": {"ARN": keys},  # of the key, however the caller named it
+                "resources": {"ARN": keys},  # CloudTrail resolves the name that the caller used
             },
         ),
         Rule(
             name="secret-endangered",
-            means="A database secret is being deleted, its policy changed, or its rotation failed. Restore the"
+            runbook="A database secret is being deleted, its policy changed, or its rotation failed. Restore the"
             " secret, or its policy by deploying security and data; for a failed rotation look at the secret's"
             " rotation status and at RDS's events.",
             source="aws.secretsmanager",
@@ -70,75 +71,76 @@ def rules(
                 "eventName": ["DeleteSecret", "DeleteResourcePolicy", "PutResourcePolicy", "RotationFailed"],
                 "$or": [
                     {"requestParameters": {"secretId": secrets}},
-                    {"additionalEventData": {"SecretId": secrets}},  # of a rotation, which nobody requested
+                    {"additionalEventData": {"SecretId": secrets}},  # a rotation has no request
                 ],
             },
         ),
         Rule(
             name="secret-read",
-            means="Somebody other than the consumer and the deployments read a database secret. If nobody knows why,"
-            " rotate it: raise its version in security and deploy security, then data.",
+            runbook="Somebody other than the consumer and the deployments read a database secret. If nobody knows"
+            " why, rotate it: raise its version in security and deploy security, then data.",
             source="aws.secretsmanager",
             detail={
                 "eventName": ["GetSecretValue"],
                 "requestParameters": {"secretId": secrets},
-                # A user, or the root, has no session.
+                # A user or the root has no session issuer.
                 "userIdentity": {
                     "sessionContext": {
-                        "sessionIssuer": {"arn": [{"anything-but": {"wildcard": usual}}, {"exists": False}]}
+                        "sessionIssuer": {"arn": [{"anything-but": {"wildcard": usual_readers}}, {"exists": False}]}
                     }
                 },
             },
-            reads=True,
+            read_only=True,
         ),
     ]
 
 
 def secret_identifiers(arn: str) -> list[str]:
-    """What a caller may name a secret, and CloudTrail records as it came: ARN, ARN without its ending, name.
+    """Return what a caller may call a secret: its ARN, the ARN without its ending, or its name.
 
-    Secrets Manager ends every ARN with a hyphen and six random characters (API reference, GetSecretValue).
+    CloudTrail records the identifier as the caller gave it. Secrets Manager ends every ARN with a hyphen and six
+    random characters (API reference, GetSecretValue).
     """
     partial_arn = arn.rpartition("-")[0]
     return [arn, partial_arn, partial_arn.rpartition(":")[2]]
 
 
-def watch_calls(stack: StackContext, wanted: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
-    """The rules that find the events, by name; they tell nobody yet."""
-    return {each.name: _made(stack, each) for each in wanted}
+def create_rules(stack: StackContext, rules: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
+    """Create the rules, without targets, and return them by name."""
+    return {rule.name: _create_rule(stack, rule) for rule in rules}
 
 
-def _made(stack: StackContext, wanted: Rule) -> aws.cloudwatch.EventRule:
-    name = stack.names.logical(f"rule-{wanted.name}")
+def _create_rule(stack: StackContext, rule: Rule) -> aws.cloudwatch.EventRule:
+    name = stack.names.logical(f"rule-{rule.name}")
     return aws.cloudwatch.EventRule(
         name,
-        name=name,  # EventBridge takes 64 characters, which Pulumi's random end would pass after a long suffix
-        description=wanted.means,
+        name=name,  # with Pulumi's random ending, a long suffix would exceed EventBridge's 64 characters
+        description=rule.runbook,
         event_pattern=Output.json_dumps(
             {
-                "source": [wanted.source],
+                "source": [rule.source],
                 "detail-type": ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"],
-                "detail": wanted.detail,
+                "detail": rule.detail,
             }
         ),
-        state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if wanted.reads else "ENABLED",
-        tags=stack.name_tag(f"rule-{wanted.name}"),
+        state="ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS" if rule.read_only else "ENABLED",
+        tags=stack.name_tag(f"rule-{rule.name}"),
         opts=stack.opts,
     )
 
 
-def tell_of_calls(
+def notify_on_api_calls(
     stack: StackContext,
     topic: aws.sns.Topic,
-    wanted: Sequence[Rule],
-    watching: Mapping[str, aws.cloudwatch.EventRule],
+    rules: Sequence[Rule],
+    created: Mapping[str, aws.cloudwatch.EventRule],
     opts: ResourceOptions,
 ) -> None:
-    """Send each rule's events to the topic, with what they mean."""
-    for each in wanted:
+    """Send the events of each rule to the topic, with the rule's runbook."""
+    for rule in rules:
         aws.cloudwatch.EventTarget(
-            stack.names.logical(f"target-{each.name}"),
-            rule=watching[each.name].name,
+            stack.names.logical(f"target-{rule.name}"),
+            rule=created[rule.name].name,
             target_id="alerts-topic",
             arn=topic.arn,
             input_transformer={
@@ -153,7 +155,7 @@ def tell_of_calls(
                         "time": "<when>",
                         "by": "<who>",
                         "environment": stack.suffix,
-                        "means": each.means,
+                        "means": rule.runbook,
                     }
                 ),
             },
@@ -161,7 +163,10 @@ def tell_of_calls(
         )
 
 
-def tell_of_database(stack: StackContext, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions) -> None:
+def notify_on_database_events(
+    stack: StackContext, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions
+) -> None:
+    """Send RDS's events of the database to the topic."""
     aws.rds.EventSubscription(
         stack.names.logical("rds-events"),
         sns_topic=topic.arn,

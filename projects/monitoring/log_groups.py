@@ -1,4 +1,4 @@
-"""The applications' log group and the VPC's flow logs, and who may write to them."""
+"""The applications' log group and the VPC's flow logs, with the grants to write to them."""
 
 import pulumi
 import pulumi_aws as aws
@@ -16,7 +16,7 @@ DATA_IDENTIFIERS = ("CreditCardNumber", "CreditCardSecurityCode", "EmailAddress"
 
 
 class ApplicationLogs(pulumi.ComponentResource):
-    """Where producers and consumers log: the original's group, encrypted, writable by their two roles only."""
+    """The log group of the producers and consumers: encrypted, writable by their two roles only."""
 
     group: aws.cloudwatch.LogGroup
 
@@ -38,7 +38,7 @@ class ApplicationLogs(pulumi.ComponentResource):
 
 
 class FlowLogs(pulumi.ComponentResource):
-    """Every connection in the VPC, accepted or refused: the proof that only allowed ones happen."""
+    """Flow logs of every accepted and rejected connection in the VPC."""
 
     group: aws.cloudwatch.LogGroup
 
@@ -50,10 +50,10 @@ class FlowLogs(pulumi.ComponentResource):
         delivery = aws.iam.RolePolicy(
             stack.names.logical("flow-log-delivery"),
             role=security.flow_log_role_name,
-            # VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs", without making groups.
+            # VPC User Guide, "IAM role for publishing flow logs to CloudWatch Logs", less the right to create groups.
             policy=document(
                 allow("Deliver", [*WRITE, "logs:DescribeLogStreams"], [self.group.arn, _streams(self.group)]),
-                allow("FindGroup", ["logs:DescribeLogGroups"], ["*"]),  # a list: it knows no single group
+                allow("FindGroup", ["logs:DescribeLogGroups"], ["*"]),  # the action takes no resource
             ),
             opts=ResourceOptions(parent=self),
         )
@@ -74,7 +74,7 @@ class FlowLogs(pulumi.ComponentResource):
 def _log_group(
     parent: pulumi.Resource, stack: StackContext, config: MonitoringConfig, security: SecurityContract, key: str
 ) -> aws.cloudwatch.LogGroup:
-    """The log group `key`, a physical name's key."""
+    """Create the log group whose name has the key `key` in `shared.names.PHYSICAL`."""
     resource_type = key.replace("_", "-")
     return aws.cloudwatch.LogGroup(
         stack.names.logical(resource_type),
@@ -88,29 +88,29 @@ def _log_group(
 
 
 def _streams(group: aws.cloudwatch.LogGroup) -> Output[str]:
-    """The streams of a group: their names are the writers' own."""
+    """Return the ARN pattern of all streams of a group; the writers choose their names."""
     return Output.concat(group.arn, ":log-stream:*")
 
 
 def mask_personal_data(stack: StackContext, application_group: Output[str], data: DataContract) -> None:
-    """Mask it where it may be logged: by applications, and with slow statements and commands by the databases."""
+    """Mask personal data in the logs of the applications and databases (slow statements and commands show values)."""
     groups = {
         "application": [application_group],
         "postgres": data.rds_log_group_names,
         "redis": data.redis_log_group_names,
     }
-    for whose, names in groups.items():
+    for source, names in groups.items():
         for number, name in enumerate(names, 1):
             aws.cloudwatch.LogDataProtectionPolicy(
-                stack.names.logical(f"log-data-protection-{whose}-{number}"),
+                stack.names.logical(f"log-data-protection-{source}-{number}"),
                 log_group_name=name,
-                policy_document=_masking(stack),
+                policy_document=_masking_policy(stack),
                 opts=stack.opts,
             )
 
 
-def _masking(stack: StackContext) -> Output[str]:
-    """CloudWatch Logs User Guide, "Data protection policy": an audit statement and a masking one of the same."""
+def _masking_policy(stack: StackContext) -> Output[str]:
+    """Return the policy: an audit and a masking statement (CloudWatch Logs User Guide, "Data protection policy")."""
     identifiers = [f"arn:aws:dataprotection::aws:data-identifier/{name}" for name in DATA_IDENTIFIERS]
     return Output.json_dumps(
         {

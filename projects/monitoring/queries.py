@@ -1,4 +1,4 @@
-"""Logs Insights queries worth keeping: what one asks when something rings."""
+"""Saved Logs Insights queries, which the runbooks of the alarms refer to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,13 +12,15 @@ from shared.stack import StackContext
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
+    """A saved query and the log groups that it searches."""
+
     name: str
     text: str
     log_groups: Sequence[Input[str]]
 
 
-def queries(application: Input[str], flow: Input[str], data: DataContract) -> list[Query]:
-    """Over the log groups of the applications, of the VPC and of the databases."""
+def saved_queries(application: Input[str], flow: Input[str], data: DataContract) -> list[Query]:
+    """Describe the queries over the logs of the applications, the VPC and the databases."""
     return [
         Query(
             name="errors",
@@ -40,7 +42,7 @@ def queries(application: Input[str], flow: Input[str], data: DataContract) -> li
         ),
         Query(
             name="slow-cache-commands",
-            # Of the slow log only: the engine's log has no commands (ElastiCache User Guide, "Log delivery").
+            # Only the slow log has commands, the engine log has none (ElastiCache User Guide, "Log delivery").
             text="fields @timestamp, CacheClusterId, `Duration (us)`, Command, ClientAddress"
             " | filter ispresent(Command) | sort `Duration (us)` desc | limit 100",
             log_groups=data.redis_log_group_names,
@@ -54,9 +56,9 @@ def queries(application: Input[str], flow: Input[str], data: DataContract) -> li
     ]
 
 
-def keep(stack: StackContext, wanted: Sequence[Query]) -> None:
-    """Save the queries in a folder of the environment's name."""
-    for query in wanted:
+def save_queries(stack: StackContext, queries: Sequence[Query]) -> None:
+    """Save the queries in the environment's folder."""
+    for query in queries:
         aws.cloudwatch.QueryDefinition(
             stack.names.logical(f"query-{query.name}"),
             name=f"{stack.names.physical('dashboard')}/{query.name}",

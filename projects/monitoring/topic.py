@@ -1,4 +1,4 @@
-"""The alerts topic: who may publish to it and who is told."""
+"""The alerts topic, its publishers and its subscribers."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,8 @@ from shared.iam import allow, deny_without_tls, document
 from shared.stack import StackContext
 
 
-def alerts_topic(stack: StackContext, security: SecurityContract) -> aws.sns.Topic:
+def create_topic(stack: StackContext, security: SecurityContract) -> aws.sns.Topic:
+    """Create the topic, encrypted with the telemetry key."""
     return aws.sns.Topic(
         stack.names.logical("alerts-topic"),
         name=stack.names.physical("alerts_topic"),
@@ -24,10 +25,10 @@ def alerts_topic(stack: StackContext, security: SecurityContract) -> aws.sns.Top
     )
 
 
-def admit_publishers(
+def allow_publishers(
     stack: StackContext, topic: aws.sns.Topic, rule_arns: Sequence[Input[str]]
 ) -> aws.sns.TopicPolicy:
-    """Let AWS's own services publish, each for this system only (Amazon SNS Developer Guide, "Example cases")."""
+    """Allow AWS services to publish, each for this system only (Amazon SNS Developer Guide, "Example cases")."""
     publish, own_account = ["sns:Publish"], {"aws:SourceAccount": stack.account_id}
     alarms = stack.arn("cloudwatch", f"alarm:{stack.names.alarm('*')}")
     return aws.sns.TopicPolicy(
@@ -64,18 +65,18 @@ def admit_publishers(
 def subscribe(
     stack: StackContext, topic: aws.sns.Topic, subscriptions: Sequence[Subscription], paging_alarm: Input[str]
 ) -> None:
-    """Tell every subscriber; those who are paged only of `paging_alarm`."""
+    """Subscribe every address. A subscription with `paging` receives `paging_alarm` only."""
     if stack.protect and not subscriptions:
         pulumi.log.warn(f"nobody is told of alarms: {SUBSCRIBE}")
     for subscription in subscriptions:
         aws.sns.TopicSubscription(
-            # Not by position: SNS gives a subscription that exists for one that is asked for again, so that two
-            # resources would be one, and the removal of either would be its end.
+            # Named by endpoint, not by position: SNS returns the existing subscription for an endpoint it knows, so
+            # a changed position would make two resources of one subscription, and deleting one would end both.
             stack.names.logical(f"alerts-subscription-{subscription.name}"),
             topic=topic.arn,
             protocol=subscription.protocol,
             endpoint=Output.secret(subscription.endpoint),
-            # Amazon SNS Developer Guide, "Message filtering": CloudWatch names the alarm in the message's body.
+            # CloudWatch names the alarm in the message's body (Amazon SNS Developer Guide, "Message filtering").
             filter_policy=Output.json_dumps({"AlarmName": [paging_alarm]}) if subscription.paging else None,
             filter_policy_scope="MessageBody" if subscription.paging else None,
             opts=stack.opts,

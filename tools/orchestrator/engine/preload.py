@@ -20,9 +20,10 @@ atexit.register(os._exit, 0)  # what is loaded here needs no taking down, for wh
 
 gc.disable()  # nothing of it is garbage, here or in the forks: what Python's documentation of `gc.freeze` advises
 for layer in LAYERS:
-    for source in (PROJECTS / layer).glob("[!_]*.py"):
+    for source in (PROJECTS / layer).rglob("[!_]*.py"):
         services = {f"pulumi_aws.{name}" for name in SERVICE.findall(source.read_text())}
-        for module in [f"projects.{layer}.{source.stem}", *services]:
+        own = ".".join(source.relative_to(PROJECTS.parent).with_suffix("").parts)
+        for module in [own, *services]:
             with suppress(Exception):
                 getattr(importlib.import_module(module), "__all__", ())
 gc.freeze()

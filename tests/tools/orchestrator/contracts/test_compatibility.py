@@ -239,7 +239,7 @@ def test_a_reader_of_the_commit_counts_although_it_has_stopped_reading(changed: 
     output = 'rds_vcpus: Annotated[Output[int], Means("vCPUs of the instance.", 2)]'
     found = changed(
         (DATA, output, "version: ClassVar[int] = 2"),
-        ("projects/monitoring/watched.py", "data.rds_vcpus", "data.rds_max_connections"),
+        ("projects/monitoring/alarms/database.py", "data.rds_vcpus", "data.rds_max_connections"),
     )
     [gone] = [each for each in found if each.output == "rds_vcpus"]
     assert gone.fault.startswith("monitoring read it")

@@ -97,7 +97,7 @@ def shared_imports(path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_shared_module_that_a_layer_imports_deploys_it(layer: str) -> None:
     seen: set[Path] = set()
-    waiting = set((ROOT / "projects" / layer).glob("*.py"))
+    waiting = set((ROOT / "projects" / layer).rglob("*.py"))
     while waiting:
         path = waiting.pop()
         seen.add(path)

@@ -1,0 +1,35 @@
+"""Every alarm of the system."""
+
+from pulumi import Output
+
+from projects.monitoring.alarms.application import application_alarms
+from projects.monitoring.alarms.cache import cache_alarms
+from projects.monitoring.alarms.consumer import consumer_alarms
+from projects.monitoring.alarms.database import database_alarms
+from projects.monitoring.alarms.dead_letters import dead_letter_alarms
+from projects.monitoring.alarms.model import Alarm
+from projects.monitoring.alarms.network import network_alarms
+from projects.monitoring.alarms.stream import stream_alarms
+from projects.monitoring.config import MonitoringConfig
+from shared.contracts import DataContract, NetworkContract, StreamingContract
+from shared.stack import StackContext
+
+
+def all_alarms(
+    stack: StackContext,
+    config: MonitoringConfig,
+    network: NetworkContract,
+    streaming: StreamingContract,
+    data: DataContract,
+    topic_name: Output[str],
+) -> list[Alarm]:
+    """Describe the alarms on what all layers deploy, in the order of the output `alarm_names`."""
+    return [
+        *stream_alarms(config, streaming),
+        *consumer_alarms(config),
+        *dead_letter_alarms(streaming),
+        *database_alarms(config, data),
+        *cache_alarms(data),
+        *network_alarms(network),
+        *application_alarms(stack, config, topic_name),
+    ]
