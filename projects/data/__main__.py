@@ -1,4 +1,4 @@
-"""Data: PostgreSQL for every transaction, Redis for the last day's, both private, encrypted and TLS only."""
+"""Data: PostgreSQL for all transactions and Redis for the last day's, both private, encrypted and TLS only."""
 
 import pulumi
 

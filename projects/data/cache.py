@@ -1,4 +1,4 @@
-"""Redis: the last day's transactions, near at hand."""
+"""Redis, for the last day's transactions."""
 
 import pulumi
 import pulumi_aws as aws
@@ -10,19 +10,19 @@ from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.stack import StackContext
 
 NODES = len(DataContract.example()["redis_member_ids"])
-"""A primary and a replica: as many as the contract says, since readers loop over them."""
+"""A primary and a replica. The contract fixes the number, because readers loop over the nodes."""
 
 PORT = 6379
 
 FAMILY, VERSION = "redis7", "7.1"
-"""The last of Redis OSS on ElastiCache. No setting: an older one is upgraded to it by itself, and the way back from
-there, to what the stack file says, would be a new and empty cluster."""
+"""The last version of Redis OSS on ElastiCache. It is no setting: AWS upgrades older versions to it, and a downgrade
+would replace the cluster with an empty one."""
 
 LOGS = ("slow-log", "engine-log")
 
 
 class Redis(pulumi.ComponentResource):
-    """The replication group in the private subnets: TLS with an AUTH token, failover to another zone."""
+    """A replication group in the private subnets, with TLS, an AUTH token and failover to another zone."""
 
     group: aws.elasticache.ReplicationGroup
     port: Output[int]
@@ -33,39 +33,11 @@ class Redis(pulumi.ComponentResource):
         self, stack: StackContext, config: DataConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
         super().__init__("txmon:data:Redis", stack.names.logical("redis"), opts=stack.opts)
-        logical, kept = stack.names.logical, ResourceOptions(parent=self, protect=stack.protect)
         identifier = stack.names.physical("redis")
 
-        subnets = aws.elasticache.SubnetGroup(
-            logical("cache-subnet-group"),
-            description="Private subnets for Redis",
-            subnet_ids=network.private_subnet_ids,
-            tags=stack.name_tag("cache-subnet-group"),
-            opts=ResourceOptions(parent=self),
-        )
-        parameters = aws.elasticache.ParameterGroup(
-            logical("redis-params"),
-            description="When memory is full, what expires soonest goes first",
-            family=FAMILY,
-            # Keys without an expiry are never evicted: applications set EXPIRE 86400.
-            parameters=[{"name": "maxmemory-policy", "value": "volatile-ttl"}],
-            tags=stack.name_tag("redis-params"),
-            opts=ResourceOptions(parent=self),
-        )
-        log_groups = [
-            aws.cloudwatch.LogGroup(
-                logical(f"redis-{log}"),
-                name=f"{stack.names.physical('redis_log_group')}/{log}",
-                retention_in_days=config.log_retention_days,
-                kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=stack.protect,
-                tags=stack.name_tag(f"redis-{log}"),
-                opts=kept,
-            )
-            for log in LOGS
-        ]
+        log_groups = self._create_log_groups(stack, config, security)
         self.group = aws.elasticache.ReplicationGroup(
-            logical("redis-cluster"),
+            stack.names.logical("redis-cluster"),
             replication_group_id=identifier,
             description=f"The last {config.history_hours} hours of transactions",
             engine="redis",
@@ -75,14 +47,14 @@ class Redis(pulumi.ComponentResource):
             automatic_failover_enabled=True,
             multi_az_enabled=True,
             port=PORT,
-            parameter_group_name=parameters.name,
-            subnet_group_name=subnets.name,
+            parameter_group_name=self._create_parameter_group(stack).name,
+            subnet_group_name=self._create_subnet_group(stack, network).name,
             security_group_ids=[network.redis_security_group_id],
             at_rest_encryption_enabled=True,
             kms_key_id=security.kms_key_arn,
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
-            # Write-only; a new token is taken beside the old one until the version after it.
+            # Write-only. After a rotation the old token stays valid until the next rotation.
             auth_token_wo=secret_string(stack, security.redis_secret_arn),
             auth_token_wo_version=security.redis_credentials_version,
             auth_token_update_strategy="ROTATE",  # noqa: S106 (a strategy, no token)
@@ -105,9 +77,9 @@ class Redis(pulumi.ComponentResource):
             ],
             tags=stack.name_tag("redis-cluster"),
             opts=ResourceOptions.merge(
-                kept,
+                ResourceOptions(parent=self, protect=stack.protect),
                 ResourceOptions(
-                    delete_before_replace=True,  # the identifier is fixed
+                    delete_before_replace=True,  # two groups cannot share the identifier
                     custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
                 ),
             ),
@@ -117,3 +89,39 @@ class Redis(pulumi.ComponentResource):
         self.member_ids = [members[index] for index in range(NODES)]
         self.log_group_names = [group.name for group in log_groups]
         self.register_outputs({})
+
+    def _create_subnet_group(self, stack: StackContext, network: NetworkContract) -> aws.elasticache.SubnetGroup:
+        return aws.elasticache.SubnetGroup(
+            stack.names.logical("cache-subnet-group"),
+            description="Private subnets for Redis",
+            subnet_ids=network.private_subnet_ids,
+            tags=stack.name_tag("cache-subnet-group"),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _create_parameter_group(self, stack: StackContext) -> aws.elasticache.ParameterGroup:
+        return aws.elasticache.ParameterGroup(
+            stack.names.logical("redis-params"),
+            description="When memory is full, what expires soonest goes first",
+            family=FAMILY,
+            # Keys without an expiry are never evicted: applications set EXPIRE 86400.
+            parameters=[{"name": "maxmemory-policy", "value": "volatile-ttl"}],
+            tags=stack.name_tag("redis-params"),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _create_log_groups(
+        self, stack: StackContext, config: DataConfig, security: SecurityContract
+    ) -> list[aws.cloudwatch.LogGroup]:
+        return [
+            aws.cloudwatch.LogGroup(
+                stack.names.logical(f"redis-{log}"),
+                name=f"{stack.names.physical('redis_log_group')}/{log}",
+                retention_in_days=config.log_retention_days,
+                kms_key_id=security.telemetry_key_arn,
+                deletion_protection_enabled=stack.protect,
+                tags=stack.name_tag(f"redis-{log}"),
+                opts=ResourceOptions(parent=self, protect=stack.protect),
+            )
+            for log in LOGS
+        ]

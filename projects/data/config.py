@@ -1,4 +1,4 @@
-"""What the data layer can be told."""
+"""The settings of the data layer."""
 
 from itertools import combinations
 from typing import Annotated, Literal, Self
@@ -12,7 +12,7 @@ from shared.config import LayerConfig, LogRetentionDays, Matching, OneOf
 
 
 def _window(*, daily: bool, at_least: int) -> AfterValidator:
-    """A window that AWS accepts: daily or weekly, and of `at_least` minutes."""
+    """Return a validator for daily or weekly windows of at least `at_least` minutes."""
 
     def check(window: str) -> str:
         if windows.is_daily(window) != daily or windows.length(window) < at_least:
@@ -24,59 +24,59 @@ def _window(*, daily: bool, at_least: int) -> AfterValidator:
 
 
 BackupDays = Annotated[int, Field(ge=0, le=35)]
-"""RDS and ElastiCache keep backups for 35 days at most; 0 makes none."""
+"""RDS and ElastiCache keep backups for 35 days at most; 0 means no backups."""
 
 
 class DataConfig(LayerConfig):
-    """Sizes, versions and windows of PostgreSQL and Redis."""
+    """Sizes, versions, backups and windows of PostgreSQL and Redis."""
 
     transactions_per_minute: PositiveInt = 1000
-    """The load to size for."""
+    """The rate of transactions to size for."""
 
     bytes_per_transaction: PositiveInt = 1024
-    """Bytes of a transaction as a value in Redis, and as a row with its indexes in PostgreSQL."""
+    """Bytes of a transaction: a value in Redis, and a row with its indexes in PostgreSQL."""
 
     history_hours: PositiveInt = 24
-    """Hours of transactions that Redis has to hold."""
+    """Hours of transactions that Redis must hold."""
 
     database_credentials: Literal["generated", "rds-managed"] = "rds-managed"
-    """Who makes PostgreSQL's master password: security, or RDS, which rotates it too. As security's setting."""
+    """Who creates the master password: security, or RDS, which also rotates it. Must equal security's setting."""
 
     master_password_rotation_days: Annotated[int, Field(ge=1, le=1000)] = 30
-    """How often RDS rotates the master password that it manages."""
+    """Days between RDS's rotations of the master password that it manages."""
 
     postgres_version: Annotated[str, Matching(r"1[5-8]", "a major version from 15 to 18")] = "17"
-    """A major version: minor ones come by themselves, and AWS takes none back."""
+    """A major version. AWS applies minor versions by itself, and allows no downgrade."""
 
     postgres_instance_class: Annotated[str, OneOf(DATABASE_CLASSES)] = "db.m7g.large"
     """The instance class of the database and its standby."""
 
     postgres_storage_gib: Annotated[int, Field(ge=20, le=65536)] = 200
-    """The gp3 disk to begin with; IOPS and throughput stay at gp3's baseline, far above the load."""
+    """Initial size of the gp3 disk. IOPS and throughput stay at gp3's baseline, far above the load."""
 
     postgres_max_storage_gib: Annotated[int, Field(ge=22, le=65536)] = 2000
-    """How far RDS may grow the disk by itself."""
+    """Size up to which RDS may grow the disk by itself."""
 
     postgres_multi_az: bool = True
-    """A standby in another zone."""
+    """Whether PostgreSQL has a standby in another zone."""
 
     postgres_backup_days: BackupDays = 35
-    """Days that point-in-time recovery reaches back; 0 for no backups."""
+    """Days that backups allow point-in-time recovery; 0 for no backups."""
 
     postgres_backup_window: Annotated[str, _window(daily=True, at_least=30)] = "17:00-17:30"
-    """When the daily backup starts, in UTC: night in Japan."""
+    """When the daily backup starts, in UTC. The default is at night in Japan."""
 
     postgres_maintenance_window: Annotated[str, _window(daily=False, at_least=30)] = "sun:18:00-sun:19:00"
     """When RDS may restart the database, in UTC."""
 
     postgres_monitoring_seconds: Annotated[int, OneOf((0, 1, 5, 10, 15, 30, 60))] = 15
-    """Interval of Enhanced Monitoring; 0 for none."""
+    """Seconds between the samples of Enhanced Monitoring; 0 for none."""
 
     postgres_insights: Literal["standard", "advanced"] = "advanced"
     """Database Insights: standard keeps 7 days, advanced 465."""
 
     redis_node_type: Annotated[str, OneOf(NODE_TYPES)] = "cache.m7g.large"
-    """The type of the primary and of its replica."""
+    """The node type of the primary and its replica."""
 
     redis_snapshot_days: BackupDays = 7
     """Days that daily snapshots are kept; 0 for none."""
@@ -85,28 +85,28 @@ class DataConfig(LayerConfig):
     """When the daily snapshot starts, in UTC."""
 
     redis_maintenance_window: Annotated[str, _window(daily=False, at_least=60)] = "sun:19:30-sun:20:30"
-    """When ElastiCache may replace nodes, in UTC; not while RDS is under maintenance."""
+    """When ElastiCache may replace nodes, in UTC. Must not overlap the windows of PostgreSQL."""
 
     final_snapshot: Annotated[int, Field(ge=0)] = 1
-    """Ends the names of the snapshots taken on deletion: raise it after one was taken.
+    """Number at the end of the final snapshots' names: raise it after a final snapshot was taken.
 
-    0 takes none, and lets PostgreSQL's automated backups go with the instance.
+    With 0, a deletion takes no final snapshot and deletes PostgreSQL's automated backups.
     """
 
     apply_immediately: bool = False
-    """Change databases at once instead of in their maintenance windows."""
+    """Whether to apply changes at once instead of in the maintenance windows."""
 
     log_retention_days: LogRetentionDays = 365
-    """Days that the logs of PostgreSQL and Redis are kept."""
+    """Days that logs of PostgreSQL and Redis are kept."""
 
     @property
     def shortages(self) -> list[str]:
-        """What of cache and disk does not hold the load, a sentence each."""
+        """A sentence for each of cache and disk that is too small for the load."""
         load = Load(self.transactions_per_minute, self.bytes_per_transaction)
         return load.shortages(self.redis_node_type, self.history_hours, self.postgres_max_storage_gib)
 
     @model_validator(mode="after")
-    def _accepted_by_aws(self) -> Self:
+    def _disk_can_grow(self) -> Self:
         # RDS User Guide, "Managing capacity automatically with storage autoscaling".
         least = -(-self.postgres_storage_gib * 11 // 10)
         if self.postgres_max_storage_gib < least:
@@ -117,8 +117,11 @@ class DataConfig(LayerConfig):
         return self
 
     @model_validator(mode="after")
-    def _windows_apart(self) -> Self:
-        """AWS refuses a backup during maintenance; PostgreSQL and Redis must not be away at the same time either."""
+    def _windows_do_not_overlap(self) -> Self:
+        """Check that no windows overlap.
+
+        AWS refuses a backup during maintenance, and PostgreSQL and Redis must not be unavailable at the same time.
+        """
         given = {
             "postgresBackupWindow": self.postgres_backup_window,
             "postgresMaintenanceWindow": self.postgres_maintenance_window,
@@ -131,7 +134,7 @@ class DataConfig(LayerConfig):
         return self
 
     @model_validator(mode="after")
-    def _protected_means_kept(self) -> Self:
+    def _protected_is_durable(self) -> Self:
         if not self.protect:
             return self
         for key, value in {

@@ -1,4 +1,4 @@
-"""Who makes PostgreSQL's master password, and secrets read at deploy time without leaving a trace in plain text."""
+"""Secrets that are read during a deployment, and checks of who creates PostgreSQL's master password."""
 
 import json
 
@@ -11,7 +11,7 @@ from shared.stack import StackContext
 
 
 def secret_string(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
-    """What a secret holds now, marked secret."""
+    """Return the current value of a secret, marked secret."""
     version = aws.secretsmanager.get_secret_version_output(
         secret_id=secret_arn, opts=pulumi.InvokeOutputOptions(provider=stack.provider)
     )
@@ -19,10 +19,10 @@ def secret_string(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
 
 
 def password(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
-    """The `password` of a secret's JSON object, marked secret.
+    """Return the `password` in a secret's JSON, marked secret.
 
     Raises:
-        pulumi.RunError: the secret is no JSON object, or has no password. The sentence never holds its value.
+        pulumi.RunError: the secret is not a JSON object with a password. The message omits the secret's value.
     """
 
     def take(text: str) -> str:
@@ -35,13 +35,13 @@ def password(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
 
 
 def generated_secret_arn(security: SecurityContract) -> Output[str]:
-    """Security's secret of the master credentials.
+    """Return the ARN of security's secret of the master credentials.
 
     Raises:
-        pulumi.RunError: security has none, since RDS is to manage them.
+        pulumi.RunError: security has no such secret, because its `databaseCredentials` is `rds-managed`.
     """
 
-    def given(arn: str) -> str:
+    def require(arn: str) -> str:
         if not arn:
             raise pulumi.RunError(
                 "databaseCredentials is 'generated' in data, but security is deployed with 'rds-managed': give both"
@@ -49,11 +49,11 @@ def generated_secret_arn(security: SecurityContract) -> Output[str]:
             )
         return arn
 
-    return security.db_secret_arn.apply(given)
+    return security.db_secret_arn.apply(require)
 
 
-def warn_of_leftover(security: SecurityContract) -> None:
-    """Say that security keeps master credentials although RDS manages them, which is a step on the way only."""
+def warn_of_unused_credentials(security: SecurityContract) -> None:
+    """Warn if security still has master credentials although RDS manages them, as midway through a migration."""
 
     def warn(arn: str) -> None:
         if arn:

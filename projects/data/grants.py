@@ -1,4 +1,4 @@
-"""What the consumer may do with the databases; the role itself is security's."""
+"""The consumer's grants on the databases. Security owns the role."""
 
 import pulumi_aws as aws
 from pulumi import Input, Output
@@ -8,15 +8,15 @@ from shared.iam import allow, document, use_key
 from shared.stack import StackContext
 
 DATABASE_USER = "tx_consumer"
-"""The user of PostgreSQL that the consumer logs in as with an IAM token: `GRANT rds_iam TO tx_consumer`."""
+"""The PostgreSQL user of the consumer, which logs in with an IAM token: `GRANT rds_iam TO tx_consumer`."""
 
 
 def grant_consumer(
     stack: StackContext, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str] | None
 ) -> aws.iam.RolePolicy:
-    """Log in to PostgreSQL and read its secrets, and nothing else under their key.
+    """Allow the consumer to log in to PostgreSQL, to read the secrets and to decrypt these secrets only.
 
-    `db_secret_arn` is None where RDS manages the master password: the consumer logs in without one.
+    `db_secret_arn` is None if RDS manages the master password, which the consumer does not need.
     """
     secret_arns = {"Redis": security.redis_secret_arn}
     if db_secret_arn is not None:

@@ -1,4 +1,4 @@
-"""PostgreSQL: every transaction, for good."""
+"""PostgreSQL, for all transactions."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
-from projects.data.credentials import generated_secret_arn, password, warn_of_leftover
+from projects.data.credentials import generated_secret_arn, password, warn_of_unused_credentials
 from shared.contracts import NetworkContract, SecurityContract
 from shared.contracts.contract import unknown
 from shared.iam import secret_policy
@@ -32,65 +32,29 @@ PRELOADED = "pg_stat_statements,pgaudit"
 
 
 class Postgres(pulumi.ComponentResource):
-    """The instance in the private subnets, with parameters that require TLS and log groups of our own."""
+    """An instance in the private subnets that requires TLS and logs to encrypted log groups."""
 
     instance: aws.rds.Instance
     secret_arn: Output[str]
-    """The secret of the master credentials, security's or the one RDS makes."""
+    """ARN of the secret with the master credentials: security's, or the one that RDS manages."""
     log_group_names: list[Output[str]]
 
     def __init__(
         self, stack: StackContext, config: DataConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
         super().__init__("txmon:data:Postgres", stack.names.logical("postgres"), opts=stack.opts)
-        logical, kept = stack.names.logical, ResourceOptions(parent=self, protect=stack.protect)
         identifier = stack.names.physical("rds_instance")
 
-        subnets = aws.rds.SubnetGroup(
-            logical("db-subnet-group"),
-            description="Private subnets for PostgreSQL",
-            subnet_ids=network.private_subnet_ids,
-            tags=stack.name_tag("db-subnet-group"),
-            opts=ResourceOptions(parent=self),
-        )
-        parameters = aws.rds.ParameterGroup(
-            logical("db-parameters"),
-            description="TLS only; connections, locks and slow statements logged",
-            family=f"postgres{config.postgres_version}",
-            parameters=[
-                *(aws.rds.ParameterGroupParameterArgs(name=name, value=value) for name, value in PARAMETERS.items()),
-                # Static: takes effect at the next restart.
-                aws.rds.ParameterGroupParameterArgs(
-                    name="shared_preload_libraries", value=PRELOADED, apply_method="pending-reboot"
-                ),
-            ],
-            tags=stack.name_tag("db-parameters"),
-            # A new family replaces it; until its maintenance window the instance is in the old one, which AWS then
-            # refuses to delete.
-            opts=ResourceOptions(parent=self, retain_on_delete=not config.apply_immediately),
-        )
-        # RDS would make them itself, without retention and key.
-        log_groups = [
-            aws.cloudwatch.LogGroup(
-                logical(f"db-log-{log}"),
-                name=f"{stack.names.physical('rds_log_group')}/{log}",
-                retention_in_days=config.log_retention_days,
-                kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=stack.protect,
-                tags=stack.name_tag(f"db-log-{log}"),
-                opts=kept,
-            )
-            for log in LOGS
-        ]
+        log_groups = self._create_log_groups(stack, config, security)
         self.instance = aws.rds.Instance(
-            logical("rds-postgres"),
+            stack.names.logical("rds-postgres"),
             identifier=identifier,
             engine="postgres",
             engine_version=config.postgres_version,
-            # No paid support for a version that PostgreSQL has given up: it is upgraded instead.
+            # At the end of a version's support, upgrade it instead of paying for extended support.
             engine_lifecycle_support="open-source-rds-extended-support-disabled",
             auto_minor_version_upgrade=True,
-            allow_major_version_upgrade=True,  # to the one in the stack file, no other
+            allow_major_version_upgrade=True,  # only to the version in the stack file
             instance_class=config.postgres_instance_class,
             storage_type="gp3",
             allocated_storage=config.postgres_storage_gib,
@@ -103,11 +67,11 @@ class Postgres(pulumi.ComponentResource):
             **_master_password(stack, config, security),
             iam_database_authentication_enabled=True,
             ca_cert_identifier="rds-ca-rsa2048-g1",
-            db_subnet_group_name=subnets.name,
+            db_subnet_group_name=self._create_subnet_group(stack, network).name,
             vpc_security_group_ids=[network.rds_security_group_id],
             publicly_accessible=False,
             multi_az=config.postgres_multi_az,
-            parameter_group_name=parameters.name,
+            parameter_group_name=self._create_parameter_group(stack, config).name,
             backup_retention_period=config.postgres_backup_days,
             backup_window=config.postgres_backup_window if config.postgres_backup_days else None,
             maintenance_window=config.postgres_maintenance_window,
@@ -124,15 +88,15 @@ class Postgres(pulumi.ComponentResource):
             performance_insights_enabled=True,
             performance_insights_kms_key_id=security.kms_key_arn,
             database_insights_mode=config.postgres_insights,
-            # The only retention that advanced takes, and the free one (RDS User Guide, "Database Insights").
+            # 465 is required by advanced, and 7 is free of charge (RDS User Guide, "Database Insights").
             performance_insights_retention_period=465 if config.postgres_insights == "advanced" else 7,
             apply_immediately=config.apply_immediately,
             tags=stack.name_tag("rds-postgres"),
             opts=ResourceOptions.merge(
-                kept,
+                ResourceOptions(parent=self, protect=stack.protect),
                 ResourceOptions(
                     depends_on=log_groups,
-                    delete_before_replace=True,  # the identifier is fixed
+                    delete_before_replace=True,  # two instances cannot share the identifier
                     custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),
                 ),
             ),
@@ -145,13 +109,57 @@ class Postgres(pulumi.ComponentResource):
         self.log_group_names = [group.name for group in log_groups]
         self.register_outputs({})
 
+    def _create_subnet_group(self, stack: StackContext, network: NetworkContract) -> aws.rds.SubnetGroup:
+        return aws.rds.SubnetGroup(
+            stack.names.logical("db-subnet-group"),
+            description="Private subnets for PostgreSQL",
+            subnet_ids=network.private_subnet_ids,
+            tags=stack.name_tag("db-subnet-group"),
+            opts=ResourceOptions(parent=self),
+        )
+
+    def _create_parameter_group(self, stack: StackContext, config: DataConfig) -> aws.rds.ParameterGroup:
+        return aws.rds.ParameterGroup(
+            stack.names.logical("db-parameters"),
+            description="TLS only; connections, locks and slow statements logged",
+            family=f"postgres{config.postgres_version}",
+            parameters=[
+                *(aws.rds.ParameterGroupParameterArgs(name=name, value=value) for name, value in PARAMETERS.items()),
+                # A static parameter: it takes effect at the next restart.
+                aws.rds.ParameterGroupParameterArgs(
+                    name="shared_preload_libraries", value=PRELOADED, apply_method="pending-reboot"
+                ),
+            ],
+            tags=stack.name_tag("db-parameters"),
+            # A new family replaces the group. The instance uses the old group until its maintenance window, and AWS
+            # refuses to delete a group in use.
+            opts=ResourceOptions(parent=self, retain_on_delete=not config.apply_immediately),
+        )
+
+    def _create_log_groups(
+        self, stack: StackContext, config: DataConfig, security: SecurityContract
+    ) -> list[aws.cloudwatch.LogGroup]:
+        """Create the log groups. If they did not exist, RDS would create them without retention and key."""
+        return [
+            aws.cloudwatch.LogGroup(
+                stack.names.logical(f"db-log-{log}"),
+                name=f"{stack.names.physical('rds_log_group')}/{log}",
+                retention_in_days=config.log_retention_days,
+                kms_key_id=security.telemetry_key_arn,
+                deletion_protection_enabled=stack.protect,
+                tags=stack.name_tag(f"db-log-{log}"),
+                opts=ResourceOptions(parent=self, protect=stack.protect),
+            )
+            for log in LOGS
+        ]
+
     def _managed_secret(self, stack: StackContext, config: DataConfig, security: SecurityContract) -> Output[str]:
-        """The secret that RDS made, with our readers, and on our schedule in place of its own of seven days."""
-        # Until RDS has taken over the password of an instance that had one of ours, it tells of no secret.
+        """Limit the readers of RDS's secret, set its rotation (RDS's default is 7 days), and return its ARN."""
+        # While RDS takes over a generated password, the instance lists no secret yet.
         arn = self.instance.master_user_secrets.apply(
             lambda secrets: secrets[0].secret_arn if secrets else unknown()
         ).apply(str)
-        # The role that RDS rotates it with (RDS User Guide, "Using service-linked roles").
+        # RDS rotates the secret with this role (RDS User Guide, "Using service-linked roles").
         rds = stack.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")
         readers = Output.all(security.secret_reader_arns, rds).apply(lambda arns: [*arns[0], arns[1]])
         aws.secretsmanager.SecretPolicy(
@@ -166,7 +174,7 @@ class Postgres(pulumi.ComponentResource):
             secret_id=arn,
             rotation_rules={"automatically_after_days": config.master_password_rotation_days},
             rotate_immediately=False,
-            # The secret goes with the instance; until then AWS does not let go of its rotation.
+            # RDS deletes the secret with the instance. Until then AWS refuses to remove the rotation.
             opts=ResourceOptions(parent=self, retain_on_delete=True),
         )
         return arn
@@ -174,10 +182,10 @@ class Postgres(pulumi.ComponentResource):
 
 def _master_password(stack: StackContext, config: DataConfig, security: SecurityContract) -> Mapping[str, Any]:
     if config.database_credentials == "rds-managed":
-        warn_of_leftover(security)
+        warn_of_unused_credentials(security)
         return {"manage_master_user_password": True, "master_user_secret_kms_key_id": security.secrets_key_arn}
     return {
-        # Write-only: AWS gets it on creation and whenever the version rises.
+        # Write-only: sent to AWS on creation and when the version rises.
         "password_wo": password(stack, generated_secret_arn(security)),
         "password_wo_version": security.db_credentials_version,
     }

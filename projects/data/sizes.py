@@ -1,4 +1,4 @@
-"""What the instance classes hold. Pure facts; a class that is not here is refused with the list of those that are."""
+"""vCPUs and memory of the instance classes and node types. The settings accept these types only."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,11 @@ GIB = 1024**3
 
 @dataclass(frozen=True)
 class Size:
+    """Size of one type."""
+
     vcpus: int
     memory: int
-    """Bytes: of the host for a database, `maxmemory` for a cache node."""
+    """Bytes: the RAM of a database's host, or `maxmemory` of a cache node."""
 
 
 DATABASE_CLASSES = {
@@ -47,15 +49,16 @@ NODE_TYPES = {
 
 
 def memory_mib(instance_class: str) -> int:
+    """Return the RAM of a database class in MiB."""
     return DATABASE_CLASSES[instance_class].memory // MIB
 
 
 def max_connections(instance_class: str) -> int:
-    """The connections that PostgreSQL of this class takes, a little low rather than high.
+    """Return a low estimate of the connections that PostgreSQL of a database class accepts.
 
     RDS sets LEAST(DBInstanceClassMemory / 9531392, 5000) (RDS User Guide, "Maximum number of database
-    connections"). DBInstanceClassMemory is what RDS and the system leave of the RAM: estimated as 90 % less
-    192 MiB, which gives the 80 seen on 1 GiB.
+    connections"). DBInstanceClassMemory is the RAM without that of RDS and the system, estimated as 90 % less 192
+    MiB. The estimate equals the 80 connections observed with 1 GiB.
     """
     memory = DATABASE_CLASSES[instance_class].memory
     return int(min((memory * 0.9 - 192 * MIB) / 9_531_392, 5000))

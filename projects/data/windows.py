@@ -12,10 +12,10 @@ _WEEKLY = re.compile(rf"({'|'.join(DAYS)}):{_CLOCK}-({'|'.join(DAYS)}):{_CLOCK}"
 
 
 def minutes(window: str) -> frozenset[int]:
-    """The minutes of the week that a window covers, counted from Monday 00:00.
+    """Return the minutes of the week that a window covers, counted from Monday 00:00.
 
     Raises:
-        ValueError: the window is not written as AWS writes it.
+        ValueError: the window does not have AWS's format.
     """
     if daily := _DAILY.fullmatch(window):
         start, end = (int(hour) * 60 + int(minute) for hour, minute in (daily.groups()[:2], daily.groups()[2:]))
@@ -34,13 +34,15 @@ def minutes(window: str) -> frozenset[int]:
 
 
 def is_daily(window: str) -> bool:
+    """Return whether a window is daily, as opposed to weekly."""
     return _DAILY.fullmatch(window) is not None
 
 
 def length(window: str) -> int:
-    """Minutes of one occurrence."""
+    """Return the minutes of one occurrence of a window."""
     return len(minutes(window)) // (7 if is_daily(window) else 1)
 
 
 def overlap(one: str, other: str) -> bool:
+    """Return whether two windows share a minute."""
     return bool(minutes(one) & minutes(other))

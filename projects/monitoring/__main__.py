@@ -36,7 +36,7 @@ once_allowed = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=topi
 events.notify_on_api_calls(stack, topic, rules, created_rules, once_allowed)
 events.notify_on_database_events(stack, topic, data, once_allowed)
 
-alarms = all_alarms(stack, config, network, streaming, data, topic.name)
+alarms = all_alarms(stack, config, network, streaming, data, topic_name=topic.name)
 created_alarms = create_alarms(stack, topic, alarms)
 paging_alarm = create_paging_alarm(stack, topic, alarms, created_alarms)
 subscribe(stack, topic, config.subscriptions, paging_alarm.alarm_name)

@@ -1,4 +1,4 @@
-"""Network: a VPC without internet, three private subnets, the doors to AWS, and who may talk to whom."""
+"""Network: a VPC without internet access, its private subnets, VPC endpoints and security groups."""
 
 from projects.network.config import NetworkConfig
 from projects.network.endpoints import Endpoints
@@ -19,8 +19,8 @@ endpoints = Endpoints(
     zones=config.endpoint_zones,
     security_group_id=groups.ids["endpoints"],
 )
-if endpoints.images_from is not None:
-    groups.open_to_images(stack, endpoints.images_from)
+if endpoints.image_prefix_list_id is not None:
+    groups.allow_image_pulls(stack, endpoints.image_prefix_list_id)
 
 NetworkContract(
     vpc_id=vpc.id,

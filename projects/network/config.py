@@ -1,4 +1,4 @@
-"""What the network layer can be told."""
+"""The settings of the network layer."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
@@ -28,10 +28,10 @@ EndpointService = Literal[
 
 
 class NetworkConfig(LayerConfig):
-    """The address plan, and how the VPC reaches AWS."""
+    """The address plan and the VPC endpoints."""
 
     vpc_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
-    """The VPC's address range: private, a /16 to a /28. Changing it replaces the VPC and all that is in it."""
+    """The VPC's address range: private, a /16 to a /28. Changing it replaces the VPC and everything in it."""
 
     subnet_prefix: Annotated[int, Field(ge=subnets.LARGEST, le=subnets.SMALLEST)] = 24
     """Prefix length of each private subnet."""
@@ -49,10 +49,10 @@ class NetworkConfig(LayerConfig):
         "logs",
         "monitoring",
     )
-    """AWS services that can be reached from the VPC; there is no other way out of it."""
+    """AWS services with an interface endpoint; the VPC has no other way out."""
 
     endpoint_zones: Annotated[int, Field(ge=1, le=subnets.ZONES)] = subnets.ZONES
-    """In how many of the zones each interface endpoint stands; each costs about 10 USD a month."""
+    """Zones of each interface endpoint; each costs about 10 USD a month."""
 
     @model_validator(mode="after")
     def _addresses_fit(self) -> Self:
@@ -62,14 +62,14 @@ class NetworkConfig(LayerConfig):
         return self
 
     def plan(self) -> dict[str, IPv4Network]:
-        """The subnet of each zone."""
+        """Return the subnet of each zone."""
         return subnets.plan(self.vpc_cidr, self.subnet_prefix, self.availability_zones)
 
     def plan_among(self, offered: Sequence[str]) -> dict[str, IPv4Network]:
-        """As `plan`, once the zones are known to be among those that AWS offers.
+        """Return the subnet of each zone, if AWS offers all the zones.
 
         Raises:
-            pulumi.RunError: AWS does not offer one of them.
+            pulumi.RunError: AWS does not offer one of the zones.
         """
         refused = [zone for zone in self.availability_zones if zone not in offered]
         if refused:

@@ -1,4 +1,4 @@
-"""The doors to AWS: without NAT and internet gateway, the VPC's applications reach AWS only through these."""
+"""The VPC endpoints: without NAT and internet gateway, applications reach AWS only through them."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from shared.stack import StackContext
 
 
 class Endpoints(pulumi.ComponentResource):
-    """S3's gateway endpoint and interface endpoints, for this account's principals and resources only."""
+    """A gateway endpoint for S3 and interface endpoints, for principals and resources of this account only."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Endpoints(pulumi.ComponentResource):
         own_account_only = _own_account_only(stack)
         policy = document(own_account_only)
         pulls_images = "ecr.dkr" in services
-        # Free of charge, and S3 never takes another way. Security groups open it for images alone.
+        # A gateway endpoint is free of charge. The security groups allow it only for images.
         s3 = aws.ec2.VpcEndpoint(
             stack.names.logical("s3-endpoint"),
             vpc_id=vpc.id,
@@ -54,15 +54,15 @@ class Endpoints(pulumi.ComponentResource):
             )
             for service, kind in kinds.items()
         }
-        self.images_from = s3.prefix_list_id if pulls_images else None
-        """S3's prefix list, where images can be pulled."""
+        self.image_prefix_list_id = s3.prefix_list_id if pulls_images else None
+        """S3's prefix list if the VPC has ECR's endpoints, or None."""
         self.ids = pulumi.Output.all(s3=s3.id, **{service: endpoint.id for service, endpoint in interfaces.items()})
         self.register_outputs({"ids": self.ids})
 
 
 def _own_account_only(stack: StackContext) -> Statement:
-    """No credentials and no data of others (AWS whitepaper "Building a data perimeter on AWS")."""
-    # Principals, actions and resources are those of the account: what each may do is said by its own policies.
+    """Allow principals and resources of this account only (AWS whitepaper "Building a data perimeter on AWS")."""
+    # The condition limits it to the account; inside, each principal's own policies decide.
     return allow(
         "OwnAccountOnly",
         ["*"],
@@ -78,11 +78,11 @@ def _own_account_only(stack: StackContext) -> Statement:
 
 
 def _image_layers(stack: StackContext, vpc_id: pulumi.Input[str]) -> Statement:
-    """ECR hands out the layers of images from a bucket of AWS's (Amazon ECR User Guide, "VPC endpoints")."""
+    """Allow the bucket from which ECR serves image layers (Amazon ECR User Guide, "VPC endpoints")."""
     return allow(
         "ImageLayers",
         ["s3:GetObject"],
         [f"arn:aws:s3:::prod-{stack.region}-starport-layer-bucket/*"],
-        principal="*",  # the links that ECR gives are signed by AWS, not by this account
-        condition={"StringEquals": {"aws:SourceVpc": vpc_id}},  # so that only the way they take tells whose they are
+        principal="*",  # AWS signs the links, not this account
+        condition={"StringEquals": {"aws:SourceVpc": vpc_id}},  # the only proof of their origin
     )

@@ -1,4 +1,4 @@
-"""The security groups, and the one table of who may talk to whom."""
+"""The security groups, and the table of allowed connections."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ GROUPS = {
     "rds": "RDS PostgreSQL",
     "redis": "ElastiCache Redis",
 }
-"""What joins each group."""
+"""The description of each group: what belongs to it."""
 
 
 @dataclass(frozen=True)
 class Access:
-    """`source` may open TCP connections to `target` on `port`."""
+    """Permission for group `source` to open TCP connections to group `target` on `port`."""
 
     source: str
     target: str
@@ -33,18 +33,17 @@ MATRIX = (
     Access("consumer", "rds", 5432, "PostgreSQL over TLS"),
     Access("consumer", "redis", 6379, "Redis over TLS"),
 )
-"""All that is allowed. What is no source here has no way out: the databases and the endpoints answer, no more.
+"""Every allowed connection. Databases and endpoints are no sources, so they can only answer.
 
-Amazon's DNS resolver is not subject to security groups (Amazon VPC User Guide) and needs no row.
+Amazon's DNS resolver needs no row: security groups do not apply to it (Amazon VPC User Guide).
 """
 
-
 PULL_IMAGES = ("producer", "consumer")
-"""What reaches S3, too, where the VPC has ECR's endpoints: the layers of an image come from there."""
+"""The groups that may reach S3 if the VPC has ECR's endpoints, because S3 serves the image layers."""
 
 
 class SecurityGroups(pulumi.ComponentResource):
-    """The groups of `GROUPS`, opened to each other as `MATRIX` says: each row a rule on both sides, by group."""
+    """The groups of `GROUPS`. Each row of `MATRIX` is an egress rule and an ingress rule between groups."""
 
     def __init__(self, stack: StackContext, vpc_id: pulumi.Input[str]) -> None:
         super().__init__("txmon:network:SecurityGroups", stack.names.logical("security-groups"), opts=stack.opts)
@@ -53,13 +52,13 @@ class SecurityGroups(pulumi.ComponentResource):
             group: aws.ec2.SecurityGroup(
                 stack.names.logical(f"{group}-sg"),
                 vpc_id=vpc_id,
-                description=joined_by,
-                # Else groups that name each other in rules made by hand could not be deleted.
+                description=description,
+                # Without it, groups that refer to each other in manually added rules cannot be deleted.
                 revoke_rules_on_delete=True,
                 tags=stack.name_tag(f"{group}-sg"),
                 opts=here,
             ).id
-            for group, joined_by in GROUPS.items()
+            for group, description in GROUPS.items()
         }
         for access in MATRIX:
             between = f"{access.source}-to-{access.target}"
@@ -87,8 +86,8 @@ class SecurityGroups(pulumi.ComponentResource):
             )
         self.register_outputs({"ids": self.ids})
 
-    def open_to_images(self, stack: StackContext, prefix_list_id: pulumi.Input[str]) -> None:
-        """Let `PULL_IMAGES` reach S3's gateway endpoint, by its prefix list."""
+    def allow_image_pulls(self, stack: StackContext, prefix_list_id: pulumi.Input[str]) -> None:
+        """Allow the groups in `PULL_IMAGES` to reach S3's gateway endpoint by its prefix list."""
         for source in PULL_IMAGES:
             between = f"{source}-to-s3"
             aws.vpc.SecurityGroupEgressRule(

@@ -1,26 +1,26 @@
-"""The arithmetic of the address plan. Nothing here knows Pulumi."""
+"""The arithmetic of the address plan, without Pulumi."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Network
 from itertools import islice
 
 PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
-"""RFC 1918."""
+"""Private address ranges (RFC 1918)."""
 
 LARGEST, SMALLEST = 16, 28
-"""Prefix lengths of VPCs and subnets (Amazon VPC User Guide, "VPC CIDR blocks" and "Subnet sizing")."""
+"""Shortest and longest prefix of VPCs and subnets (Amazon VPC User Guide, "VPC CIDR blocks" and "Subnet sizing")."""
 
 ZONES = 3
-"""PostgreSQL and Redis keep a standby in another zone; the third lets a failover happen while one is down."""
+"""PostgreSQL and Redis keep a standby in a second zone; a third allows a failover while one zone is down."""
 
 
 def plan(vpc_cidr: IPv4Network, prefix: int, zones: Sequence[str]) -> dict[str, IPv4Network]:
-    """One subnet a zone, in the order of the zones.
+    """Return one subnet for each zone, in the order of the zones.
 
-    The first block of the VPC stays free where there is room, as in 10.0.1.0/24, 10.0.2.0/24, 10.0.3.0/24.
+    The first block of the VPC stays free if the others are enough, as in 10.0.1.0/24, 10.0.2.0/24, 10.0.3.0/24.
 
     Raises:
-        ValueError: the range is no private one, the zones are not three different ones, or they do not fit.
+        ValueError: the range is not private, the zones are not three different ones, or the subnets do not fit.
     """
     if not any(vpc_cidr.subnet_of(private) for private in PRIVATE):
         raise ValueError(f"vpcCidr {vpc_cidr} must lie in {', '.join(map(str, PRIVATE))}")

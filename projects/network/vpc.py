@@ -1,4 +1,4 @@
-"""The VPC: three private subnets, each with a route table of its own, and no way to the internet."""
+"""The VPC: private subnets, each with its own route table, and no route to the internet."""
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
@@ -10,32 +10,34 @@ from shared.stack import StackContext
 
 
 def offered_zones(stack: StackContext) -> list[str]:
-    """The zones of the region that this account can use, asked of AWS. Local Zones take no standby databases."""
+    """Return the region's zones that this account can use, without Local Zones, which take no standby databases."""
     found = aws.get_availability_zones(state="available", opts=pulumi.InvokeOptions(provider=stack.provider))
-    return [zone for zone in found.names if zone[:-1] == stack.region]  # a Local Zone: ap-northeast-1-tpe-1a
+    return [
+        zone for zone in found.names if zone[:-1] == stack.region
+    ]  # a Local Zone is named as ap-northeast-1-tpe-1a
 
 
 class Vpc(pulumi.ComponentResource):
-    """A VPC with one private subnet a zone.
+    """A VPC with one private subnet in each zone.
 
-    It is protected with its subnets: replacing either would take the database and the cache along.
+    The VPC and its subnets are protected, because replacing one replaces the database and the cache.
     """
 
     def __init__(self, stack: StackContext, cidr: IPv4Network, subnets: Mapping[str, IPv4Network]) -> None:
         super().__init__("txmon:network:Vpc", stack.names.logical("network"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=stack.protect)
+        protected = pulumi.ResourceOptions(parent=self, protect=stack.protect)
 
         vpc = aws.ec2.Vpc(
             stack.names.logical("vpc"),
             cidr_block=str(cidr),
-            # Both are needed for the private DNS names of the endpoints.
+            # The private DNS names of the endpoints need both.
             enable_dns_hostnames=True,
             enable_dns_support=True,
             tags=stack.name_tag("vpc"),
-            opts=kept,
+            opts=protected,
         )
-        # Without rules: nothing that forgets to name its group can talk to anything (Security Hub EC2.2).
+        # Without rules, so that what names no group cannot communicate (Security Hub EC2.2).
         aws.ec2.DefaultSecurityGroup(
             stack.names.logical("default-sg"), vpc_id=vpc.id, tags=stack.name_tag("default-sg"), opts=here
         )
@@ -53,7 +55,7 @@ class Vpc(pulumi.ComponentResource):
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
                 tags=stack.name_tag(f"private-subnet-{index}"),
-                opts=kept,
+                opts=protected,
             )
             table = aws.ec2.RouteTable(
                 stack.names.logical(f"private-routes-{index}"),

@@ -1,4 +1,4 @@
-"""Security: the keys, the roles and the secrets that the layers above use by ARN."""
+"""Security: KMS keys, IAM roles and secrets, which other layers use by ARN."""
 
 from pulumi import Output
 

@@ -1,4 +1,4 @@
-"""The secrets: made here, read by few, never in plain text in state, logs or outputs."""
+"""The secrets. Their values never appear in state, logs or outputs."""
 
 import json
 from collections.abc import Sequence
@@ -16,13 +16,15 @@ from shared.iam import secret_policy
 from shared.stack import StackContext
 
 PASSWORD_LENGTH = 64
-"""Letters and digits, 380 bits. Within the limits of RDS for PostgreSQL (8 to 128) and of Redis AUTH (16 to 128);
-both refuse some punctuation (RDS: / " @ and space; ElastiCache: all but ! & # $ ^ < > -), and URLs more."""
+"""Letters and digits, 380 bits, within the limits of RDS for PostgreSQL (8 to 128) and Redis AUTH (16 to 128).
+
+No punctuation: RDS refuses / " @ and space, ElastiCache all but ! & # $ ^ < > -, and URLs need escapes for more.
+"""
 
 
 @dataclass(frozen=True)
 class DatabaseCredentials:
-    """Where PostgreSQL's credentials are; the ARN is empty and the version 0 where RDS keeps them itself."""
+    """PostgreSQL's credentials. The ARN is empty and the version 0 if RDS manages the password."""
 
     username: Output[str]
     secret_arn: Output[str]
@@ -30,7 +32,7 @@ class DatabaseCredentials:
 
 
 class Vault(pulumi.ComponentResource):
-    """The secrets of an environment, all under the same key, policy and recovery time."""
+    """The secrets of an environment, with one key, policy and recovery time."""
 
     def __init__(
         self, stack: StackContext, config: SecurityConfig, *, key_arn: Input[str], consumer_role_arn: Input[str]
@@ -41,37 +43,37 @@ class Vault(pulumi.ComponentResource):
         self._key_arn = key_arn
         self.reader_arns = _readers(stack, config)
         self._all_readers = Output.all(consumer_role_arn, self.reader_arns).apply(lambda arns: [arns[0], *arns[1]])
-        self.database = self._database()
-        self.redis_arn = self._secret(
+        self.database = self._database_credentials()
+        self.redis_arn = self._create_secret(
             "redis-auth",
             "redis_secret",
             "Redis's AUTH token",
-            value=self._password(),
+            value=self._generate_password(),
             version=config.redis_credentials_version,
         )
         self.register_outputs({})
 
-    def _database(self) -> DatabaseCredentials:
+    def _database_credentials(self) -> DatabaseCredentials:
         config = self._config
         if config.database_credentials == "rds-managed":
             return DatabaseCredentials(Output.from_input(config.db_username), Output.from_input(""), version=0)
         if config.db_secret_name is not None:
-            return self._existing(config.db_secret_name)
-        arn = self._secret(
+            return self._find_existing(config.db_secret_name)
+        arn = self._create_secret(
             "rds-credentials",
             "db_secret",
             "PostgreSQL's master user and password",
-            value=Output.json_dumps({"username": config.db_username, "password": self._password()}),
+            value=Output.json_dumps({"username": config.db_username, "password": self._generate_password()}),
             version=config.db_credentials_version,
         )
         return DatabaseCredentials(Output.from_input(config.db_username), arn, config.db_credentials_version)
 
-    def _existing(self, name: str) -> DatabaseCredentials:
-        """The secret `name`, made elsewhere: its policy, key and recovery are its owner's."""
+    def _find_existing(self, name: str) -> DatabaseCredentials:
+        """Look up the existing secret `name`, whose owner sets its policy, key and recovery time."""
         opts = pulumi.InvokeOptions(provider=self._stack.provider)
         try:
             secret = aws.secretsmanager.get_secret(name=name, opts=opts)
-        except Exception as error:  # noqa: BLE001 (the SDK raises no narrower one; AWS's reason is handed on)
+        except Exception as error:  # noqa: BLE001 (the SDK raises nothing narrower; the message has AWS's reason)
             raise refusal(
                 "dbSecretName",
                 f"the secret {name!r} cannot be found; make it in {self._stack.region}, or leave dbSecretName out to"
@@ -81,17 +83,19 @@ class Vault(pulumi.ComponentResource):
         username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
         return DatabaseCredentials(username, Output.from_input(secret.arn), self._config.db_credentials_version)
 
-    def _password(self) -> Output[str]:
-        """A new one in every run; it reaches the secret only when the secret's version is raised."""
-        made = aws.secretsmanager.get_random_password_output(
+    def _generate_password(self) -> Output[str]:
+        """Generate a password. Every run generates one, but it is stored only if the secret's version was raised."""
+        generated = aws.secretsmanager.get_random_password_output(
             password_length=PASSWORD_LENGTH,
             exclude_punctuation=True,
             require_each_included_type=True,
             opts=pulumi.InvokeOptions(provider=self._stack.provider),
         )
-        return Output.secret(made.random_password)
+        return Output.secret(generated.random_password)
 
-    def _secret(self, kind: str, name: str, description: str, *, value: Output[str], version: int) -> Output[str]:
+    def _create_secret(
+        self, kind: str, name: str, description: str, *, value: Output[str], version: int
+    ) -> Output[str]:
         stack = self._stack
         here = pulumi.ResourceOptions(parent=self)
         secret = aws.secretsmanager.Secret(
@@ -121,14 +125,14 @@ class Vault(pulumi.ComponentResource):
 
 
 def _readers(stack: StackContext, config: SecurityConfig) -> Output[list[str]]:
-    """The account's root and `secretReaders`, as ARNs of IAM with `*`.
+    """Return the ARN patterns of the account's root and `secretReaders`.
 
     Raises:
-        pulumi.RunError: whoever deploys now is not among them, and would lock himself out.
+        pulumi.RunError: they do not include the caller, who would lose access to the secrets.
     """
 
-    def checked(given: Sequence[str]) -> list[str]:
-        caller, *readers = given
+    def check(arns: Sequence[str]) -> list[str]:
+        caller, *readers = arns
         if not may_read(caller, config.secret_readers):
             raise refusal(
                 "secretReaders",
@@ -137,13 +141,13 @@ def _readers(stack: StackContext, config: SecurityConfig) -> Output[list[str]]:
         return readers
 
     ends = ("root", *config.secret_readers)
-    return Output.all(stack.caller.arn, *(stack.arn("iam", end, region="") for end in ends)).apply(checked)
+    return Output.all(stack.caller.arn, *(stack.arn("iam", end, region="") for end in ends)).apply(check)
 
 
 def may_read(caller_arn: str, readers: Sequence[str]) -> bool:
-    """Whether a caller, as STS names it, is one of `readers` (ends of IAM ARNs) or the account's root.
+    """Return whether the ARN of a caller from STS matches one of `readers` (ends of IAM ARNs) or is the root's.
 
-    STS names a role without its path: arn:aws:sts::123456789012:assumed-role/NAME/SESSION.
+    STS omits the path of a role: arn:aws:sts::123456789012:assumed-role/NAME/SESSION.
     """
     kind, _, name = caller_arn.split(":", 5)[5].partition("/")
     if kind == "root":
@@ -160,10 +164,10 @@ def _without_path(reader: str) -> str:
 
 
 def username_in(text: str | None, name: str) -> str:
-    """The user of credentials as JSON.
+    """Return the user name in a secret's JSON.
 
     Raises:
-        pulumi.RunError: they are no JSON object with `username` and `password`; never shows the text.
+        pulumi.RunError: the text is not a JSON object with `username` and `password`. The message omits the text.
     """
     try:
         fields: Any = json.loads(text or "")

@@ -1,4 +1,4 @@
-"""The KMS keys: four, so that who may read logs may not thereby read transactions or passwords."""
+"""The KMS keys: four, so that access to logs gives no access to transactions or passwords."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,10 +12,10 @@ ROTATION_DAYS = 365
 
 
 class Keys(pulumi.ComponentResource):
-    """Each key with its alias; the data key bears the original program's alias.
+    """The keys and their aliases. The data key has the alias of the former single-stack program.
 
-    A key's policy names services only. People and roles get their rights from IAM, which the policy's first
-    statement admits, so that no mistake here can lock the account out of a key.
+    A key's policy names services only. Its first statement delegates to IAM, which grants people and roles their
+    rights, so that no mistake here can lock the account out of a key.
     """
 
     def __init__(self, stack: StackContext, *, deletion_days: int) -> None:
@@ -32,11 +32,11 @@ class Keys(pulumi.ComponentResource):
 
     def _key(self, kind: str, alias: str, purpose: str, statements: Sequence[Statement]) -> aws.kms.Key:
         stack = self._stack
-        kept = pulumi.ResourceOptions(parent=self, protect=stack.protect)
-        # In a key's policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
+        protected = pulumi.ResourceOptions(parent=self, protect=stack.protect)
+        # In a key policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
         root = allow(
             "AccountRoot", ["kms:*"], ["*"], principal={"AWS": stack.arn("iam", "root", region="")}
-        )  # every action, as KMS's default policy: it hands the key to IAM, and IAM grants single actions
+        )  # every action, as in KMS's default policy: this delegates to IAM, which grants single actions
         key = aws.kms.Key(
             stack.names.logical(f"{kind}-key"),
             description=f"Transaction monitoring {stack.suffix}: {purpose}",
@@ -45,7 +45,7 @@ class Keys(pulumi.ComponentResource):
             rotation_period_in_days=ROTATION_DAYS,
             policy=document(root, *statements),
             tags=stack.name_tag(f"{kind}-key"),
-            opts=kept,
+            opts=protected,
         )
         aws.kms.Alias(
             stack.names.logical(f"{kind}-alias"),
@@ -57,13 +57,13 @@ class Keys(pulumi.ComponentResource):
 
 
 def _data(stack: StackContext) -> tuple[Statement, ...]:
-    through = _through(stack, "rds", "elasticache")
+    through = _only_through(stack, "rds", "elasticache")
     return (
         allow(
             "UseThroughDatabases",
             ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
             ["*"],  # the key itself
-            principal={"AWS": "*"},  # whoever in this account deploys databases, and only through them
+            principal={"AWS": "*"},  # of this account, through RDS and ElastiCache only (the condition)
             condition={"StringEquals": through},
         ),
         allow(
@@ -82,8 +82,8 @@ def _secrets(stack: StackContext) -> tuple[Statement, ...]:
             "UseThroughSecretsManager",
             ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:CreateGrant"],
             ["*"],  # the key itself
-            principal={"AWS": "*"},  # whoever in this account the secret itself admits
-            condition={"StringEquals": _through(stack, "secretsmanager")},
+            principal={"AWS": "*"},  # of this account, if the secret's own policy allows it
+            condition={"StringEquals": _only_through(stack, "secretsmanager")},
         ),
     )
 
@@ -123,13 +123,13 @@ def _telemetry(stack: StackContext) -> tuple[Statement, ...]:
             principal={"Service": "events.rds.amazonaws.com"},
             condition={"StringEquals": own_account},
         ),
-        # Without a condition: EventBridge sends no source on this path, and with one the notifications would
-        # vanish (Amazon SNS Developer Guide, "Enabling compatibility between event sources and encrypted topics").
+        # No condition: EventBridge sends no source to KMS, so a condition would lose the notifications
+        # (Amazon SNS Developer Guide, "Enabling compatibility between event sources and encrypted topics").
         allow("EventBridgeToTopic", publish, ["*"], principal={"Service": "events.amazonaws.com"}),
     )
 
 
-def _through(stack: StackContext, *services: str) -> Mapping[str, pulumi.Input[str] | list[str]]:
+def _only_through(stack: StackContext, *services: str) -> Mapping[str, pulumi.Input[str] | list[str]]:
     return {
         "kms:CallerAccount": stack.account_id,
         "kms:ViaService": [f"{service}.{stack.region}.amazonaws.com" for service in services],

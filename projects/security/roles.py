@@ -1,4 +1,4 @@
-"""The IAM roles: who may act as them. What each may do is attached by the layer that owns the thing."""
+"""The IAM roles and who may assume them. The layer that owns a resource attaches the grants on it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -42,10 +42,10 @@ WITHIN_BOUNDARY = (
     "secretsmanager:GetSecretValue",
     "sqs:SendMessage",
 )
-"""All that any layer may ever grant to a role of the system: to use, never to administer."""
+"""The most that a layer can grant to a role: actions that use resources, none that administer them."""
 
 ENHANCED_MONITORING = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
-"""AWS's own policy for the log group that RDS shares between all instances of an account."""
+"""AWS's managed policy for the log group that all RDS instances of an account share."""
 
 ELASTIC_NETWORK_INTERFACES = (
     "ec2:CreateNetworkInterface",
@@ -55,15 +55,15 @@ ELASTIC_NETWORK_INTERFACES = (
     "ec2:AssignPrivateIpAddresses",
     "ec2:UnassignPrivateIpAddresses",
 )
-"""What Lambda needs to stand in a VPC (AWS managed policy AWSLambdaVPCAccessExecutionRole).
+"""The actions that Lambda needs in a VPC (AWS managed policy AWSLambdaVPCAccessExecutionRole).
 
-Functions themselves are denied it, as the Lambda Developer Guide advises ("Giving Lambda functions access to
+The code of functions is denied them, as the Lambda Developer Guide advises ("Giving Lambda functions access to
 resources in an Amazon VPC").
 """
 
 
 class Roles(pulumi.ComponentResource):
-    """The applications' roles (consumer, producer) and those of two AWS services."""
+    """The roles of the consumer, the producer, RDS Enhanced Monitoring and VPC flow logs."""
 
     def __init__(
         self, stack: StackContext, *, consumer_services: Sequence[str], producer_services: Sequence[str]
@@ -75,26 +75,26 @@ class Roles(pulumi.ComponentResource):
             stack.names.logical("permissions-boundary"),
             name=stack.names.physical("permissions_boundary"),
             description="The most that a role of transaction monitoring can be granted",
-            # A boundary limits actions; resources are limited by the grants themselves.
+            # The boundary limits actions; the grants limit resources.
             policy=document(allow("MostThatCanBeGranted", WITHIN_BOUNDARY, ["*"])),
             tags=stack.name_tag("permissions-boundary"),
             opts=here,
         )
         self._boundary_arn = boundary.arn
 
-        self.consumer = self._role(
+        self.consumer = self._create_role(
             "kinesis-role", "consumer_role", "Reads transactions and writes them down", consumer_services
         )
-        self.producer = self._role(
+        self.producer = self._create_role(
             "kinesis-producer-role", "producer_role", "Puts transactions on the stream", producer_services
         )
-        self.rds_monitoring = self._role(
+        self.rds_monitoring = self._create_role(
             "rds-monitoring-role",
             "rds_monitoring_role",
             "Delivers RDS Enhanced Monitoring",
             ["monitoring.rds.amazonaws.com"],
         )
-        self.flow_log = self._role(
+        self.flow_log = self._create_role(
             "flow-log-role", "flow_log_role", "Delivers VPC flow logs", ["vpc-flow-logs.amazonaws.com"]
         )
         aws.iam.RolePolicyAttachment(
@@ -108,9 +108,9 @@ class Roles(pulumi.ComponentResource):
                 stack.names.logical("kinesis-vpc-policy"),
                 role=self.consumer.name,
                 policy=document(
-                    # The interfaces do not exist beforehand, and the Describe actions know no resources.
+                    # The interfaces do not exist yet, and Describe actions take no resource.
                     allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"]),
-                    # Lambda makes the interfaces; the code of a function has no business with them.
+                    # Lambda creates the interfaces; a function's code does not need to.
                     deny(
                         "NotByCode",
                         ELASTIC_NETWORK_INTERFACES,
@@ -122,7 +122,7 @@ class Roles(pulumi.ComponentResource):
             )
         self.register_outputs({})
 
-    def _role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
+    def _create_role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
         return aws.iam.Role(
             self._stack.names.logical(kind),
             name=self._stack.names.physical(name),
@@ -135,24 +135,24 @@ class Roles(pulumi.ComponentResource):
 
 
 SOURCES: Mapping[str, Callable[[StackContext], tuple[str, str]]] = {
-    "ecs-tasks.amazonaws.com": lambda _: ("ecs", "*"),  # the task does not exist when the role is made
+    "ecs-tasks.amazonaws.com": lambda _: ("ecs", "*"),  # the task does not exist yet
     "monitoring.rds.amazonaws.com": lambda stack: ("rds", f"db:{stack.names.physical('rds_instance')}"),
-    "vpc-flow-logs.amazonaws.com": lambda _: ("ec2", "vpc-flow-log/*"),  # the id is given by AWS
+    "vpc-flow-logs.amazonaws.com": lambda _: ("ec2", "vpc-flow-log/*"),  # AWS assigns the id
 }
-"""On whose behalf each service acts: service and resource of the ARN that it sends as aws:SourceArn.
+"""By principal: service and resource of the ARN that it sends as aws:SourceArn.
 
-The pages on the confused deputy in the guides of ECS, RDS and VPC flow logs. Lambda and EC2 are not here: they take
-a role only from someone who may pass it, and iam:PassRole does not cross accounts (IAM User Guide).
+Sources: the pages on the confused deputy problem in the guides of ECS, RDS and VPC flow logs. Lambda and EC2 need no
+entry: they take a role only from someone who may pass it, and iam:PassRole does not cross accounts (IAM User Guide).
 """
 
 
 def _trust(stack: StackContext, service: str) -> Statement:
     condition: dict[str, Any] | None = None
     if service in SOURCES:
-        of, resource = SOURCES[service](stack)
+        source_service, resource = SOURCES[service](stack)
         condition = {
             "StringEquals": {"aws:SourceAccount": stack.account_id},
-            "ArnLike": {"aws:SourceArn": stack.arn(of, resource)},
+            "ArnLike": {"aws:SourceArn": stack.arn(source_service, resource)},
         }
     sid = "".join(part.capitalize() for part in service.removesuffix(".amazonaws.com").replace("-", ".").split("."))
     return allow(sid, ["sts:AssumeRole"], principal={"Service": service}, condition=condition)

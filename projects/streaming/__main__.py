@@ -1,11 +1,11 @@
-"""Streaming: transactions come in on the stream; what cannot be processed goes to the queue."""
+"""Streaming: the stream of transactions and the queue for those that cannot be processed."""
 
 from pulumi import Output
 
 from projects.streaming.config import StreamingConfig
-from projects.streaming.dead_letters import dead_letter_queue
+from projects.streaming.dead_letters import create_queue
 from projects.streaming.grants import grant_consumer, grant_producer, require_tls
-from projects.streaming.stream import transaction_stream
+from projects.streaming.stream import create_stream
 from shared.contracts import SecurityContract, StreamingContract
 from shared.stack import StackContext
 
@@ -13,8 +13,8 @@ config = StreamingConfig.load()
 stack = StackContext.current(config)
 security = SecurityContract.read(stack)
 
-stream = transaction_stream(stack, config, key_arn=security.stream_key_arn)
-queue = dead_letter_queue(stack, key_arn=security.telemetry_key_arn)
+stream = create_stream(stack, config, key_arn=security.stream_key_arn)
+queue = create_queue(stack, key_arn=security.telemetry_key_arn)
 require_tls(stack, stream)
 grant_producer(stack, security, stream)
 grant_consumer(stack, security, stream, queue)

@@ -1,4 +1,4 @@
-"""What the streaming layer can be told."""
+"""The settings of the streaming layer."""
 
 from typing import Annotated, Literal, Self
 
@@ -19,26 +19,26 @@ ShardMetric = Literal[
 
 
 class StreamingConfig(LayerConfig):
-    """The load, and the stream that bears it."""
+    """The load and the size of the stream."""
 
     transactions_per_minute: Annotated[int, Field(ge=1)] = 1000
-    """The highest rate that the stream must take."""
+    """The highest rate of transactions to size the stream for."""
 
     bytes_per_transaction: Annotated[int, Field(ge=1, le=LARGEST_RECORD)] = 1024
-    """Size of a transaction on the stream."""
+    """Bytes of a transaction on the stream."""
 
     shard_count: Annotated[int, Field(ge=1)] = 2
-    """Shards; one carries the load, the second is headroom for a hot key and for resharding."""
+    """Shards. One carries the default load; the second is headroom for a hot key and for resharding."""
 
     retention_hours: Annotated[int, Field(ge=24, le=8760)] = 168
-    """Hours that a record can be read again, 24 to 8760. A week outlasts a weekend's outage of the consumer."""
+    """Hours that records can be read, 24 to 8760. A week outlasts a consumer's outage over a weekend."""
 
     shard_metrics: Annotated[tuple[ShardMetric, ...], Structured] = (
         "IteratorAgeMilliseconds",
         "ReadProvisionedThroughputExceeded",
         "WriteProvisionedThroughputExceeded",
     )
-    """Metrics of each single shard, which show a hot key; CloudWatch bills them as custom metrics."""
+    """Metrics for each shard, which show a hot key; CloudWatch bills them as custom metrics."""
 
     @model_validator(mode="after")
     def _load_fits(self) -> Self:

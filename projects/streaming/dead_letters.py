@@ -1,4 +1,4 @@
-"""The queue for batches of transactions that failed for good."""
+"""The queue for batches of transactions that cannot be processed."""
 
 import pulumi_aws as aws
 from pulumi import Input
@@ -7,14 +7,14 @@ from shared.iam import deny_without_tls, document
 from shared.stack import StackContext
 
 LONGEST_RETENTION = 14 * 24 * 60 * 60
-"""Seconds, the most that SQS keeps a message (API reference of SetQueueAttributes)."""
+"""The most seconds that SQS keeps a message (SQS API reference, SetQueueAttributes)."""
 
 DATA_KEY_REUSE = 300
-"""Seconds for which SQS reuses a data key before it asks KMS again; its default."""
+"""Seconds for which SQS reuses a data key before it calls KMS again: SQS's default."""
 
 
-def dead_letter_queue(stack: StackContext, *, key_arn: Input[str]) -> aws.sqs.Queue:
-    """Encrypted, TLS only. A message tells which records of the stream failed, not what they hold."""
+def create_queue(stack: StackContext, *, key_arn: Input[str]) -> aws.sqs.Queue:
+    """Create the queue, encrypted and TLS only. A message names the failed records and does not contain them."""
     queue = aws.sqs.Queue(
         stack.names.logical("dead-letter-queue"),
         name=stack.names.physical("dead_letter_queue"),

@@ -1,4 +1,4 @@
-"""Who may do what with the stream and the queue: grants for the roles that security made, and what nobody may."""
+"""The policies on the stream and the queue: grants to the roles of security, and TLS for everybody."""
 
 import pulumi_aws as aws
 
@@ -14,11 +14,11 @@ READ = (
     "kinesis:GetShardIterator",
     "kinesis:ListShards",
 )
-"""What AWSLambdaKinesisExecutionRole allows on a stream."""
+"""The actions that AWS's policy AWSLambdaKinesisExecutionRole allows on a stream."""
 
 
 def require_tls(stack: StackContext, stream: aws.kinesis.Stream) -> None:
-    """Nobody puts or reads over plain HTTP, whatever is granted."""
+    """Deny puts and reads over plain HTTP to everybody."""
     aws.kinesis.ResourcePolicy(
         stack.names.logical("kinesis-stream-policy"),
         resource_arn=stream.arn,
@@ -28,7 +28,7 @@ def require_tls(stack: StackContext, stream: aws.kinesis.Stream) -> None:
 
 
 def grant_producer(stack: StackContext, security: SecurityContract, stream: aws.kinesis.Stream) -> None:
-    """Put transactions, and encrypt them for this stream only."""
+    """Allow the producer to put transactions, and to encrypt them for this stream only."""
     aws.iam.RolePolicy(
         stack.names.logical("kinesis-producer-policy"),
         role=security.kinesis_producer_role_name,
@@ -50,7 +50,7 @@ def grant_producer(stack: StackContext, security: SecurityContract, stream: aws.
 def grant_consumer(
     stack: StackContext, security: SecurityContract, stream: aws.kinesis.Stream, queue: aws.sqs.Queue
 ) -> None:
-    """Read transactions, and put aside those that fail."""
+    """Allow the consumer to read transactions, and to send those that fail to the queue."""
     aws.iam.RolePolicy(
         stack.names.logical("kinesis-policy"),
         role=security.kinesis_role_name,
@@ -59,9 +59,9 @@ def grant_consumer(
             allow(
                 "FanOut",
                 ["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"],
-                [stream.arn.apply(lambda arn: f"{arn}/consumer/*")],  # this stream's registered consumers
+                [stream.arn.apply(lambda arn: f"{arn}/consumer/*")],  # consumers registered with this stream
             ),
-            allow("List", ["kinesis:ListStreams"], ["*"]),  # the action knows no resources
+            allow("List", ["kinesis:ListStreams"], ["*"]),  # the action takes no resource
             use_key(
                 "DecryptStream",
                 ["kms:Decrypt"],

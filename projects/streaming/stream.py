@@ -1,4 +1,4 @@
-"""The stream that transactions come in on."""
+"""The stream of transactions."""
 
 import pulumi_aws as aws
 from pulumi import Input
@@ -7,8 +7,8 @@ from projects.streaming.config import StreamingConfig
 from shared.stack import StackContext
 
 
-def transaction_stream(stack: StackContext, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:
-    """Provisioned and encrypted."""
+def create_stream(stack: StackContext, config: StreamingConfig, *, key_arn: Input[str]) -> aws.kinesis.Stream:
+    """Create the stream, provisioned and encrypted."""
     return aws.kinesis.Stream(
         stack.names.logical("kinesis-stream"),
         name=stack.names.physical("kinesis_stream"),
@@ -18,7 +18,7 @@ def transaction_stream(stack: StackContext, config: StreamingConfig, *, key_arn:
         shard_level_metrics=config.shard_metrics,
         encryption_type="KMS",
         kms_key_id=key_arn,
-        # AWS has no deletion protection for streams; a registered consumer is the nearest it knows.
+        # Streams have no deletion protection in AWS; a registered consumer that blocks deletion is the closest to it.
         enforce_consumer_deletion=not stack.protect,
         tags=stack.name_tag("kinesis-stream"),
         opts=stack.stateful,

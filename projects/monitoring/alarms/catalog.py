@@ -21,6 +21,7 @@ def all_alarms(
     network: NetworkContract,
     streaming: StreamingContract,
     data: DataContract,
+    *,
     topic_name: Output[str],
 ) -> list[Alarm]:
     """Describe the alarms on what all layers deploy, in the order of the output `alarm_names`."""
