@@ -1,6 +1,6 @@
-"""The layers of txmon and what each reads.
+"""The layers and which layers each reads.
 
-Written here once: the runner, the contracts' tests, CI and the README's table ask this module.
+This is the only definition of the graph: the orchestrator, the contracts, CI and the READMEs use it.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PRODUCT = "txmon"
 
 @dataclass(frozen=True, kw_only=True)
 class LayerInfo:
-    """What the repository knows of a layer without running it."""
+    """What is known of a layer without running its program."""
 
     owner: str
     summary: str
@@ -49,8 +49,8 @@ LAYERS: dict[str, LayerInfo] = {
 }
 
 PLANNED_OUTPUTS = "TXMON_PLANNED_OUTPUTS"
-"""Variable in which a preview finds the outputs that the previews of the layers it reads have planned: layer -> name
--> value, as JSON. Without it, a preview reads what is deployed."""
+"""Environment variable that gives a preview the planned outputs of the layers it reads: layer -> name -> value, as
+JSON. A preview without it reads the deployed outputs."""
 
 APPLICATION_OUTPUTS: dict[str, str] = {
     "region": "network",
@@ -67,31 +67,31 @@ APPLICATION_OUTPUTS: dict[str, str] = {
     "kms_key_arn": "security",
     "log_group_name": "monitoring",
 }
-"""The outputs that applications of the single-stack program use, under the same names, and the layer of each."""
+"""The outputs that applications use, under the names of the former single-stack program, and the layer of each."""
 
 
 def project(layer: str) -> str:
-    """The Pulumi project of a layer: `txmon-network` for `network`."""
+    """Return the Pulumi project of a layer: `txmon-network` for `network`."""
     return f"{PRODUCT}-{layer}"
 
 
 def sorter() -> TopologicalSorter[str]:
-    """A fresh sorter over the graph: a layer becomes ready once all that it reads is done."""
+    """Return a new sorter of the graph, in which a layer is ready when all layers it reads are done."""
     return TopologicalSorter({name: info.reads for name, info in LAYERS.items()})
 
 
 def deploy_order() -> list[str]:
-    """Every layer after those it reads. Reversed, it is the order to destroy in."""
+    """Return all layers, each after those it reads. The reverse is the order of destruction."""
     return list(sorter().static_order())
 
 
 def readers(layer: str) -> list[str]:
-    """The layers that read `layer` directly, in the order they deploy in."""
+    """Return the layers that read `layer` directly, in deploy order."""
     return [name for name in deploy_order() if layer in LAYERS[name].reads]
 
 
 def dependents(layer: str) -> list[str]:
-    """The layers that read `layer`, directly or through others, in the order they deploy in."""
+    """Return the layers that read `layer` directly or through others, in deploy order."""
     found = {layer}
     for name in deploy_order():
         if LAYERS[name].reads & found:

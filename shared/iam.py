@@ -1,6 +1,6 @@
-"""Policy documents: statements as data, JSON once every ARN in them is known.
+"""IAM policy documents: statements as data, which become JSON when their ARNs are known.
 
-An action, a resource or a principal `"*"` needs its reason in a comment where it is written.
+Every `"*"` as action, resource or principal needs a comment with its reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ def allow(
     principal: Any = None,
     condition: Condition | None = None,
 ) -> Statement:
-    """A trust policy's statement takes no resources; a role's grant takes no principal."""
+    """Return an Allow statement. Trust policies have no resources, identity policies no principal."""
     return _statement("Allow", sid, actions, Principal=principal, Resource=list(resources), Condition=condition)
 
 
@@ -33,15 +33,16 @@ def deny(
     principal: Any = None,
     condition: Condition | None = None,
 ) -> Statement:
+    """Return a Deny statement."""
     return _statement("Deny", sid, actions, Principal=principal, Resource=list(resources), Condition=condition)
 
 
 def deny_without_tls(actions: Sequence[str], resource: Input[str]) -> Statement:
-    """Refuse plain HTTP on `resource` to everyone, as the AWS Security Hub controls ask of resource policies.
+    """Return a statement that denies everyone plain HTTP on a resource, as AWS Security Hub's controls require.
 
-    `actions` are named where the service refuses others than the resource's own in its policy (SNS, Kinesis).
+    SNS and Kinesis accept only actions on the resource itself, so that `actions` names them one by one.
     """
-    # Every principal: a Deny opens nothing.
+    # Every principal: a Deny grants nothing.
     return deny(
         "DenyWithoutTls",
         actions,
@@ -52,14 +53,14 @@ def deny_without_tls(actions: Sequence[str], resource: Input[str]) -> Statement:
 
 
 def secret_policy(secret_arn: Input[str], reader_arns: Input[Sequence[str]]) -> Output[str]:
-    """Refuse plain HTTP, and the value to all but `reader_arns`: ARNs of IAM, with `*`.
+    """Return a secret's policy, which denies plain HTTP, and denies the value to all but `reader_arns` (`*` allowed).
 
-    Only the value: whoever manages the secret can always mend its policy. AWS's own services are exempt, since RDS
-    rotates the secrets that it manages and stops when it is refused; without a grant none of them reads anything.
+    It does not deny management, so that administrators can always repair the policy. AWS services are exempt, because
+    RDS stops rotating the secrets that it manages if it is denied; a service still needs a grant to read.
     """
     return document(
         deny_without_tls(["secretsmanager:*"], secret_arn),
-        # Everyone but the readers: a Deny opens nothing.
+        # Everyone but the readers: a Deny grants nothing.
         deny(
             "DenyOthers",
             ["secretsmanager:GetSecretValue"],
@@ -82,10 +83,10 @@ def use_key(
     region: str,
     context: Mapping[str, Input[str]] | None = None,
 ) -> Statement:
-    """Use a key through one service only, and for one thing only where the service sets an encryption context.
+    """Return a statement that allows a key's use through one service, and for one encryption context if given.
 
-    `service` is the first label of the service's host name, as in `kinesis`; `context` is the encryption context
-    that the service sends (KMS documentation, "kms:ViaService" and "kms:EncryptionContext:context-key").
+    `service` is the first label of the service's host name, as `kinesis`. `context` is the encryption context that
+    the service sends (KMS Developer Guide, "kms:ViaService" and "kms:EncryptionContext:context-key").
     """
     return allow(
         sid,
@@ -101,7 +102,7 @@ def use_key(
 
 
 def document(*statements: Statement) -> Output[str]:
-    """The policy document as JSON."""
+    """Return the policy document as JSON."""
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
 
 

@@ -1,38 +1,39 @@
-"""The names of txmon's resources: made and checked here only.
+"""The names of all resources.
 
-A logical name (and the `Name` tag) is `{resource-type}-{suffix}`, as in `vpc-dev`. A physical name is what AWS
-sees where people, policies or applications type it; all other resources are named by Pulumi.
+A logical name, which is also the `Name` tag, is `{resource-type}-{suffix}`, as in `vpc-dev`. A resource has a
+physical name of ours if people, policies or applications type it; Pulumi names all others.
 """
 
 import re
 from dataclasses import dataclass
 
 SUFFIX = re.compile(r"[a-z](-?[a-z0-9])*")
-"""Lower case and single hyphens: what an RDS identifier and a replication group id both take."""
+"""Lower case and single hyphens, which RDS identifiers and replication group ids both accept."""
 
 
 @dataclass(frozen=True)
 class PhysicalName:
-    """A pattern with `{suffix}`, and the characters that AWS allows in the whole name."""
+    """A pattern with `{suffix}`, and how many characters AWS allows in the name."""
 
     pattern: str
     limit: int
 
     def format(self, suffix: str) -> str:
+        """Return the name in the environment with a suffix."""
         return self.pattern.format(suffix=suffix)
 
     @property
-    def room(self) -> int:
-        """The longest suffix that fits."""
+    def longest_suffix(self) -> int:
+        """The length of the longest suffix that fits."""
         return self.limit - len(self.format(""))
 
 
 PHYSICAL = {
-    # Limits: the API reference of each service, for the parameter that takes the name.
+    # Limits: the API reference of each service, at the parameter for the name.
     "vpc_flow_log_group": PhysicalName("/aws/transaction-monitoring/{suffix}/flow-logs", 512),
     "log_group": PhysicalName("/aws/transaction-monitoring/{suffix}", 512),
     "redis_log_group": PhysicalName("/aws/elasticache/redis-{suffix}", 512),
-    "rds_log_group": PhysicalName("/aws/rds/instance/txdb-{suffix}", 400),  # the log type follows
+    "rds_log_group": PhysicalName("/aws/rds/instance/txdb-{suffix}", 400),  # the log type is appended
     "data_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}", 256),
     "stream_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/stream", 256),
     "secrets_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/secrets", 256),
@@ -50,10 +51,10 @@ PHYSICAL = {
     "redis": PhysicalName("redis-{suffix}", 40),
     "alerts_topic": PhysicalName("transaction-alerts-{suffix}", 256),
     "dashboard": PhysicalName("transaction-monitoring-{suffix}", 255),
-    "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's own name follows
+    "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's name is appended
 }
 
-LONGEST_SUFFIX = min(name.room for name in PHYSICAL.values())
+LONGEST_SUFFIX = min(name.longest_suffix for name in PHYSICAL.values())
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Names:
     """The names of one environment.
 
     Raises:
-        ValueError: the suffix makes a name that AWS refuses.
+        ValueError: AWS would refuse a name with the suffix.
     """
 
     suffix: str
@@ -78,13 +79,16 @@ class Names:
             )
 
     def logical(self, resource_type: str) -> str:
-        """`vpc-dev` for `vpc`."""
+        """Return a logical name: `vpc-dev` for `vpc`."""
         return f"{resource_type}-{self.suffix}"
 
     def physical(self, key: str) -> str:
-        """The name AWS sees, for a key of `PHYSICAL`."""
+        """Return the physical name for a key of `PHYSICAL`."""
         return PHYSICAL[key].format(self.suffix)
 
     def alarm(self, name: str) -> str:
-        """`transaction-monitoring-dev/stream-unread`; for `*` a pattern that matches no alarm of `dev-2`."""
+        """Return an alarm's name, `transaction-monitoring-dev/stream-unread`, or a pattern for `*`.
+
+        The slash keeps the pattern from matching alarms of an environment named `dev-2`.
+        """
         return f"{self.physical('alarm')}/{name}"

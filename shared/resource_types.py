@@ -11,4 +11,4 @@ STATEFUL = (
     "aws:elasticache/replicationGroup:ReplicationGroup",
     "aws:cloudwatch/logGroup:LogGroup",
 )
-"""What cannot be made again as it was, or takes with it what cannot."""
+"""Types whose loss loses data, or whose replacement replaces such resources."""

@@ -1,4 +1,4 @@
-"""Which stack is running: its names, its provider with the tags, and the options that resources take."""
+"""The running stack, as the programs of all layers see it."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +16,7 @@ from shared.names import Names
 
 @dataclass(frozen=True)
 class StackContext:
-    """The identity of the running stack, from which names, tags and provider follow."""
+    """Names, tags, AWS provider and resource options of the running stack."""
 
     name: str
     environment: Environment
@@ -27,6 +27,7 @@ class StackContext:
 
     @classmethod
     def current(cls, config: LayerConfig) -> Self:
+        """Return the context of the stack that Pulumi runs."""
         return cls(
             name=pulumi.get_project().removeprefix(f"{PRODUCT}-"),
             environment=environment(pulumi.get_stack()),
@@ -38,11 +39,12 @@ class StackContext:
 
     @property
     def suffix(self) -> str:
+        """The ending of every name, as in `vpc-dev`."""
         return self.names.suffix
 
     @cached_property
     def provider(self) -> aws.Provider:
-        """The AWS provider of this layer: region, the accounts it may work in, tags on everything."""
+        """The AWS provider, with the region, the only account that it may change, and the tags of all resources."""
         account = self.environment.account_id
         return aws.Provider(
             "aws",
@@ -64,29 +66,29 @@ class StackContext:
 
     @cached_property
     def opts(self) -> pulumi.ResourceOptions:
-        """For every resource and component of the layer."""
+        """Options for every resource and component that has no parent."""
         return pulumi.ResourceOptions(provider=self.provider)
 
     @cached_property
     def stateful(self) -> pulumi.ResourceOptions:
-        """For resources that hold state: as `opts`, and protected where the environment is."""
+        """`opts` for resources that hold state: protected if the environment is."""
         return pulumi.ResourceOptions(provider=self.provider, protect=self.protect)
 
     @cached_property
     def caller(self) -> pulumi.Output[aws.GetCallerIdentityResult]:
-        """Who deploys, and in which account, asked of AWS."""
+        """The identity and account of whoever deploys."""
         return aws.get_caller_identity_output(opts=pulumi.InvokeOptions(provider=self.provider))
 
     @property
     def account_id(self) -> pulumi.Output[str]:
-        """The account the provider works in."""
+        """The account of the provider's credentials."""
         return self.caller.account_id
 
     def arn(self, service: str, resource: str, *, region: str | None = None) -> pulumi.Output[str]:
-        """The ARN of something of this account, as `arn("logs", "log-group:…")`; global services have region ""."""
-        where = self.region if region is None else region
-        return pulumi.Output.concat(f"arn:aws:{service}:{where}:", self.account_id, f":{resource}")
+        """Return an ARN in this account, as `arn("logs", "log-group:…")`. Pass region "" for global services."""
+        arn_region = self.region if region is None else region
+        return pulumi.Output.concat(f"arn:aws:{service}:{arn_region}:", self.account_id, f":{resource}")
 
     def name_tag(self, resource_type: str) -> dict[str, str]:
-        """The `Name` tag; all other tags come from the provider."""
+        """Return the `Name` tag; the provider adds all other tags."""
         return {"Name": self.names.logical(resource_type)}
