@@ -123,7 +123,7 @@ def test_every_event_rule_is_as_the_table_says(runs: dict[str, Any], env: str) -
     patterns = {name: json.loads(rule["eventPattern"]) for name, rule in inputs(run, "eventRule").items()}
     rules = [
         (name, pattern["source"][0], ", ".join(f"`{call}`" for call in pattern["detail"]["eventName"]))
-        for name, pattern in patterns.items()
+        for name, pattern in sorted(patterns.items())
     ]
     subscription = run.one("aws:rds/eventSubscription:EventSubscription")
     events = ("rds-events", "aws.rds", ", ".join(subscription["eventCategories"]))
