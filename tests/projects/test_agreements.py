@@ -25,7 +25,7 @@ def made(run_layer, env: str, token: str) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_telemetry_key_admits_every_log_group(run_layer, statements, env: str) -> None:
+def test_the_telemetry_key_allows_every_log_group(run_layer, statements, env: str) -> None:
     condition = telemetry_policy(run_layer, statements, env)["CloudWatchLogs"]["Condition"]
     patterns = condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
     for group in made(run_layer, env, "aws:cloudwatch/logGroup:LogGroup"):
@@ -33,7 +33,7 @@ def test_the_telemetry_key_admits_every_log_group(run_layer, statements, env: st
         assert any(fnmatchcase(arn, pattern) for pattern in patterns), arn
 
 
-def test_the_telemetry_key_admits_every_alarm(run_layer, statements, env: str) -> None:
+def test_the_telemetry_key_allows_every_alarm(run_layer, statements, env: str) -> None:
     pattern = telemetry_policy(run_layer, statements, env)["AlarmsToTopic"]["Condition"]["ArnLike"]["aws:SourceArn"]
     names = [alarm["name"] for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
     names += [alarm["alarmName"] for alarm in made(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
@@ -42,7 +42,7 @@ def test_the_telemetry_key_admits_every_alarm(run_layer, statements, env: str) -
         assert fnmatchcase(arn, pattern), arn
 
 
-def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer, env: str) -> None:
+def test_the_rds_monitoring_role_trusts_the_instance_of_data(run_layer, env: str) -> None:
     role = run_layer("security", env).one("aws:iam/role:Role", f"rds-monitoring-role-{env}")
     [trust] = json.loads(role["assumeRolePolicy"])["Statement"]
     [instance] = made(run_layer, env, "aws:rds/instance:Instance")
@@ -51,7 +51,7 @@ def test_the_monitoring_role_trusts_the_instance_that_data_makes(run_layer, env:
     )
 
 
-def test_databases_use_the_ports_that_the_access_matrix_opens(run_layer, env: str) -> None:
+def test_databases_use_the_ports_that_the_matrix_opens(run_layer, env: str) -> None:
     opened = {
         (rule["securityGroupId"].removesuffix(f"-sg-{env}-id"), int(rule["fromPort"]))
         for rule in made(run_layer, env, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
@@ -71,7 +71,7 @@ def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
     assert load("streaming") == load("data")
 
 
-def test_data_takes_the_user_and_the_secret_that_security_exports(run_layer, env: str) -> None:
+def test_data_uses_the_user_and_secret_that_security_exports(run_layer, env: str) -> None:
     security = run_layer("security", env).exports
     data = run_layer("data", env, upstream={"security": security})
     [instance] = [resource.inputs for resource in data.all("aws:rds/instance:Instance")]

@@ -19,7 +19,7 @@ every_layer = pytest.mark.parametrize("layer", deploy_order())
 
 
 @every_layer
-def test_a_layer_exports_exactly_what_its_contract_promises(run_layer, layer: str, env: str) -> None:
+def test_a_layer_exports_exactly_the_outputs_of_its_contract(run_layer, layer: str, env: str) -> None:
     exports, promises = run_layer(layer, env).exports, CONTRACTS[layer].promises()
     assert exports.keys() == promises.keys()
     faults = {name: promise.fault(exports[name]) for name, promise in promises.items()}
@@ -34,14 +34,14 @@ def test_a_layer_reads_exactly_the_layers_of_the_graph(run_layer, layer: str, en
 
 
 @every_layer
-def test_the_example_that_readers_are_tested_with_keeps_the_contract(layer: str) -> None:
+def test_the_example_of_a_contract_is_valid(layer: str) -> None:
     promises = CONTRACTS[layer].promises()
     faults = {name: promise.fault(promise.means.example) for name, promise in promises.items()}
     assert not {name: fault for name, fault in faults.items() if fault}
 
 
 @every_layer
-def test_every_resource_goes_through_the_layers_own_provider(run_layer, layer: str, env: str) -> None:
+def test_every_resource_uses_the_provider_of_the_layer(run_layer, layer: str, env: str) -> None:
     run = run_layer(layer, env)
     [provider] = run.all("pulumi:providers:aws")
     assert provider.inputs["region"] == "ap-northeast-1"
@@ -73,7 +73,7 @@ def grants(run: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @every_layer
-def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer, layer: str, env: str) -> None:
+def test_no_layer_grants_more_than_the_boundary(run_layer, layer: str, env: str) -> None:
     beyond = {
         (name, action)
         for name, statement in grants(run_layer(layer, env))
@@ -85,14 +85,14 @@ def test_no_layer_grants_more_than_the_boundary_lets_through(run_layer, layer: s
 
 
 @every_layer
-def test_a_key_is_granted_only_through_a_service(run_layer, layer: str, env: str) -> None:
+def test_key_usage_is_granted_through_a_service_only(run_layer, layer: str, env: str) -> None:
     for name, statement in grants(run_layer(layer, env)):
         if any(action.startswith("kms:") for action in statement["Action"]):
             assert "kms:ViaService" in statement["Condition"]["StringEquals"], name
 
 
 @every_layer
-def test_the_program_is_one_page(layer: str) -> None:
+def test_a_program_is_at_most_one_page(layer: str) -> None:
     lines = (PROJECTS / layer / "__main__.py").read_text().splitlines()
     assert len(lines) <= PAGE
 
@@ -115,12 +115,12 @@ def test_a_layer_imports_no_other_layer(layer: str) -> None:
         assert layers <= {layer}, path
 
 
-def test_what_layers_share_imports_no_layer() -> None:
+def test_shared_code_imports_no_layer() -> None:
     for path in (PROJECTS.parent / "shared").glob("**/*.py"):
         assert not {name for name in imports(path) if name.split(".")[0] == "projects"}, path
 
 
-def test_no_code_that_layers_share_reads_a_contract() -> None:
+def test_shared_code_reads_no_contract() -> None:
     """Who reads what is looked for in the layers only (`tools.orchestrator.contracts.snapshot`)."""
     for path in (PROJECTS.parent / "shared").glob("*.py"):
         assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path

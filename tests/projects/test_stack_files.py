@@ -22,7 +22,7 @@ def settings(layer: str, env: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", STACK_FILES, ids=[f"{p.parent.name}-{p.name}" for p in STACK_FILES])
-def test_every_setting_of_a_stack_file_exists_and_is_accepted(path: Any) -> None:
+def test_every_setting_of_a_stack_file_is_valid(path: Any) -> None:
     layer, env = path.parent.name, path.name.split(".")[1]
     own = settings(layer, env)
     assert own.pop("aws:region") == "ap-northeast-1"
@@ -34,7 +34,7 @@ def test_local_dev_and_prod_have_stack_files_in_every_layer() -> None:
 
 
 @every_layer
-def test_the_local_cloud_has_developments_settings(layer: str) -> None:
+def test_local_has_the_settings_of_dev(layer: str) -> None:
     parse = config_class(layer).parse
     local, dev = (settings(layer, env) | {"environmentSuffix": "same"} for env in ("local", "dev"))
     assert local.pop("aws:region") == dev.pop("aws:region")
@@ -42,7 +42,7 @@ def test_the_local_cloud_has_developments_settings(layer: str) -> None:
 
 
 @every_layer
-def test_a_stack_file_says_only_what_differs_from_productions_defaults(layer: str) -> None:
+def test_a_stack_file_has_only_settings_that_differ_from_defaults(layer: str) -> None:
     schema = config_class(layer)
     defaults = schema.parse({"environmentSuffix": "same"}, "defaults").model_dump(by_alias=True)
     for env in ("local", "dev", "prod"):
@@ -53,13 +53,13 @@ def test_a_stack_file_says_only_what_differs_from_productions_defaults(layer: st
 
 
 @pytest.mark.parametrize("path", STACK_FILES, ids=[f"{p.parent.name}-{p.name}" for p in STACK_FILES])
-def test_every_difference_gives_its_reason(path: Any) -> None:
+def test_every_setting_has_a_comment_with_its_reason(path: Any) -> None:
     own = [line for line in path.read_text().splitlines() if re.match(r"\s+txmon-", line)]
     assert not [line for line in own if "#" not in line]
 
 
 @every_layer
-def test_the_project_is_named_after_the_layer_and_uses_the_shared_environment(layer: str) -> None:
+def test_a_project_is_named_after_its_layer(layer: str) -> None:
     definition = yaml.safe_load((PROJECTS / layer / "Pulumi.yaml").read_text())
     assert definition["name"] == project(layer)
     assert definition["runtime"] == {"name": "python", "options": {"virtualenv": "../../.venv"}}

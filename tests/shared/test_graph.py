@@ -9,19 +9,19 @@ def test_every_layer_deploys_after_those_it_reads() -> None:
         assert all(order.index(need) < order.index(layer) for need in info.reads)
 
 
-def test_network_and_security_are_ready_side_by_side() -> None:
+def test_network_and_security_can_deploy_in_parallel() -> None:
     graph = sorter()
     graph.prepare()
     assert set(graph.get_ready()) == {"network", "security"}
 
 
-def test_readers_are_direct_and_dependents_are_all() -> None:
+def test_readers_are_direct_and_dependents_include_indirect_ones() -> None:
     assert readers("network") == ["data", "monitoring"]
     assert set(dependents("security")) == {"streaming", "data", "monitoring"}
     assert dependents("monitoring") == []
 
 
-def test_application_outputs_are_promised_by_their_layers() -> None:
+def test_application_outputs_are_in_the_contracts_of_their_layers() -> None:
     assert len(APPLICATION_OUTPUTS) == 13
     for name, layer in APPLICATION_OUTPUTS.items():
         assert name in CONTRACTS[layer].promises()

@@ -47,7 +47,7 @@ AWS = {
 
 
 @given(suffixes)
-def test_every_accepted_suffix_makes_names_that_aws_accepts(suffix: str) -> None:
+def test_names_with_an_accepted_suffix_are_valid_in_aws(suffix: str) -> None:
     if len(suffix) > LONGEST_SUFFIX:
         with pytest.raises(ValueError, match=f"take {LONGEST_SUFFIX}"):
             Names(suffix)
@@ -61,7 +61,7 @@ def test_every_accepted_suffix_makes_names_that_aws_accepts(suffix: str) -> None
 
 
 @given(st.text(max_size=12))
-def test_a_suffix_that_rds_would_refuse_is_refused(suffix: str) -> None:
+def test_a_suffix_that_rds_refuses_is_refused(suffix: str) -> None:
     try:
         Names(suffix)
     except ValueError:
@@ -92,5 +92,5 @@ def test_two_environments_never_share_a_name(before: str, after: str, suffix: st
         "data_key_alias": "alias/transaction-monitoring-dev",
     }.items(),
 )
-def test_the_original_programs_names_are_kept(key: str, name: str) -> None:
+def test_applications_find_resources_under_the_known_names(key: str, name: str) -> None:
     assert Names("dev").physical(key) == name

@@ -51,7 +51,7 @@ def texts(value: Any) -> str:
 # PostgreSQL
 
 
-def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_subnets(run_layer, env: str) -> None:
+def test_postgresql_is_encrypted_and_private(run_layer, env: str) -> None:
     run = run_layer("data", env)
     instance = run.one(INSTANCE)
     assert instance["storageEncrypted"] is True
@@ -62,7 +62,7 @@ def test_postgresql_is_encrypted_with_the_data_key_private_and_in_the_private_su
     assert instance["dbSubnetGroupName"] == f"db-subnet-group-{env}"
 
 
-def test_postgresql_keeps_what_the_original_promised(run_layer, env: str) -> None:
+def test_postgresql_keeps_the_names_that_applications_know(run_layer, env: str) -> None:
     instance = run_layer("data", env).one(INSTANCE)
     assert instance["identifier"] == f"txdb-{env}"
     assert instance["engine"] == "postgres"
@@ -73,7 +73,7 @@ def test_postgresql_keeps_what_the_original_promised(run_layer, env: str) -> Non
     assert instance["autoMinorVersionUpgrade"] is instance["allowMajorVersionUpgrade"] is True
 
 
-def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer) -> None:
+def test_engine_versions_are_supported_by_aws(run_layer) -> None:
     run = run_layer("data", "prod")
     assert run.one(INSTANCE)["engineVersion"] == "17"
     assert run.one("aws:rds/parameterGroup:ParameterGroup")["family"] == "postgres17"
@@ -82,7 +82,7 @@ def test_the_engine_versions_are_lines_that_aws_still_offers(run_layer) -> None:
     assert run.one("aws:elasticache/parameterGroup:ParameterGroup")["family"] == "redis7"
 
 
-def test_postgresql_takes_tls_only_and_logins_by_iam(run_layer, env: str) -> None:
+def test_postgresql_requires_tls_and_allows_iam_logins(run_layer, env: str) -> None:
     run = run_layer("data", env)
     parameters = run.one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
     assert {each["name"]: each["value"] for each in parameters}["rds.force_ssl"] == "1"
@@ -106,13 +106,13 @@ def test_postgresql_has_exactly_these_parameters(run_layer, env: str) -> None:
     }
 
 
-def test_a_static_parameter_waits_for_a_restart_and_a_dynamic_one_does_not(run_layer) -> None:
+def test_only_the_static_parameter_waits_for_a_restart(run_layer) -> None:
     parameters = run_layer("data", "dev").one("aws:rds/parameterGroup:ParameterGroup")["parameters"]
     waiting = {each["name"] for each in parameters if each.get("applyMethod") == "pending-reboot"}
     assert waiting == {"shared_preload_libraries"}
 
 
-def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run_layer) -> None:
+def test_a_generated_password_is_write_only_secret_and_versioned(run_layer) -> None:
     instance = run_layer("data", "dev").one(INSTANCE)
     assert instance["passwordWoVersion"] == SECURITY["db_credentials_version"]
     assert "manageMasterUserPassword" not in instance
@@ -120,19 +120,19 @@ def test_a_generated_password_goes_in_write_only_and_secret_with_its_version(run
     assert secret_value(instance["passwordWo"]) == "from-the-secret"
 
 
-def test_each_password_is_read_from_security_s_secret_of_it(run_layer, env: str) -> None:
+def test_passwords_are_read_from_the_secrets_of_security(run_layer, env: str) -> None:
     read = {call.args["secretId"] for call in run_layer("data", env).calls if "secretId" in call.args}
     master = set() if env == "prod" else {SECURITY["db_secret_arn"]}
     assert read == {SECURITY["redis_secret_arn"], *master}
 
 
-def test_no_password_stands_readable_in_any_input_or_output(run_layer, env: str) -> None:
+def test_no_input_or_output_shows_a_password(run_layer, env: str) -> None:
     run = run_layer("data", env)
     readable = " ".join(texts(dict(each.inputs)) for each in run.resources) + texts(run.exports)
     assert "from-the-secret" not in readable
 
 
-def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_layer) -> None:
+def test_rds_manages_and_rotates_the_password_in_production(run_layer) -> None:
     run = run_layer("data", "prod")
     instance = run.one(INSTANCE)
     assert instance["manageMasterUserPassword"] is True
@@ -145,7 +145,7 @@ def test_in_production_rds_makes_the_password_under_our_key_and_rotates_it(run_l
     assert "rds!db" in run.exports["rds_secret_arn"]
 
 
-def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itself(run_layer, statements) -> None:
+def test_the_policy_of_the_rds_secret_denies_http_and_other_readers(run_layer, statements) -> None:
     run = run_layer("data", "prod")
     policy = run.one("aws:secretsmanager/secretPolicy:SecretPolicy")
     assert policy["secretArn"] == run.exports["rds_secret_arn"]
@@ -164,15 +164,15 @@ def test_rds_s_secret_refuses_plain_http_and_all_but_administrators_and_rds_itse
     }
 
 
-def test_where_the_password_is_generated_its_secret_s_policy_is_security_s(run_layer) -> None:
+def test_data_sets_no_secret_policy_for_a_generated_password(run_layer) -> None:
     assert not run_layer("data", "dev").all("aws:secretsmanager/secretPolicy:SecretPolicy")
 
 
-def test_the_exported_secret_is_security_s_where_the_password_is_generated(run_layer) -> None:
+def test_data_exports_the_secret_of_a_generated_password(run_layer) -> None:
     assert run_layer("data", "dev").exports["rds_secret_arn"] == SECURITY["db_secret_arn"]
 
 
-def test_a_password_that_security_does_not_generate_is_told_before_the_instance_is_made(run_layer) -> None:
+def test_a_missing_generated_password_is_refused(run_layer) -> None:
     upstream = {
         "security": SECURITY | {"environment_suffix": "dev", "db_secret_arn": "", "db_credentials_version": 0}
     }
@@ -181,9 +181,7 @@ def test_a_password_that_security_does_not_generate_is_told_before_the_instance_
     assert "deploy security, then data" in str(error.value)
 
 
-def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
-    run_layer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rds_takes_over_the_password_with_a_warning(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     run = run_layer("data", "prod", upstream={"security": SECURITY | {"environment_suffix": "prod"}})
@@ -196,7 +194,7 @@ def test_rds_takes_the_password_over_while_security_still_keeps_it_and_says_so(
     )
 
 
-def test_production_as_committed_warns_of_nothing(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_committed_production_settings_give_no_warning(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     run_layer("data", "prod", config={"environmentSuffix": "prod"})
@@ -204,14 +202,14 @@ def test_production_as_committed_warns_of_nothing(run_layer, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("held", ["not json", "[]", '{"username": "txadmin"}'])
-def test_a_secret_without_a_password_is_one_sentence_that_does_not_show_what_it_holds(run_layer, held: str) -> None:
+def test_the_error_for_a_secret_without_password_hides_its_value(run_layer, held: str) -> None:
     token = "aws:secretsmanager/getSecretVersion:getSecretVersion"  # noqa: S105 (a function's name)
     with pytest.raises(pulumi.RunError, match="must be a JSON object with 'password'") as error:
         run_layer("data", "dev", answers={token: {"secretString": held}})
     assert held not in str(error.value)
 
 
-def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while(run_layer, env: str) -> None:
+def test_postgresql_logs_to_encrypted_groups_that_exist_before_it(run_layer, env: str) -> None:
     run = run_layer("data", env)
     groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
     for log in run.one(INSTANCE)["enabledCloudwatchLogsExports"]:
@@ -224,7 +222,7 @@ def test_postgresql_s_logs_go_to_groups_made_before_it_encrypted_and_for_a_while
     ]
 
 
-def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer) -> None:
+def test_monitoring_settings_are_a_combination_that_aws_accepts(run_layer) -> None:
     dev, prod = run_layer("data", "dev").one(INSTANCE), run_layer("data", "prod").one(INSTANCE)
     assert dev["monitoringInterval"] == 0
     assert "monitoringRoleArn" not in dev
@@ -238,7 +236,7 @@ def test_monitoring_of_the_instance_is_a_combination_that_aws_accepts(run_layer)
 # Redis
 
 
-def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(run_layer, env: str) -> None:
+def test_redis_is_encrypted_and_private(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one(GROUP)
     assert group["replicationGroupId"] == f"redis-{env}"
@@ -251,7 +249,7 @@ def test_redis_is_encrypted_at_rest_and_in_transit_and_in_the_private_subnets(ru
     assert group["subnetGroupName"] == f"cache-subnet-group-{env}"
 
 
-def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_layer, env: str) -> None:
+def test_redis_fails_over_to_a_replica_in_another_zone(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one(GROUP)
     assert group["numCacheClusters"] == 2
@@ -259,14 +257,14 @@ def test_redis_is_a_primary_and_a_replica_in_different_zones_that_fail_over(run_
     assert run.exports["redis_member_ids"] == [f"redis-{env}-001", f"redis-{env}-002"]
 
 
-def test_redis_evicts_what_expires_soonest(run_layer, env: str) -> None:
+def test_redis_evicts_the_keys_that_expire_soonest(run_layer, env: str) -> None:
     run = run_layer("data", env)
     group = run.one("aws:elasticache/parameterGroup:ParameterGroup")
     assert group["parameters"] == [{"name": "maxmemory-policy", "value": "volatile-ttl"}]
     assert run.one(GROUP)["parameterGroupName"] == f"redis-params-{env}"
 
 
-def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer, env: str) -> None:
+def test_the_redis_token_is_write_only_secret_and_versioned(run_layer, env: str) -> None:
     group = run_layer("data", env).one(GROUP)
     assert "from-the-secret" in secret_value(group["authTokenWo"])
     assert group["authTokenWoVersion"] == SECURITY["redis_credentials_version"]
@@ -274,7 +272,7 @@ def test_redis_s_token_goes_in_write_only_and_secret_with_its_version(run_layer,
     assert "authToken" not in group
 
 
-def test_redis_s_logs_go_to_groups_of_ours_as_json(run_layer, env: str) -> None:
+def test_redis_logs_json_to_our_log_groups(run_layer, env: str) -> None:
     run = run_layer("data", env)
     deliveries = run.one(GROUP)["logDeliveryConfigurations"]
     assert {each["logType"] for each in deliveries} == {"slow-log", "engine-log"}
@@ -324,16 +322,14 @@ PROFILES: dict[str, dict[str, tuple[Any, Any]]] = {
 
 @pytest.mark.parametrize(("env", "profile"), [("local", DEV), ("dev", DEV), ("prod", PROD)])
 @pytest.mark.parametrize("token", PROFILES)
-def test_the_databases_are_as_the_profile_says(run_layer, token: str, env: str, profile: int) -> None:
+def test_databases_match_the_profile(run_layer, token: str, env: str, profile: int) -> None:
     inputs = run_layer("data", env).one(token)
     assert {key: inputs.get(key) for key in PROFILES[token]} == {
         key: values[profile] for key, values in PROFILES[token].items()
     }
 
 
-def test_development_says_how_many_hours_its_cache_holds_and_how_long_its_disk_lasts(
-    run_layer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_development_warns_of_its_small_cache_and_disk(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
     warnings: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     run_layer("data", "dev", config={"environmentSuffix": "dev"})
@@ -343,12 +339,12 @@ def test_development_says_how_many_hours_its_cache_holds_and_how_long_its_disk_l
     ]
 
 
-def test_logs_resist_deletion_in_production_only(run_layer, env: str) -> None:
+def test_log_groups_have_deletion_protection_in_production_only(run_layer, env: str) -> None:
     resist = {each.inputs["deletionProtectionEnabled"] for each in run_layer("data", env).all(LOG_GROUP)}
     assert resist == {env == "prod"}
 
 
-def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer) -> None:
+def test_snapshots_and_backups_do_not_depend_on_protect(run_layer) -> None:
     kept = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
     lifted = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
     assert lifted["deletionProtection"] is False
@@ -356,14 +352,14 @@ def test_lifting_the_protection_changes_nothing_about_what_is_kept(run_layer) ->
     assert {key: lifted[key] for key in kept} == {key: protected[key] for key in kept}
 
 
-def test_what_holds_state_is_protected_in_production_only(run_layer) -> None:
+def test_stateful_resources_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
     run = run_layer("data", "prod")
     kept = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
     assert run.protected == kept
 
 
-def test_the_databases_are_not_away_at_the_same_time(run_layer, env: str) -> None:
+def test_maintenance_windows_of_the_databases_do_not_overlap(run_layer, env: str) -> None:
     run = run_layer("data", env)
     assert not windows.overlap(run.one(INSTANCE)["maintenanceWindow"], run.one(GROUP)["maintenanceWindow"])
 
@@ -371,7 +367,7 @@ def test_the_databases_are_not_away_at_the_same_time(run_layer, env: str) -> Non
 # The grant
 
 
-def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(run_layer, statements, env: str) -> None:
+def test_the_consumer_can_only_log_in_and_read_its_secrets(run_layer, statements, env: str) -> None:
     run = run_layer("data", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == SECURITY["kinesis_role_name"]
@@ -395,7 +391,7 @@ def test_the_consumer_may_log_in_and_read_its_secrets_and_nothing_else(run_layer
         }
 
 
-def test_production_grants_nothing_on_the_master_password(run_layer) -> None:
+def test_production_does_not_grant_access_to_the_master_password(run_layer) -> None:
     run = run_layer("data", "prod")
     assert "rds!db" in run.exports["rds_secret_arn"]
     assert "rds!db" not in run.one("aws:iam/rolePolicy:RolePolicy")["policy"]
@@ -404,7 +400,7 @@ def test_production_grants_nothing_on_the_master_password(run_layer) -> None:
 # Previews
 
 
-def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) -> None:
+def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
     run = run_layer("data", "dev", upstream={"network": {}, "security": {}}, preview=True)
     assert run.one(INSTANCE)["identifier"] == "txdb-dev"
 
@@ -412,7 +408,7 @@ def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) ->
 # Capacity
 
 
-def test_the_cache_of_production_holds_a_day_and_that_of_development_says_how_much_it_holds() -> None:
+def test_only_development_has_a_shortage() -> None:
     assert not parse().shortages
     dev = parse(protect=False, redisNodeType="cache.t3.micro")
     [shortage] = dev.shortages
@@ -422,26 +418,26 @@ def test_the_cache_of_production_holds_a_day_and_that_of_development_says_how_mu
     )
 
 
-def test_a_protected_environment_refuses_a_cache_or_a_disk_that_is_too_small() -> None:
+def test_a_protected_environment_refuses_a_small_cache_or_disk() -> None:
     assert "holds 5.7 of 24 hours" in sentence(redisNodeType="cache.t3.micro")
     assert "no known type would hold them" in sentence(transactionsPerMinute=1_000_000, postgresMaxStorageGib=65536)
     assert "300 GiB are full after 218 days" in sentence(postgresMaxStorageGib=300)
     assert "a year needs 501 GiB" in sentence(postgresMaxStorageGib=300)
 
 
-def test_twice_the_load_lasts_half_as_long() -> None:
+def test_twice_the_load_halves_the_capacity() -> None:
     once, twice = Load(1000, 1024), Load(2000, 1024)
     assert once.hours_in("cache.m7g.large") == pytest.approx(2 * twice.hours_in("cache.m7g.large"))
     assert once.days_on(100) == pytest.approx(2 * twice.days_on(100))
 
 
-def test_the_connections_that_a_class_takes_are_about_those_seen() -> None:
+def test_max_connections_agrees_with_observed_values() -> None:
     assert max_connections("db.t3.micro") == 80
     assert 750 <= max_connections("db.m7g.large") <= 901
     assert all(max_connections(each) <= 5000 for each in DATABASE_CLASSES)
 
 
-def test_a_larger_class_never_holds_less() -> None:
+def test_larger_classes_have_more_memory() -> None:
     for table in (DATABASE_CLASSES, NODE_TYPES):
         families: dict[str, list[int]] = {}
         for name, size in table.items():
@@ -462,7 +458,7 @@ def test_a_larger_class_never_holds_less() -> None:
         ("sat:10:00-sat:11:00", "sun:10:00-sun:11:00", False),
     ],
 )
-def test_windows_collide_across_midnight_and_the_end_of_the_week(one: str, other: str, *, collide: bool) -> None:
+def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str, *, collide: bool) -> None:
     assert windows.overlap(one, other) is windows.overlap(other, one) is collide
 
 
@@ -504,6 +500,6 @@ def test_windows_collide_across_midnight_and_the_end_of_the_week(one: str, other
         ({"databaseCredentials": "mine"}, "databaseCredentials: input should be 'generated' or 'rds-managed'"),
     ],
 )
-def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> None:
+def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], says: str) -> None:
     assert says in sentence(**values)
     assert sentence(**values).startswith("projects/data/Pulumi.test.yaml: ")

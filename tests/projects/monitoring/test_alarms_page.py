@@ -78,7 +78,7 @@ def threshold(alarm: dict[str, Any] | None) -> str:
     return f"{SIGNS[alarm['comparisonOperator']]} {alarm['threshold']:,.12g}" if alarm else "none"
 
 
-def test_every_alarm_is_as_the_table_says(runs: dict[str, Any]) -> None:
+def test_alarms_match_the_page(runs: dict[str, Any]) -> None:
     by_env = {env: inputs(run, "metricAlarm") for env, run in runs.items()}
     paging = {
         env: set(re.findall(rf'ALARM\("transaction-monitoring-{env}/([^"]+)"\)', rule))
@@ -103,7 +103,7 @@ def test_every_alarm_is_as_the_table_says(runs: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_every_graph_is_as_the_table_says(runs: dict[str, Any], env: str) -> None:
+def test_graphs_match_the_page(runs: dict[str, Any], env: str) -> None:
     body = json.loads(runs[env].one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
 
     def metrics(properties: dict[str, Any]) -> str:
@@ -118,7 +118,7 @@ def test_every_graph_is_as_the_table_says(runs: dict[str, Any], env: str) -> Non
 
 
 @pytest.mark.parametrize("env", ENVIRONMENTS)
-def test_every_event_rule_is_as_the_table_says(runs: dict[str, Any], env: str) -> None:
+def test_event_rules_match_the_page(runs: dict[str, Any], env: str) -> None:
     run = runs[env]
     patterns = {name: json.loads(rule["eventPattern"]) for name, rule in inputs(run, "eventRule").items()}
     rules = [

@@ -50,7 +50,7 @@ def sentence(*, secret: Collection[str] = (), **values: Any) -> str:
 # Logs
 
 
-def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer, env: str) -> None:
+def test_log_groups_are_encrypted_and_have_a_retention(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     groups = {each.inputs["name"]: each.inputs for each in run.all(LOG_GROUP)}
     assert groups.keys() == {
@@ -63,12 +63,12 @@ def test_both_log_groups_are_encrypted_and_kept_for_a_while(run_layer, env: str)
         assert group["deletionProtectionEnabled"] is (env == "prod")
 
 
-def test_logs_are_protected_in_production_only(run_layer) -> None:
+def test_log_groups_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("monitoring", "dev").protected == run_layer("monitoring", "local").protected == set()
     assert run_layer("monitoring", "prod").protected == {"log-group-prod", "vpc-flow-log-group-prod"}
 
 
-def test_only_consumer_and_producer_may_write_application_logs(run_layer, statements, env: str) -> None:
+def test_only_consumer_and_producer_can_write_application_logs(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     grants = {
         each.inputs["role"]: statements(each.inputs["policy"]) for each in run.all("aws:iam/rolePolicy:RolePolicy")
@@ -84,7 +84,7 @@ def test_only_consumer_and_producer_may_write_application_logs(run_layer, statem
         assert grant["Resource"] == [f"arn:aws:test:ap-northeast-1:123456789012:log-group-{env}:log-stream:*"]
 
 
-def test_every_connection_of_the_vpc_is_logged_by_security_s_role(run_layer, statements, env: str) -> None:
+def test_flow_logs_record_all_traffic_of_the_vpc(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     flow = run.one("aws:ec2/flowLog:FlowLog")
     assert flow["vpcId"] == NETWORK["vpc_id"]
@@ -102,7 +102,7 @@ def test_every_connection_of_the_vpc_is_logged_by_security_s_role(run_layer, sta
     assert f"flow-log-delivery-{env}" in run.waits_for[f"flow-log-{env}"]
 
 
-def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databases(run_layer) -> None:
+def test_production_masks_personal_data_in_all_logs(run_layer) -> None:
     masking = "aws:cloudwatch/logDataProtectionPolicy:LogDataProtectionPolicy"
     assert not run_layer("monitoring", "dev").all(masking)
     run = run_layer("monitoring", "prod")
@@ -126,7 +126,7 @@ def test_personal_data_is_masked_in_production_s_logs_of_applications_and_databa
 # Alarms
 
 
-def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_layer, env: str) -> None:
+def test_every_alarm_notifies_the_topic_and_has_a_runbook(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     for each in (*run.all(ALARM), *run.all(COMPOSITE)):
         assert each.inputs["alarmActions"] == each.inputs["okActions"] == [run.exports["alerts_topic_arn"]]
@@ -136,7 +136,7 @@ def test_every_alarm_tells_the_topic_and_says_what_it_means_and_what_to_do(run_l
         assert means.count(".") >= 2 or "Raise" in means, means
 
 
-def test_every_alarm_watches_something_that_exists(run_layer, env: str) -> None:
+def test_every_alarm_is_on_an_existing_resource(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     expected = {
         "AWS/Kinesis": [{"StreamName": STREAMING["kinesis_stream_name"]}],
@@ -155,7 +155,7 @@ def test_every_alarm_watches_something_that_exists(run_layer, env: str) -> None:
     assert seen == expected.keys()
 
 
-def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer, env: str) -> None:
+def test_alarm_periods_and_datapoints_are_within_cloudwatch_limits(run_layer, env: str) -> None:
     for alarm in alarms(run_layer("monitoring", env)).values():
         assert 1 <= alarm["datapointsToAlarm"] <= alarm["evaluationPeriods"]
         period = alarm.get("period") or 60
@@ -163,7 +163,7 @@ def test_every_alarm_has_as_many_bad_points_as_it_looks_at_or_fewer(run_layer, e
         assert period * alarm["evaluationPeriods"] <= 86_400  # CloudWatch's limit
 
 
-def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missing_is_none(
+def test_missing_data_is_bad_for_signs_of_life_and_good_for_counters(
     run_layer,
 ) -> None:
     table = alarms(run_layer("monitoring", "prod"))
@@ -174,7 +174,7 @@ def test_a_sign_of_life_that_is_missing_is_an_alarm_and_a_counter_that_is_missin
             assert alarm["treatMissingData"] == "notBreaching"
 
 
-def test_thresholds_follow_the_sizes_that_data_deployed(run_layer) -> None:
+def test_thresholds_follow_the_sizes_of_the_databases(run_layer) -> None:
     large = {
         "environment_suffix": "dev",
         "rds_vcpus": 4,
@@ -191,7 +191,7 @@ def test_thresholds_follow_the_sizes_that_data_deployed(run_layer) -> None:
     assert (big["cache-1-cpu"]["metricName"], big["cache-1-cpu"]["threshold"]) == ("EngineCPUUtilization", 90)
 
 
-def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_layer, env: str) -> None:
+def test_the_disk_alarm_rings_below_the_point_where_rds_grows_it(run_layer, env: str) -> None:
     storage = alarms(run_layer("monitoring", env))["database-storage"]
     first_disk = DATA["rds_storage_gib"] * 1024**3
     assert storage["threshold"] == first_disk * 0.05
@@ -201,7 +201,7 @@ def test_the_disk_rings_only_where_rds_should_have_grown_it_and_has_not(run_laye
     assert "grown" in storage["alarmDescription"]
 
 
-def test_thresholds_follow_the_stream(run_layer) -> None:
+def test_thresholds_follow_the_size_of_the_stream(run_layer) -> None:
     upstream = {
         "streaming": STREAMING
         | {"environment_suffix": "dev", "kinesis_shard_count": 3, "kinesis_retention_hours": 168}
@@ -218,7 +218,7 @@ def test_thresholds_follow_the_stream(run_layer) -> None:
     assert not any(each.get("returnData") for each in operands)
 
 
-def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run_layer, env: str) -> None:
+def test_a_consumer_that_reads_nothing_raises_an_alarm(run_layer, env: str) -> None:
     alarm = alarms(run_layer("monitoring", env))["stream-unread"]
     result, *operands = alarm["metricQueries"]
     metrics = {each["id"]: each["metric"] for each in operands}
@@ -233,7 +233,7 @@ def test_a_consumer_that_reads_nothing_is_an_alarm_though_it_sends_no_figure(run
     assert (alarm["datapointsToAlarm"], alarm["evaluationPeriods"]) == (3, 3)
 
 
-def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_layer) -> None:
+def test_alarms_on_the_consumer_function_need_its_name(run_layer) -> None:
     assert not [name for name in alarms(run_layer("monitoring", "prod")) if name.startswith("function-")]
     run = run_layer("monitoring", "prod", config={"consumerFunction": "consumer"})
     table = {name: alarm for name, alarm in alarms(run).items() if name.startswith("function-")}
@@ -256,15 +256,13 @@ def test_a_function_that_reads_the_stream_is_watched_where_one_is_named(run_laye
         assert f'ALARM("transaction-monitoring-prod/{name}")' in run.one(COMPOSITE)["alarmRule"]
 
 
-def test_dropped_packets_are_counted_over_all_endpoints_of_the_vpc(run_layer) -> None:
+def test_dropped_packets_are_counted_over_all_endpoints(run_layer) -> None:
     [query] = alarms(run_layer("monitoring", "dev"))["endpoint-packets-dropped"]["metricQueries"]
     assert f"\"VPC Id\" = '{NETWORK['vpc_id']}'" in query["expression"]
     assert query["period"] == 60
 
 
-def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lose_transactions(
-    run_layer, env: str
-) -> None:
+def test_the_paging_alarm_covers_every_loss_of_transactions(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     rule = run.one(COMPOSITE)["alarmRule"]
     parts = set(re.findall(r'ALARM\("([^"]+)"\)', rule))
@@ -285,7 +283,7 @@ def test_the_paging_alarm_is_made_of_alarms_that_exist_and_holds_every_way_to_lo
     }
 
 
-def test_every_alarm_is_exported_and_its_name_lets_it_publish(run_layer, statements, env: str) -> None:
+def test_every_alarm_is_exported_and_allowed_to_publish(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     names = run.exports["alarm_names"]
     assert set(names) == {
@@ -298,9 +296,7 @@ def test_every_alarm_is_exported_and_its_name_lets_it_publish(run_layer, stateme
     assert all(name.startswith(begins) for name in names)
 
 
-def test_errors_and_heartbeats_of_the_applications_are_counted_into_the_metrics_that_are_watched(
-    run_layer, env: str
-) -> None:
+def test_metric_filters_feed_the_metrics_of_the_alarms(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     filters = [each.inputs for each in run.all("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
     assert {each["logGroupName"] for each in filters} == {run.exports["log_group_name"]}
@@ -315,7 +311,7 @@ def test_errors_and_heartbeats_of_the_applications_are_counted_into_the_metrics_
 # The topic
 
 
-def test_the_topic_is_encrypted_and_admits_only_the_services_that_tell_it(run_layer, statements, env: str) -> None:
+def test_the_topic_is_encrypted_and_allows_only_its_publishers(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     topic = run.one("aws:sns/topic:Topic")
     assert topic["kmsMasterKeyId"] == SECURITY["telemetry_key_arn"]
@@ -347,7 +343,7 @@ def secret_subscriptions() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(run_layer) -> None:
+def test_endpoints_are_secret_and_a_pager_gets_the_paging_alarm_only(run_layer) -> None:
     run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
     told = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
     mail, pager = told["email"], told["https"]
@@ -359,7 +355,7 @@ def test_subscribers_are_told_in_secret_and_the_pager_of_the_paging_alarm_only(r
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_layer) -> None:
+def test_a_subscription_keeps_its_name_when_the_list_changes(run_layer) -> None:
     def told(*subscriptions: dict[str, Any]) -> dict[str, str]:
         run = run_layer("monitoring", "dev", config={"subscriptions": subscriptions})
         return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in run.all(SUBSCRIPTION)}
@@ -373,7 +369,7 @@ def test_a_subscriber_keeps_its_name_when_others_come_go_or_change_places(run_la
         assert re.fullmatch(r"alerts-subscription-(email|https)-[0-9a-f]{8}-dev", name)
 
 
-def test_addresses_in_plain_text_are_refused(run_layer) -> None:
+def test_subscriptions_in_plain_text_are_refused(run_layer) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
     assert str(refused.value).startswith(
@@ -382,12 +378,12 @@ def test_addresses_in_plain_text_are_refused(run_layer) -> None:
     )
 
 
-def test_nobody_is_subscribed_by_a_committed_file(run_layer) -> None:
+def test_committed_stack_files_have_no_subscriptions(run_layer) -> None:
     assert not any(run_layer("monitoring", env).all(SUBSCRIPTION) for env in ENVIRONMENTS)
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_production_without_subscribers_is_warned_of(run_layer, caplog: pytest.LogCaptureFixture) -> None:
+def test_production_warns_without_subscribers(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     mail, pager = SUBSCRIPTIONS
     run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
     assert "nobody is told" not in caplog.text
@@ -448,7 +444,7 @@ CALLS: dict[str, dict[str, Any]] = {
 }
 
 
-def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer, env: str) -> None:
+def test_rules_match_calls_on_our_keys_and_secrets_only(run_layer, env: str) -> None:
     rules = run_layer("monitoring", env).all(RULE)
     patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in rules}
     assert {name: pattern["detail"] for name, pattern in patterns.items()} == {
@@ -458,7 +454,7 @@ def test_danger_to_keys_and_secrets_is_told_for_ours_only(run_layer, env: str) -
     assert all("AWS API Call via CloudTrail" in pattern["detail-type"] for pattern in patterns.values())
 
 
-def test_a_rule_is_within_eventbridge_s_quotas_after_the_longest_suffix(run_layer) -> None:
+def test_rules_with_the_longest_suffix_are_within_eventbridge_quotas(run_layer) -> None:
     suffix = "a" * LONGEST_SUFFIX
     upstream = {name: contract.example() | {"environment_suffix": suffix} for name, contract in CONTRACTS.items()}
     # The secrets that RDS makes have the longest names.
@@ -471,13 +467,13 @@ def test_a_rule_is_within_eventbridge_s_quotas_after_the_longest_suffix(run_laye
         assert len(each.inputs["eventPattern"]) <= 2048
 
 
-def test_the_topic_admits_its_publishers_before_they_are_told_of_it(run_layer, env: str) -> None:
+def test_the_topic_policy_exists_before_its_publishers(run_layer, env: str) -> None:
     waits_for = run_layer("monitoring", env).waits_for
     for publisher in ("rds-events", *(f"target-{name}" for name in CALLS)):
         assert f"alerts-topic-policy-{env}" in waits_for[f"{publisher}-{env}"]
 
 
-def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer, env: str) -> None:
+def test_each_rule_sends_its_runbook_to_the_topic(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     targets = run.all("aws:cloudwatch/eventTarget:EventTarget")
     assert {each.inputs["rule"] for each in targets} == {each.name for each in run.all(RULE)}
@@ -489,14 +485,14 @@ def test_each_rule_sends_to_the_topic_what_its_event_means(run_layer, env: str) 
         assert json.loads(transformer["inputTemplate"])["means"]
 
 
-def test_a_call_that_only_reads_reaches_its_rule(run_layer) -> None:
+def test_the_rule_on_a_read_only_call_receives_it(run_layer) -> None:
     run = run_layer("monitoring", "dev")
     states = {each.name: each.inputs["state"] for each in run.all(RULE)}
     assert states["rule-secret-read-dev"] == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     assert {states["rule-key-endangered-dev"], states["rule-secret-endangered-dev"]} == {"ENABLED"}
 
 
-def test_rds_tells_of_failovers_and_failures(run_layer, env: str) -> None:
+def test_rds_events_go_to_the_topic(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     events = run.one("aws:rds/eventSubscription:EventSubscription")
     assert events["snsTopic"] == run.exports["alerts_topic_arn"]
@@ -585,7 +581,7 @@ class Dashboard(Strict):
     ]
 
 
-def test_the_dashboard_s_body_is_what_cloudwatch_takes(run_layer, env: str) -> None:
+def test_the_dashboard_body_is_valid(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     shown = Dashboard.model_validate_json(run.one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
     covered: set[tuple[int, int]] = set()
@@ -616,7 +612,7 @@ def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer) -> None:
         assert shown in body
 
 
-def test_the_saved_queries_are_over_log_groups_that_exist(run_layer, env: str) -> None:
+def test_saved_queries_search_existing_log_groups(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     existing = {
         run.exports["log_group_name"],
@@ -637,7 +633,7 @@ def test_the_saved_queries_are_over_log_groups_that_exist(run_layer, env: str) -
     }
 
 
-def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer) -> None:
+def test_the_query_for_slow_commands_skips_the_engine_log(run_layer) -> None:
     run = run_layer("monitoring", "dev")
     query = run.one("aws:cloudwatch/queryDefinition:QueryDefinition", "query-slow-cache-commands-dev")
     assert query["logGroupNames"] == DATA["redis_log_group_names"]  # slow log and engine log
@@ -646,7 +642,7 @@ def test_the_query_for_slow_commands_leaves_out_the_log_that_has_none(run_layer)
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_production_has_a_budget_that_tells_the_mail_subscribers(run_layer) -> None:
+def test_production_has_a_budget_that_mails_the_subscribers(run_layer) -> None:
     assert not run_layer("monitoring", "dev").all("aws:budgets/budget:Budget")
     budget = run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS}).one("aws:budgets/budget:Budget")
     assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("1200", "USD", "MONTHLY")
@@ -667,7 +663,7 @@ def unwrapped(value: Any) -> Any:
 # Previews, files, settings
 
 
-def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) -> None:
+def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
     nothing: dict[str, dict[str, Any]] = {name: {} for name in ("network", "security", "streaming", "data")}
     run = run_layer("monitoring", "dev", upstream=nothing, preview=True)
     assert alarms(run).keys() == alarms(run_layer("monitoring", "dev")).keys()
@@ -685,7 +681,7 @@ def test_everything_can_be_previewed_before_the_layers_below_exist(run_layer) ->
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
     ],
 )
-def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> None:
+def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], says: str) -> None:
     assert says in sentence(**values)
     assert sentence(**values).startswith("projects/monitoring/Pulumi.test.yaml: ")
 
@@ -705,7 +701,7 @@ def test_a_bad_setting_is_one_sentence(values: dict[str, Any], says: str) -> Non
     ],
 )
 @pytest.mark.parametrize("secret", [(), ("subscriptions",)], ids=["plain", "secret"])
-def test_a_bad_subscription_is_one_sentence_that_does_not_show_its_endpoint(
+def test_the_error_for_an_invalid_subscription_hides_its_endpoint(
     protocol: str, endpoint: str, says: str, secret: tuple[str, ...]
 ) -> None:
     bad = {"protocol": protocol, "endpoint": endpoint}
@@ -714,6 +710,6 @@ def test_a_bad_subscription_is_one_sentence_that_does_not_show_its_endpoint(
     assert endpoint not in said.partition("must be as")[0]
 
 
-def test_a_subscriber_is_named_once() -> None:
+def test_a_repeated_endpoint_is_refused() -> None:
     said = sentence(subscriptions=[*SUBSCRIPTIONS, SUBSCRIPTIONS[0] | {"paging": True}], secret=("subscriptions",))
     assert said.endswith("subscriptions.2 has the endpoint of subscriptions.0")

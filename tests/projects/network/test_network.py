@@ -17,14 +17,14 @@ INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 
 
-def test_the_vpc_is_the_original_programs(run_layer, env: str) -> None:
+def test_the_vpc_has_its_range_and_private_dns(run_layer, env: str) -> None:
     vpc = run_layer("network", env).one(VPC, f"vpc-{env}")
     assert vpc["cidrBlock"] == "10.0.0.0/16"
     assert vpc["enableDnsHostnames"] is True
     assert vpc["enableDnsSupport"] is True
 
 
-def test_a_private_subnet_stands_in_each_of_three_zones(run_layer, env: str) -> None:
+def test_each_of_three_zones_has_a_private_subnet(run_layer, env: str) -> None:
     subnets = [run_layer("network", env).one(SUBNET, f"private-subnet-{index}-{env}") for index in range(3)]
     assert [(subnet["availabilityZone"], subnet["cidrBlock"]) for subnet in subnets] == [
         ("ap-northeast-1a", "10.0.1.0/24"),
@@ -34,7 +34,7 @@ def test_a_private_subnet_stands_in_each_of_three_zones(run_layer, env: str) -> 
     assert not any(subnet["mapPublicIpOnLaunch"] for subnet in subnets)
 
 
-def test_every_subnet_has_a_route_table_of_its_own_and_none_leads_to_the_internet(run_layer, env: str) -> None:
+def test_every_subnet_has_its_own_routes_and_no_internet_access(run_layer, env: str) -> None:
     run = run_layer("network", env)
     pairs = [
         (resource.inputs["routeTableId"], resource.inputs["subnetId"])
@@ -47,7 +47,7 @@ def test_every_subnet_has_a_route_table_of_its_own_and_none_leads_to_the_interne
     assert not any("routes" in table.inputs for table in run.all("aws:ec2/routeTable:RouteTable"))
 
 
-def test_the_default_security_group_lets_nothing_through(run_layer, env: str) -> None:
+def test_the_default_security_group_has_no_rules(run_layer, env: str) -> None:
     group = run_layer("network", env).one("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
     assert group["vpcId"] == f"vpc-{env}-id"
     assert not group.get("ingress")
@@ -69,7 +69,7 @@ def rules(run: Any, token: str) -> set[tuple[str, str, int]]:
     return found
 
 
-def test_both_sides_of_the_access_matrix_are_opened_and_nothing_else(run_layer, env: str) -> None:
+def test_security_group_rules_are_exactly_the_matrix(run_layer, env: str) -> None:
     run = run_layer("network", env)
     allowed = {
         ("producer", "endpoints", 443),
@@ -81,12 +81,12 @@ def test_both_sides_of_the_access_matrix_are_opened_and_nothing_else(run_layer, 
     assert rules(run, INGRESS) == {(target, source, port) for source, target, port in allowed}
 
 
-def test_databases_and_endpoints_have_no_way_out(run_layer, env: str) -> None:
+def test_databases_and_endpoints_have_no_egress(run_layer, env: str) -> None:
     sources = {source for source, _, _ in rules(run_layer("network", env), EGRESS)}
     assert sources.isdisjoint({"rds", "redis", "endpoints"})
 
 
-def test_security_groups_have_no_rules_of_their_own_that_would_fight_the_matrix(run_layer, env: str) -> None:
+def test_security_groups_have_no_inline_rules(run_layer, env: str) -> None:
     groups = run_layer("network", env).all(GROUP)
     assert {group.name for group in groups} == {f"{name}-sg-{env}" for name in GROUPS}
     assert not any({"ingress", "egress"} & group.inputs.keys() for group in groups)
@@ -105,7 +105,7 @@ def test_the_matrix_names_only_groups_that_exist() -> None:
         ("prod", {"kinesis-streams", "secretsmanager", "logs", "monitoring"}, 3),
     ],
 )
-def test_interface_endpoints_are_the_profiles(run_layer, env: str, services: set[str], zones: int) -> None:
+def test_interface_endpoints_match_the_profile(run_layer, env: str, services: set[str], zones: int) -> None:
     run = run_layer("network", env)
     interfaces = {r.name: r.inputs for r in run.all(ENDPOINT) if r.inputs["vpcEndpointType"] == "Interface"}
     assert {endpoint["serviceName"] for endpoint in interfaces.values()} == {
@@ -118,16 +118,14 @@ def test_interface_endpoints_are_the_profiles(run_layer, env: str, services: set
     assert run.exports["endpoint_ids"].keys() == services | {"s3"}
 
 
-def test_s3_is_reached_through_a_gateway_from_every_route_table(run_layer, env: str) -> None:
+def test_every_route_table_has_the_s3_gateway(run_layer, env: str) -> None:
     s3 = run_layer("network", env).one(ENDPOINT, f"s3-endpoint-{env}")
     assert s3["vpcEndpointType"] == "Gateway"
     assert s3["serviceName"] == "com.amazonaws.ap-northeast-1.s3"
     assert s3["routeTableIds"] == [f"private-routes-{index}-{env}-id" for index in range(3)]
 
 
-def test_endpoints_serve_this_accounts_principals_and_resources_only(
-    run_layer, statements: Callable[[str], Any], env: str
-) -> None:
+def test_endpoints_allow_this_account_only(run_layer, statements: Callable[[str], Any], env: str) -> None:
     for endpoint in run_layer("network", env).all(ENDPOINT):
         policy = statements(endpoint.inputs["policy"])
         assert policy.keys() == {"OwnAccountOnly"}
@@ -146,9 +144,7 @@ def test_endpoints_serve_this_accounts_principals_and_resources_only(
 PULLING = {"interfaceEndpoints": ["ecr.api", "ecr.dkr", "logs"]}
 
 
-def test_images_are_pulled_through_ecr_s_endpoints_and_aws_s_bucket_of_layers(
-    run_layer, statements: Callable[[str], Any]
-) -> None:
+def test_ecr_endpoints_open_the_bucket_of_image_layers(run_layer, statements: Callable[[str], Any]) -> None:
     run = run_layer("network", "prod", config=PULLING)
     policy = statements(run.one(ENDPOINT, "s3-endpoint-prod")["policy"])
     assert policy.keys() == {"OwnAccountOnly", "ImageLayers"}
@@ -163,7 +159,7 @@ def test_images_are_pulled_through_ecr_s_endpoints_and_aws_s_bucket_of_layers(
     assert {(rule["prefixListId"], rule["fromPort"], rule["toPort"]) for rule in opened} == {("pl-s3", 443, 443)}
 
 
-def test_systems_manager_can_be_reached_where_it_is_asked_for(run_layer) -> None:
+def test_endpoints_for_systems_manager_can_be_added(run_layer) -> None:
     services = ["ssm", "ssmmessages", "ec2messages"]
     run = run_layer("network", "dev", config={"interfaceEndpoints": services})
     assert run.exports["endpoint_ids"].keys() == {*services, "s3"}
@@ -175,7 +171,7 @@ def test_only_production_protects_the_vpc_and_its_subnets(run_layer) -> None:
     assert not run_layer("network", "local").protected
 
 
-def test_the_plan_follows_the_configuration(run_layer) -> None:
+def test_the_address_plan_follows_the_settings(run_layer) -> None:
     zones = ["eu-west-1c", "eu-west-1b", "eu-west-1a"]
     run = run_layer(
         "network",
@@ -191,7 +187,7 @@ def test_the_plan_follows_the_configuration(run_layer) -> None:
 
 
 @pytest.mark.parametrize("zone", ["us-east-1a", "ap-northeast-1z", "ap-northeast-1-tpe-1a"])
-def test_a_zone_that_aws_does_not_offer_is_refused_before_anything_is_made(run_layer, zone: str) -> None:
+def test_a_zone_that_aws_does_not_offer_is_refused(run_layer, zone: str) -> None:
     zones = [zone, "ap-northeast-1c", "ap-northeast-1d"]
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("network", "dev", config={"availabilityZones": zones})

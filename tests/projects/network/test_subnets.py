@@ -26,9 +26,7 @@ prefixes = st.integers(LARGEST, SMALLEST)
 
 
 @given(vpcs(), prefixes)
-def test_subnets_lie_in_the_vpc_and_never_overlap_or_the_plan_says_they_do_not_fit(
-    vpc: IPv4Network, prefix: int
-) -> None:
+def test_subnets_fit_without_overlap_or_are_refused(vpc: IPv4Network, prefix: int) -> None:
     if prefix < vpc.prefixlen + 2:  # four blocks are the least that hold three
         with pytest.raises(ValueError, match="do not fit"):
             plan(vpc, prefix, ZONE_NAMES)
@@ -40,7 +38,7 @@ def test_subnets_lie_in_the_vpc_and_never_overlap_or_the_plan_says_they_do_not_f
 
 
 @given(vpcs())
-def test_what_the_plan_advises_fits(vpc: IPv4Network) -> None:
+def test_the_advised_prefixes_fit(vpc: IPv4Network) -> None:
     with pytest.raises(ValueError, match="do not fit") as refused:
         plan(vpc, vpc.prefixlen, ZONE_NAMES)
     advised = re.search(r"a prefix of (\d+) to (\d+) fits", str(refused.value))
@@ -53,7 +51,7 @@ def test_what_the_plan_advises_fits(vpc: IPv4Network) -> None:
 
 
 @given(st.lists(st.sampled_from(ZONE_NAMES), max_size=5))
-def test_only_three_different_zones_are_taken(zones: list[str]) -> None:
+def test_only_three_different_zones_are_accepted(zones: list[str]) -> None:
     if len(zones) == ZONES and len(set(zones)) == ZONES:
         assert list(plan(IPv4Network("10.0.0.0/16"), 24, zones)) == zones
     else:
@@ -61,7 +59,7 @@ def test_only_three_different_zones_are_taken(zones: list[str]) -> None:
             plan(IPv4Network("10.0.0.0/16"), 24, zones)
 
 
-def test_the_default_plan_is_the_original_programs() -> None:
+def test_the_default_plan_has_the_known_subnets() -> None:
     assert [str(block) for block in plan(IPv4Network("10.0.0.0/16"), 24, ZONE_NAMES).values()] == [
         "10.0.1.0/24",
         "10.0.2.0/24",
@@ -76,6 +74,6 @@ def test_a_public_range_is_refused(public: str) -> None:
 
 
 @pytest.mark.parametrize("size", ["10.0.0.0/15", "10.0.0.0/29"])
-def test_a_range_that_aws_takes_for_no_vpc_is_refused(size: str) -> None:
+def test_a_range_of_a_size_that_aws_refuses_is_refused(size: str) -> None:
     with pytest.raises(ValueError, match="/16 to a /28"):
         plan(IPv4Network(size), 28, ZONE_NAMES)

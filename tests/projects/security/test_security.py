@@ -32,7 +32,7 @@ def value(given: Any) -> Any:
 # --- Keys
 
 
-def test_four_keys_rotate_every_year_each_with_its_alias(run_layer, env: str) -> None:
+def test_four_keys_have_an_alias_and_rotate_every_year(run_layer, env: str) -> None:
     run = run_layer("security", env)
     assert {key.name for key in run.all(KEY)} == {
         f"{kind}-key-{env}" for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms")
@@ -49,7 +49,7 @@ def test_four_keys_rotate_every_year_each_with_its_alias(run_layer, env: str) ->
 
 
 @pytest.mark.parametrize(("env", "days"), [("local", 7), ("dev", 7), ("prod", 30)])
-def test_a_deleted_key_can_be_recovered_as_long_as_the_profile_says(run_layer, env: str, days: int) -> None:
+def test_the_deletion_window_of_keys_matches_the_profile(run_layer, env: str, days: int) -> None:
     assert {key.inputs["deletionWindowInDays"] for key in run_layer("security", env).all(KEY)} == {days}
 
 
@@ -57,7 +57,7 @@ def key_policy(run: Any, statements, kind: str) -> dict[str, dict[str, Any]]:
     return statements(run.one(KEY, f"{kind}-key-{run.env}")["policy"])
 
 
-def test_every_key_is_left_to_iam_so_that_nobody_is_locked_out(run_layer, statements, env: str) -> None:
+def test_every_key_policy_delegates_to_iam(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     for kind in ("kms", "stream-kms", "secrets-kms", "telemetry-kms"):
         assert key_policy(run, statements, kind)["AccountRoot"] == {
@@ -75,7 +75,7 @@ def test_no_key_policy_denies_anything(run_layer, statements) -> None:
         assert {s["Effect"] for s in statements(key.inputs["policy"]).values()} == {"Allow"}
 
 
-def test_whoever_is_not_named_uses_a_key_only_through_its_services(run_layer, statements, env: str) -> None:
+def test_other_principals_use_a_key_only_through_its_services(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     through = {
         "kms": ["rds.ap-northeast-1.amazonaws.com", "elasticache.ap-northeast-1.amazonaws.com"],
@@ -93,9 +93,7 @@ def test_whoever_is_not_named_uses_a_key_only_through_its_services(run_layer, st
             }
 
 
-def test_databases_and_secrets_manager_use_their_key_and_get_grants_on_the_data_key_for_aws_services_only(
-    run_layer, statements
-) -> None:
+def test_only_aws_services_get_grants_on_the_data_key(run_layer, statements) -> None:
     policy = key_policy(run_layer("security", "prod"), statements, "kms")
     assert policy["GrantThroughDatabases"]["Action"] == ["kms:CreateGrant"]
     assert policy["GrantThroughDatabases"]["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
@@ -105,7 +103,7 @@ def test_databases_and_secrets_manager_use_their_key_and_get_grants_on_the_data_
     assert secrets["UseThroughSecretsManager"]["Action"] == [*use, "kms:CreateGrant"]
 
 
-def test_the_telemetry_key_serves_log_groups_of_this_environment_only(run_layer, statements, env: str) -> None:
+def test_the_telemetry_key_allows_log_groups_of_this_environment(run_layer, statements, env: str) -> None:
     logs = key_policy(run_layer("security", env), statements, "telemetry-kms")["CloudWatchLogs"]
     assert logs["Principal"] == {"Service": "logs.ap-northeast-1.amazonaws.com"}
     # CloudWatch Logs User Guide, "Encrypt log data using AWS KMS".
@@ -123,7 +121,7 @@ def test_the_telemetry_key_serves_log_groups_of_this_environment_only(run_layer,
     }
 
 
-def test_alarms_and_events_may_encrypt_for_the_topic(run_layer, statements) -> None:
+def test_alarms_and_events_can_encrypt_for_the_topic(run_layer, statements) -> None:
     policy = key_policy(run_layer("security", "prod"), statements, "telemetry-kms")
     publish = {sid: policy[sid] for sid in ("AlarmsToTopic", "RdsEventsToTopic", "EventBridgeToTopic")}
     assert {sid: s["Principal"]["Service"] for sid, s in publish.items()} == {
@@ -145,7 +143,7 @@ def test_alarms_and_events_may_encrypt_for_the_topic(run_layer, statements) -> N
 # --- Roles
 
 
-def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer, env: str) -> None:
+def test_four_roles_have_the_names_that_applications_know(run_layer, env: str) -> None:
     assert {role.inputs["name"] for role in run_layer("security", env).all(ROLE)} == {
         f"kinesis-role-{env}",
         f"kinesis-producer-role-{env}",
@@ -163,7 +161,7 @@ def test_four_roles_bear_the_names_that_applications_and_services_know(run_layer
         ("flow-log-role", "vpc-flow-logs", f"arn:aws:ec2:ap-northeast-1:{ACCOUNT}:vpc-flow-log/*"),
     ],
 )
-def test_a_role_trusts_its_service_and_only_for_this_account(
+def test_a_role_trusts_its_service_for_this_account_only(
     run_layer, role: str, service: str, source: str | None
 ) -> None:
     [statement] = json.loads(run_layer("security", "prod").one(ROLE, f"{role}-prod")["assumeRolePolicy"])["Statement"]
@@ -174,7 +172,7 @@ def test_a_role_trusts_its_service_and_only_for_this_account(
     assert statement.get("Condition") == (expected if source else None)
 
 
-def test_every_role_is_bounded(run_layer, statements, env: str) -> None:
+def test_every_role_has_the_permissions_boundary(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     boundary = run.one("aws:iam/policy:Policy", f"permissions-boundary-{env}")
     assert statements(boundary["policy"])["MostThatCanBeGranted"]["Action"] == list(WITHIN_BOUNDARY)
@@ -182,7 +180,7 @@ def test_every_role_is_bounded(run_layer, statements, env: str) -> None:
     assert {role.inputs["permissionsBoundary"] for role in run.all(ROLE)} == {arn}
 
 
-def test_the_boundary_has_no_wildcard_and_administers_nothing() -> None:
+def test_the_boundary_has_no_wildcard_and_no_administration() -> None:
     assert not [action for action in WITHIN_BOUNDARY if "*" in action]
     assert not {action.split(":")[0] for action in WITHIN_BOUNDARY} & {"iam", "organizations", "sts", "account"}
     assert {action for action in WITHIN_BOUNDARY if action.startswith("kms:")} == {
@@ -191,7 +189,7 @@ def test_the_boundary_has_no_wildcard_and_administers_nothing() -> None:
     }
 
 
-def test_the_consumer_gets_network_interfaces_and_no_other_right_here(run_layer, statements, env: str) -> None:
+def test_security_grants_the_consumer_network_interfaces_only(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     grant = run.one("aws:iam/rolePolicy:RolePolicy")
     assert grant["role"] == f"kinesis-role-{env}"
@@ -220,16 +218,14 @@ def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer) -> None
 
 
 @pytest.mark.parametrize(("env", "days"), [("local", 0), ("dev", 0), ("prod", 30)])
-def test_secrets_are_encrypted_with_their_key_and_recovered_as_the_profile_says(
-    run_layer, env: str, days: int
-) -> None:
+def test_secrets_are_encrypted_and_their_recovery_matches_the_profile(run_layer, env: str, days: int) -> None:
     for secret in run_layer("security", env).all(SECRET):
         assert secret.inputs["kmsKeyId"] == f"arn:aws:test:ap-northeast-1:{ACCOUNT}:secrets-kms-key-{env}"
         assert secret.inputs["recoveryWindowInDays"] == days
 
 
 @pytest.mark.parametrize("env", ["local", "dev"])
-def test_generated_credentials_are_json_with_the_user_and_a_random_password(run_layer, env: str) -> None:
+def test_generated_credentials_are_json_with_a_random_password(run_layer, env: str) -> None:
     run = run_layer("security", env)
     assert run.one(SECRET, f"rds-credentials-{env}")["name"] == f"rds-credentials-{env}"
     version = run.one(SECRET_VERSION, f"rds-credentials-version-{env}")
@@ -248,14 +244,14 @@ def test_redis_gets_a_random_token(run_layer, env: str) -> None:
     assert value(version["secretStringWo"]) == "a-random-password-of-32-letters!"
 
 
-def test_random_values_are_within_what_rds_and_redis_take(run_layer, env: str) -> None:
+def test_random_passwords_are_valid_for_rds_and_redis(run_layer, env: str) -> None:
     for call in (call for call in run_layer("security", env).calls if call.token == RANDOM):
         assert 16 <= call.args["passwordLength"] <= 128
         assert call.args["excludePunctuation"] is call.args["requireEachIncludedType"] is True
         assert not call.args.get("includeSpace")
 
 
-def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer, env: str) -> None:
+def test_secret_values_are_marked_secret_and_write_only(run_layer, env: str) -> None:
     run = run_layer("security", env)
     for version in run.all(SECRET_VERSION):
         assert "secretString" not in version.inputs
@@ -263,7 +259,7 @@ def test_a_secret_value_is_marked_secret_and_only_ever_write_only(run_layer, env
     assert "a-random-password" not in json.dumps(run.exports)
 
 
-def test_in_production_rds_makes_the_master_password_itself(run_layer) -> None:
+def test_security_creates_no_master_password_in_production(run_layer) -> None:
     run = run_layer("security", "prod")
     assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-prod"]
     assert run.exports["db_secret_arn"] == ""
@@ -271,7 +267,7 @@ def test_in_production_rds_makes_the_master_password_itself(run_layer) -> None:
     assert run.exports["db_username"] == "txadmin"
 
 
-def test_raising_a_version_rotates_that_secret_alone(run_layer) -> None:
+def test_raising_a_version_rotates_only_that_secret(run_layer) -> None:
     run = run_layer("security", "dev", config={"dbCredentialsVersion": 4})
     assert run.one(SECRET_VERSION, "rds-credentials-version-dev")["secretStringWoVersion"] == 4
     assert run.one(SECRET_VERSION, "redis-auth-version-dev")["secretStringWoVersion"] == 1
@@ -279,7 +275,7 @@ def test_raising_a_version_rotates_that_secret_alone(run_layer) -> None:
     assert run.exports["redis_credentials_version"] == 1
 
 
-def test_secrets_refuse_plain_http_and_every_reader_that_is_not_named(run_layer, statements, env: str) -> None:
+def test_secret_policies_deny_http_and_other_readers(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     assert len(run.all(SECRET_POLICY)) == len(run.all(SECRET))
     for policy in run.all(SECRET_POLICY):
@@ -303,7 +299,7 @@ def readers_of(run: Any, statements) -> list[str]:
     return list(policy["DenyOthers"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][2:])
 
 
-def test_production_names_its_readers_and_development_admits_the_account(run_layer, statements) -> None:
+def test_production_names_its_readers_and_development_does_not(run_layer, statements) -> None:
     assert readers_of(run_layer("security", "dev"), statements) == [f"arn:aws:iam::{ACCOUNT}:*"]
     production = readers_of(run_layer("security", "prod"), statements)
     assert f"arn:aws:iam::{ACCOUNT}:role/txmon-deploy-*" in production
@@ -314,13 +310,13 @@ def as_caller(arn: str) -> dict[str, dict[str, Any]]:
     return {CALLER: {"accountId": ACCOUNT, "arn": arn, "id": "1", "userId": "u"}}
 
 
-def test_a_deployer_who_would_lock_himself_out_is_told_before_anything_is_locked(run_layer) -> None:
+def test_a_deployer_who_would_lose_access_is_refused(run_layer) -> None:
     stranger = f"arn:aws:sts::{ACCOUNT}:assumed-role/intern/session"
     with pytest.raises(pulumi.RunError, match=f"^projects/security/Pulumi.prod.yaml: secretReaders: {stranger}"):
         run_layer("security", "prod", answers=as_caller(stranger))
 
 
-def test_the_deploy_role_is_admitted(run_layer) -> None:
+def test_the_deploy_role_can_deploy(run_layer) -> None:
     role = f"arn:aws:sts::{ACCOUNT}:assumed-role/txmon-deploy-security/session"
     assert run_layer("security", "prod", answers=as_caller(role)).all(SECRET_POLICY)
 
@@ -342,14 +338,14 @@ def test_the_deploy_role_is_admitted(run_layer) -> None:
         ),
     ],
 )
-def test_a_caller_is_matched_as_iam_would(caller: str, readers: list[str], admitted: bool) -> None:
+def test_callers_are_matched_like_in_iam(caller: str, readers: list[str], admitted: bool) -> None:
     assert may_read(caller, readers) is admitted
 
 
 EXISTING = {"dbSecretName": "shared-credentials"}
 
 
-def test_an_existing_secret_is_used_and_none_made(run_layer) -> None:
+def test_an_existing_secret_replaces_the_generated_one(run_layer) -> None:
     run = run_layer("security", "dev", config=EXISTING | {"dbCredentialsVersion": 3})
     assert [secret.inputs["name"] for secret in run.all(SECRET)] == ["redis-auth-dev"]
     assert run.exports["db_secret_arn"].endswith(":secret:shared-credentials-a1B2c3")
@@ -370,7 +366,7 @@ def test_an_existing_secret_is_used_and_none_made(run_layer) -> None:
         ("null", "it lacks username and password"),
     ],
 )
-def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(run_layer, text: str, lacks: str) -> None:
+def test_the_error_for_an_invalid_existing_secret_hides_its_value(run_layer, text: str, lacks: str) -> None:
     answer = {GET_VERSION: {"secretString": text}}
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers=answer)
@@ -379,7 +375,7 @@ def test_an_existing_secret_that_is_no_pair_is_told_without_showing_it(run_layer
     assert "hunter2" not in str(refused.value)
 
 
-def test_an_existing_secret_that_does_not_exist_is_told_with_awss_reason(run_layer) -> None:
+def test_the_error_for_an_unknown_secret_has_the_reason_from_aws(run_layer) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers={GET_SECRET: None})
     told = str(refused.value)

@@ -24,7 +24,7 @@ def queue_arn(env: str) -> str:
     return f"arn:aws:test:ap-northeast-1:123456789012:dead-letter-queue-{env}"
 
 
-def test_the_stream_is_the_original_programs_encrypted_with_its_own_key(run_layer, env: str) -> None:
+def test_the_stream_has_two_shards_and_its_own_key(run_layer, env: str) -> None:
     stream = run_layer("streaming", env).one(STREAM, f"kinesis-stream-{env}")
     assert stream["name"] == f"transaction-stream-{env}"
     assert stream["shardCount"] == 2
@@ -44,7 +44,7 @@ SHARD_METRICS = {
     ("env", "hours", "metrics", "deletes_consumers"),
     [("local", 24, set(), True), ("dev", 24, set(), True), ("prod", 168, SHARD_METRICS, False)],
 )
-def test_the_stream_keeps_records_and_counts_as_the_profile_says(
+def test_the_stream_matches_the_profile(
     run_layer, env: str, hours: int, metrics: set[str], *, deletes_consumers: bool
 ) -> None:
     run = run_layer("streaming", env)
@@ -55,7 +55,7 @@ def test_the_stream_keeps_records_and_counts_as_the_profile_says(
     assert run.exports["kinesis_retention_hours"] == hours
 
 
-def test_the_stream_takes_and_gives_records_over_tls_only(run_layer, statements, env: str) -> None:
+def test_the_stream_requires_tls_for_every_granted_action(run_layer, statements, env: str) -> None:
     run = run_layer("streaming", env)
     policy = run.one("aws:kinesis/resourcePolicy:ResourcePolicy")
     assert policy["resourceArn"] == stream_arn(env)
@@ -73,7 +73,7 @@ def test_the_stream_takes_and_gives_records_over_tls_only(run_layer, statements,
     assert granted == set(refusal["Action"]) > {"kinesis:PutRecord", "kinesis:GetRecords"}
 
 
-def test_failed_batches_are_kept_for_two_weeks_encrypted_over_tls(run_layer, statements, env: str) -> None:
+def test_the_queue_is_encrypted_tls_only_and_keeps_two_weeks(run_layer, statements, env: str) -> None:
     run = run_layer("streaming", env)
     queue = run.one(QUEUE, f"dead-letter-queue-{env}")
     assert queue["name"] == f"transaction-dead-letters-{env}"
@@ -102,7 +102,7 @@ def through_kinesis(env: str) -> dict[str, Any]:
     }
 
 
-def test_the_producer_puts_on_this_stream_and_does_nothing_else(run_layer, statements, env: str) -> None:
+def test_the_producer_can_only_put_on_this_stream(run_layer, statements, env: str) -> None:
     grant = run_layer("streaming", env).one(GRANT, f"kinesis-producer-policy-{env}")
     assert grant["role"] == SECURITY["kinesis_producer_role_name"]
     assert list(statements(grant["policy"]).values()) == [
@@ -127,9 +127,7 @@ def test_the_producer_puts_on_this_stream_and_does_nothing_else(run_layer, state
     ]
 
 
-def test_the_consumer_reads_this_stream_puts_failures_aside_and_does_nothing_else(
-    run_layer, statements, env: str
-) -> None:
+def test_the_consumer_can_only_read_the_stream_and_send_failures(run_layer, statements, env: str) -> None:
     grant = run_layer("streaming", env).one(GRANT, f"kinesis-policy-{env}")
     assert grant["role"] == SECURITY["kinesis_role_name"]
     by_sid = statements(grant["policy"])
@@ -165,7 +163,7 @@ def test_only_production_protects_stream_and_queue(run_layer) -> None:
     assert not run_layer("streaming", "dev").protected
 
 
-def test_the_streams_key_is_whatever_security_exports(run_layer) -> None:
+def test_the_stream_uses_the_key_that_security_exports(run_layer) -> None:
     key = "arn:aws:kms:ap-northeast-1:123456789012:key/another"
     run = run_layer("streaming", "dev", upstream={"security": SECURITY | {"stream_key_arn": key}})
     assert run.one(STREAM)["kmsKeyId"] == key
@@ -177,7 +175,7 @@ def test_a_preview_works_before_security_is_deployed(run_layer) -> None:
     assert not isinstance(run.one(STREAM).get("kmsKeyId"), str)
 
 
-def test_one_shard_bears_the_original_load() -> None:
+def test_one_shard_carries_the_default_load() -> None:
     assert shards_needed(1000, 1024) == 1
 
 
@@ -191,12 +189,12 @@ def test_one_shard_bears_the_original_load() -> None:
         (600_000, 1024, 10),
     ],
 )
-def test_shards_are_needed_for_records_or_for_bytes(per_minute: int, size: int, shards: int) -> None:
+def test_shards_follow_records_or_bytes(per_minute: int, size: int, shards: int) -> None:
     assert shards_needed(per_minute, size) == shards
 
 
 @given(st.integers(1, 10**7), st.integers(1, 1024 * 1024))
-def test_the_shards_bear_the_load_and_one_less_would_not(per_minute: int, size: int) -> None:
+def test_one_shard_fewer_does_not_carry_the_load(per_minute: int, size: int) -> None:
     shards = shards_needed(per_minute, size)
 
     def bears(count: int) -> bool:
