@@ -1,4 +1,4 @@
-"""Runs a layer's real program with its committed stack file under Pulumi's mocks, upstreams from their contracts."""
+"""Run a layer's program with its committed stack file under Pulumi's mocks, with upstream outputs from contracts."""
 
 import asyncio
 import gc
@@ -42,17 +42,17 @@ COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
         "memberClusters": [f"{args.inputs['replicationGroupId']}-00{node}" for node in (2, 1)],
     },
 }
-"""By type token: outputs that AWS would compute. A missing `arn` and `name` are made up for every resource."""
+"""By type token: outputs that AWS computes. Every resource also gets an `arn` and a `name`."""
 
 DEPLOYED: dict[tuple[str, str], dict[str, Any]] = {
-    # In production RDS makes the master password, so security has no secret for it.
+    # In production RDS manages the master password, so security has no secret for it.
     ("security", "prod"): {"db_secret_arn": "", "db_credentials_version": 0},
 }
-"""By layer and environment: upstream outputs that differ from the contract's example."""
+"""By layer and environment: upstream outputs that differ from the example of the contract."""
 
 
 class NotFoundError(grpc.RpcError):
-    """What the engine says when AWS has no such thing."""
+    """The engine's error if AWS does not have the requested resource."""
 
     def code(self) -> grpc.StatusCode:
         return grpc.StatusCode.UNKNOWN
@@ -77,7 +77,7 @@ class Run(Mocks):
     secret_inputs: set[tuple[str, str]] = field(default_factory=set)
     waits_for: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[tuple[str, str], dict[str, frozenset[tuple[str, str]]]] = field(default_factory=dict)
-    """Of each resource, by type and name: input -> the resources that it is made from."""
+    """By type and name of a resource: input -> the resources that it depends on."""
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
         if args.typ == "pulumi:pulumi:StackReference":
@@ -85,9 +85,9 @@ class Run(Mocks):
             self.reads.add(layer)
             return args.name, {"outputs": self.upstream[layer], "secretOutputNames": []}
         self.resources.append(args)
-        made_up = {"arn": f"arn:aws:test:ap-northeast-1:123456789012:{args.name}", "name": args.name}
+        defaults = {"arn": f"arn:aws:test:ap-northeast-1:123456789012:{args.name}", "name": args.name}
         computed = COMPUTED.get(args.typ, lambda _: {})(args)
-        return f"{args.name}-id", {**made_up, **args.inputs, **computed}
+        return f"{args.name}-id", {**defaults, **args.inputs, **computed}
 
     def call(self, args: MockCallArgs) -> dict[Any, Any]:
         self.calls.append(args)
@@ -115,22 +115,22 @@ class Run(Mocks):
                 return {
                     "arn": f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{args.args['name']}-a1B2c3"
                 }
-        raise AssertionError(f"the mocks know no function {args.token}")
+        raise AssertionError(f"the mocks do not know the function {args.token}")
 
     def all(self, token: str) -> list[MockResourceArgs]:
-        """The registered resources of a type, as in `aws:kinesis/stream:Stream`."""
+        """Return the registered resources of a type, as `aws:kinesis/stream:Stream`."""
         return [resource for resource in self.resources if resource.typ == token]
 
     def one(self, token: str, name: str | None = None) -> dict[str, Any]:
-        """The inputs of the only resource of a type (and of that logical name)."""
+        """Return the inputs of the only resource of a type, or of a type and logical name."""
         [resource] = [r for r in self.all(token) if name in (None, r.name)]
         return dict(resource.inputs)
 
 
 class Monitor(MockMonitor):
-    """Notes what mocks are not told: what is protected, and which inputs are marked secret."""
+    """A monitor that records what mocks do not see: protection, dependencies and secret inputs."""
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (the name of the call)
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
         if request.protect:
             self.mocks.protected.add(request.name)
         self.mocks.waits_for[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
@@ -145,12 +145,13 @@ class Monitor(MockMonitor):
 
 
 def type_and_name(urn: str) -> tuple[str, str]:
+    """Return the type and logical name in a URN."""
     *_, types, name = urn.split("::")
     return types.rpartition("$")[2], name
 
 
 def stack_config(layer: str, env: str) -> dict[str, Any]:
-    """The settings of a committed stack file by full key, as in `txmon-network:vpcCidr`."""
+    """Return the settings of a committed stack file by full key, as `txmon-network:vpcCidr`."""
     return dict((yaml.safe_load(Path(stack_file(layer, env)).read_text()) or {}).get("config", {}))
 
 
@@ -164,9 +165,10 @@ def run_program(
     settings: dict[str, Any] | None = None,
     preview: bool = False,
 ) -> Run:
-    """Run `projects/<layer>/__main__.py` for `env`, with upstream outputs and functions' answers as said.
+    """Run `projects/<layer>/__main__.py` in `env`.
 
-    `config` are settings of the layer's own, `settings` those by full keys; None takes one out of the stack file.
+    `config` and `settings` (by full key) override the stack file; None removes a setting. `upstream` overrides the
+    outputs of other layers, and `answers` the results of provider functions, where None means "not found".
     """
     own = {f"{project(layer)}:{key}": value for key, value in (config or {}).items()}
     given = {**stack_config(layer, env), **own, **(settings or {})}
@@ -175,7 +177,7 @@ def run_program(
         for name, contract in CONTRACTS.items()
     }
     run = Run(layer, env, {**examples, **(upstream or {})}, answers or {})
-    set_root_resource(None)  # else the exports of the last run stay
+    set_root_resource(None)  # forget the exports of the last run
     set_mocks(
         run,
         project=project(layer),
@@ -205,11 +207,10 @@ _failed: list[tuple[str, str]] = []
 
 @pytest.fixture(autouse=True)
 def _collect_after_a_failed_program() -> Iterator[None]:
-    """Take down what a program that raised leaves behind: a deep chain of coroutines.
+    """Collect the deep chain of coroutines that a failed program leaves behind.
 
-    When the collector meets it while Python 3.11 parses a file, the parser fails with "AST constructor recursion
-    depth mismatch", in whatever test or import comes next. Their exceptions are the one that was raised: asked for,
-    so that asyncio does not print them at the end.
+    If the collector finds the chain while Python 3.11 parses a file, the parser fails with "AST constructor recursion
+    depth mismatch" in a later test or import. Reading the exceptions keeps asyncio from printing them at exit.
     """
     yield
     if _failed:
@@ -218,33 +219,33 @@ def _collect_after_a_failed_program() -> Iterator[None]:
             if isinstance(found, asyncio.Future) and found.done() and not found.cancelled():
                 found.exception()
         gc.collect()
-        gc.freeze()  # what is loaded stays: the next search is spared half a million objects of the SDK
+        gc.freeze()  # the next search skips half a million objects of the SDK
 
 
 @pytest.fixture(scope="session")
 def run_layer() -> Callable[..., Run]:
-    """`run_program`, with one run kept for each layer and environment that is run as committed."""
-    kept: dict[tuple[str, str], Run] = {}
+    """Return `run_program` with a cache for runs without changes, one for each layer and environment."""
+    cache: dict[tuple[str, str], Run] = {}
 
     def run(layer: str, env: str, **changes: Any) -> Run:
         if changes:
             return run_program(layer, env, **changes)
-        if (layer, env) not in kept:
-            kept[layer, env] = run_program(layer, env)
-        return kept[layer, env]
+        if (layer, env) not in cache:
+            cache[layer, env] = run_program(layer, env)
+        return cache[layer, env]
 
     return run
 
 
 @pytest.fixture(params=["local", "dev", "prod"])
 def env(request: pytest.FixtureRequest) -> str:
-    """Every environment with committed stack files: a test that asks for it runs in each."""
+    """Run a test in every environment with committed stack files."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def statements() -> Callable[[str], dict[str, dict[str, Any]]]:
-    """The statements of a policy document by their Sid."""
+    """Return a function from a policy document to its statements by Sid."""
 
     def by_sid(policy: str) -> dict[str, dict[str, Any]]:
         found = json.loads(policy)["Statement"]
@@ -256,7 +257,7 @@ def statements() -> Callable[[str], dict[str, dict[str, Any]]]:
 
 @pytest.fixture
 def refuses_a_second_run() -> Callable[[Any], None]:
-    """Asserts that while one run holds the environment `dev` of a workspace, a second one is told who does."""
+    """Return a check that a second run is refused, with the name of the first, while the first locks `dev`."""
 
     def check(workspace: Any) -> None:
         message = rf"dev is being changed by \S+ process {os.getpid()} \(deploy-all\)"
@@ -265,6 +266,6 @@ def refuses_a_second_run() -> Callable[[Any], None]:
             pytest.raises(TxmonError, match=message),
             locks.environment_lock(workspace, "destroy-all"),
         ):
-            pytest.fail("two runs hold the environment")
+            pytest.fail("two runs have locked the environment")
 
     return check

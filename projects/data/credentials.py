@@ -58,7 +58,7 @@ def warn_of_unused_credentials(security: SecurityContract) -> None:
     def warn(arn: str) -> None:
         if arn:
             pulumi.log.warn(
-                f"RDS manages the master password; {arn.rpartition(':')[2]} is not used any more. Once this is"
+                f"RDS manages the master password; {arn.rpartition(':')[2]} is no longer used. Once this is"
                 " deployed, set databaseCredentials to 'rds-managed' in security, too"
             )
 

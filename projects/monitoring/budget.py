@@ -21,7 +21,7 @@ def create_budget(stack: StackContext, monthly_usd: int, subscriptions: Sequence
     """
     addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
     if not addresses:
-        pulumi.log.warn(f"nobody is told when a month costs over {monthly_usd} USD: no subscription is an e-mail")
+        pulumi.log.warn(f"the budget of {monthly_usd} USD a month has no e-mail subscribers")
     return aws.budgets.Budget(
         stack.names.logical("budget"),
         budget_type="COST",

@@ -67,7 +67,7 @@ def subscribe(
 ) -> None:
     """Subscribe every address. A subscription with `paging` receives `paging_alarm` only."""
     if stack.protect and not subscriptions:
-        pulumi.log.warn(f"nobody is told of alarms: {SUBSCRIBE}")
+        pulumi.log.warn(f"alarms have no subscribers: {SUBSCRIBE}")
     for subscription in subscriptions:
         aws.sns.TopicSubscription(
             # Named by endpoint, not by position: SNS returns the existing subscription for an endpoint it knows, so

@@ -136,7 +136,7 @@ def _readers(stack: StackContext, config: SecurityConfig) -> Output[list[str]]:
         if not may_read(caller, config.secret_readers):
             raise refusal(
                 "secretReaders",
-                f"{caller} deploys now and could not read the secrets any more; add role/<path/name>",
+                f"{caller} is deploying and would no longer be able to read the secrets; add role/<path/name>",
             )
         return readers
 

@@ -1,4 +1,4 @@
-"""Where one layer's policy names what another layer makes, the two agree."""
+"""Agreements between layers: names, ports, sizes and credentials that two layers must share."""
 
 import json
 from fnmatch import fnmatchcase
@@ -18,25 +18,25 @@ def telemetry_policy(run_layer, statements, env: str) -> dict[str, dict[str, Any
     return statements(run_layer("security", env).one("aws:kms/key:Key", f"telemetry-kms-key-{env}")["policy"])
 
 
-def made(run_layer, env: str, token: str) -> list[dict[str, Any]]:
-    """The inputs of every resource of a type, in all layers."""
+def created(run_layer, env: str, token: str) -> list[dict[str, Any]]:
+    """Return the inputs of every resource of a type, in all layers."""
     found = [resource.inputs for layer in deploy_order() for resource in run_layer(layer, env).all(token)]
-    assert found, f"no layer makes {token}"
+    assert found, f"no layer creates {token}"
     return found
 
 
 def test_the_telemetry_key_allows_every_log_group(run_layer, statements, env: str) -> None:
     condition = telemetry_policy(run_layer, statements, env)["CloudWatchLogs"]["Condition"]
     patterns = condition["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
-    for group in made(run_layer, env, "aws:cloudwatch/logGroup:LogGroup"):
+    for group in created(run_layer, env, "aws:cloudwatch/logGroup:LogGroup"):
         arn = f"{ACCOUNT.format(service='logs')}log-group:{group['name']}"
         assert any(fnmatchcase(arn, pattern) for pattern in patterns), arn
 
 
 def test_the_telemetry_key_allows_every_alarm(run_layer, statements, env: str) -> None:
     pattern = telemetry_policy(run_layer, statements, env)["AlarmsToTopic"]["Condition"]["ArnLike"]["aws:SourceArn"]
-    names = [alarm["name"] for alarm in made(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
-    names += [alarm["alarmName"] for alarm in made(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
+    names = [alarm["name"] for alarm in created(run_layer, env, "aws:cloudwatch/metricAlarm:MetricAlarm")]
+    names += [alarm["alarmName"] for alarm in created(run_layer, env, "aws:cloudwatch/compositeAlarm:CompositeAlarm")]
     for name in names:
         arn = f"{ACCOUNT.format(service='cloudwatch')}alarm:{name}"
         assert fnmatchcase(arn, pattern), arn
@@ -45,7 +45,7 @@ def test_the_telemetry_key_allows_every_alarm(run_layer, statements, env: str) -
 def test_the_rds_monitoring_role_trusts_the_instance_of_data(run_layer, env: str) -> None:
     role = run_layer("security", env).one("aws:iam/role:Role", f"rds-monitoring-role-{env}")
     [trust] = json.loads(role["assumeRolePolicy"])["Statement"]
-    [instance] = made(run_layer, env, "aws:rds/instance:Instance")
+    [instance] = created(run_layer, env, "aws:rds/instance:Instance")
     assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == (
         f"{ACCOUNT.format(service='rds')}db:{instance['identifier']}"
     )
@@ -54,7 +54,7 @@ def test_the_rds_monitoring_role_trusts_the_instance_of_data(run_layer, env: str
 def test_databases_use_the_ports_that_the_matrix_opens(run_layer, env: str) -> None:
     opened = {
         (rule["securityGroupId"].removesuffix(f"-sg-{env}-id"), int(rule["fromPort"]))
-        for rule in made(run_layer, env, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+        for rule in created(run_layer, env, "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
     }
     exports = run_layer("data", env).exports
     assert {("rds", exports["rds_port"]), ("redis", exports["redis_port"])} <= opened

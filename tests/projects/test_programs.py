@@ -1,4 +1,4 @@
-"""What holds for the program of every layer in every environment."""
+"""Rules for the program of every layer in every environment."""
 
 import ast
 import json
@@ -66,7 +66,7 @@ def test_every_name_ends_with_the_suffix(run_layer, layer: str, env: str) -> Non
 
 
 def grants(run: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement that any role policy of a run allows, with the resource that has it."""
+    """Yield every statement of every role policy in a run, with the policy's name."""
     for resource in run.all("aws:iam/rolePolicy:RolePolicy"):
         for statement in json.loads(resource.inputs["policy"])["Statement"]:
             yield resource.name, statement
@@ -121,6 +121,6 @@ def test_shared_code_imports_no_layer() -> None:
 
 
 def test_shared_code_reads_no_contract() -> None:
-    """Who reads what is looked for in the layers only (`tools.orchestrator.contracts.snapshot`)."""
+    """Check it because `tools.orchestrator.contracts.snapshot` looks for readers in the layers only."""
     for path in (PROJECTS.parent / "shared").glob("*.py"):
         assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path

@@ -1,4 +1,4 @@
-"""Every committed stack file, read as its layer reads it."""
+"""Every committed stack file, read with the settings class of its layer."""
 
 import re
 from typing import Any
@@ -16,7 +16,7 @@ every_layer = pytest.mark.parametrize("layer", deploy_order())
 
 
 def settings(layer: str, env: str) -> dict[str, Any]:
-    """The layer's own settings by key, and `aws:region`."""
+    """Return the layer's own settings by key, and `aws:region`."""
     config = yaml.safe_load(stack_file(layer, env).read_text())["config"]
     return {key.removeprefix(f"{project(layer)}:"): value for key, value in config.items()}
 

@@ -1,4 +1,4 @@
-"""Names, for every suffix: what is accepted, AWS accepts; what AWS would refuse, is refused."""
+"""Names with every possible suffix, compared with the patterns of AWS."""
 
 import re
 
@@ -11,10 +11,10 @@ from shared.names import LONGEST_SUFFIX, PHYSICAL, Names
 suffixes = st.from_regex(r"[a-z](-?[a-z0-9]){0,40}", fullmatch=True)
 
 WORDS = sorted({word for name in PHYSICAL.values() for word in re.findall(r"[a-z]+", name.format(""))})
-"""What names are made of: a suffix may be one of them."""
+"""The words in names, any of which may also be a suffix."""
 
 KINDS = ("key_alias", "role", "log_group", "secret")
-"""Ends of keys of `PHYSICAL` whose names share a namespace at AWS."""
+"""Endings of the keys in `PHYSICAL` whose names share a namespace in AWS."""
 
 
 def kind(key: str) -> str:
@@ -22,7 +22,7 @@ def kind(key: str) -> str:
 
 
 AWS = {
-    # API references: the pattern of the parameter that takes the name, at its limit.
+    # The API reference of each service, at the parameter for the name.
     "rds_instance": r"(?!.*--)[a-z][a-z0-9-]{0,61}[a-z0-9]",
     "redis": r"(?!.*--)[a-z][a-z0-9-]{0,38}[a-z0-9]",
     "consumer_role": r"[\w+=,.@-]{1,64}",
@@ -43,7 +43,7 @@ AWS = {
     "log_group": r"[.\-_/#A-Za-z0-9]{1,512}",
     "vpc_flow_log_group": r"[.\-_/#A-Za-z0-9]{1,512}",
 }
-"""By key of `PHYSICAL`."""
+"""By key of `PHYSICAL`: the pattern of names that AWS accepts."""
 
 
 @given(suffixes)

@@ -1,4 +1,4 @@
-"""The data layer's real program, with its committed stack files, under mocks."""
+"""The data layer's program with its committed stack files, under mocks."""
 
 from typing import Any
 
@@ -32,13 +32,13 @@ def sentence(**values: Any) -> str:
 
 
 def secret_value(value: Any) -> Any:
-    """The value of an input that is marked secret."""
+    """Return the value of an input, which must be marked secret."""
     assert is_rpc_secret(value), "not marked secret"
     return unwrap_rpc_secret(value)
 
 
 def texts(value: Any) -> str:
-    """Everything that would stand readable in the state."""
+    """Return everything that the state would show in plain text."""
     if is_rpc_secret(value):
         return ""
     if isinstance(value, dict):
@@ -150,10 +150,10 @@ def test_the_policy_of_the_rds_secret_denies_http_and_other_readers(run_layer, s
     policy = run.one("aws:secretsmanager/secretPolicy:SecretPolicy")
     assert policy["secretArn"] == run.exports["rds_secret_arn"]
     assert policy["blockPublicPolicy"] is True
-    refusals = statements(policy["policy"])
-    assert refusals.keys() == {"DenyWithoutTls", "DenyOthers"}
-    assert all(each["Resource"] == [run.exports["rds_secret_arn"]] for each in refusals.values())
-    assert refusals["DenyOthers"]["Condition"] == {
+    denials = statements(policy["policy"])
+    assert denials.keys() == {"DenyWithoutTls", "DenyOthers"}
+    assert all(each["Resource"] == [run.exports["rds_secret_arn"]] for each in denials.values())
+    assert denials["DenyOthers"]["Condition"] == {
         "ArnNotLike": {
             "aws:PrincipalArn": [
                 *SECURITY["secret_reader_arns"],
@@ -181,24 +181,18 @@ def test_a_missing_generated_password_is_refused(run_layer) -> None:
     assert "deploy security, then data" in str(error.value)
 
 
-def test_rds_takes_over_the_password_with_a_warning(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+def test_rds_takes_over_the_password_with_a_warning(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     run = run_layer("data", "prod", upstream={"security": SECURITY | {"environment_suffix": "prod"}})
     assert run.one(INSTANCE)["manageMasterUserPassword"] is True
     assert "rds!db" in run.exports["rds_secret_arn"]
-    [warning] = warnings
-    assert warning == (
-        "RDS manages the master password; rds-credentials-dev-a1B2c3 is not used any more. Once this is deployed,"
-        " set databaseCredentials to 'rds-managed' in security, too"
-    )
+    [warning] = caplog.messages
+    assert "rds-credentials-dev-a1B2c3 is no longer used" in warning
+    assert "set databaseCredentials to 'rds-managed' in security" in warning
 
 
-def test_the_committed_production_settings_give_no_warning(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+def test_the_committed_production_settings_give_no_warning(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     run_layer("data", "prod", config={"environmentSuffix": "prod"})
-    assert warnings == []
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("held", ["not json", "[]", '{"username": "txadmin"}'])
@@ -317,7 +311,7 @@ PROFILES: dict[str, dict[str, tuple[Any, Any]]] = {
         "applyImmediately": (True, False),
     },
 }
-"""By type: what each input is in development and in production."""
+"""By type: the inputs in development and in production."""
 
 
 @pytest.mark.parametrize(("env", "profile"), [("local", DEV), ("dev", DEV), ("prod", PROD)])
@@ -329,11 +323,9 @@ def test_databases_match_the_profile(run_layer, token: str, env: str, profile: i
     }
 
 
-def test_development_warns_of_its_small_cache_and_disk(run_layer, monkeypatch: pytest.MonkeyPatch) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+def test_development_warns_of_its_small_cache_and_disk(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     run_layer("data", "dev", config={"environmentSuffix": "dev"})
-    assert [warning.partition(" at ")[0] for warning in warnings] == [
+    assert [warning.partition(" at ")[0] for warning in caplog.messages] == [
         "redisNodeType: cache.t3.micro holds 5.7 of 24 hours",
         "postgresMaxStorageGib: 50 GiB are full after 36 days",
     ]
@@ -345,18 +337,18 @@ def test_log_groups_have_deletion_protection_in_production_only(run_layer, env: 
 
 
 def test_snapshots_and_backups_do_not_depend_on_protect(run_layer) -> None:
-    kept = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
-    lifted = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
-    assert lifted["deletionProtection"] is False
+    keys = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
+    unprotected = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
+    assert unprotected["deletionProtection"] is False
     protected = run_layer("data", "prod").one(INSTANCE)
-    assert {key: lifted[key] for key in kept} == {key: protected[key] for key in kept}
+    assert {key: unprotected[key] for key in keys} == {key: protected[key] for key in keys}
 
 
 def test_stateful_resources_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
     run = run_layer("data", "prod")
-    kept = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
-    assert run.protected == kept
+    stateful = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
+    assert run.protected == stateful
 
 
 def test_maintenance_windows_of_the_databases_do_not_overlap(run_layer, env: str) -> None:
@@ -375,7 +367,7 @@ def test_the_consumer_can_only_log_in_and_read_its_secrets(run_layer, statements
     login = granted.pop("DatabaseLogin")
     assert login["Action"] == ["rds-db:connect"]
     assert login["Resource"] == ["arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"]
-    # The master password only where an application may need it: RDS's own is for administrators.
+    # Applications may read a generated master password, but not the one that RDS manages.
     secrets = {"DecryptRedisSecret": SECURITY["redis_secret_arn"]}
     if env != "prod":
         secrets["DecryptDatabaseSecret"] = SECURITY["db_secret_arn"]
@@ -466,7 +458,7 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "error"),
     [
         ({"redisNodeTyp": "cache.m7g.large"}, "did you mean 'redisNodeType'?"),
         (
@@ -475,7 +467,7 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
         ),
         ({"redisNodeType": "cache.big"}, "redisNodeType: 'cache.big' must be one of cache.t3.micro,"),
         ({"postgresVersion": "15.x"}, "postgresVersion: '15.x' must be a major version from 15 to 18"),
-        # RDS goes on to the next minor version by itself, and takes none back.
+        # RDS applies minor versions by itself and allows no downgrade.
         ({"postgresVersion": "17.4"}, "postgresVersion: '17.4' must be a major version from 15 to 18"),
         ({"postgresBackupDays": 36}, "postgresBackupDays: input should be less than or equal to 35, not 36"),
         ({"postgresMonitoringSeconds": 7}, "postgresMonitoringSeconds: 7 must be one of 0, 1, 5, 10, 15, 30, 60"),
@@ -500,6 +492,6 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
         ({"databaseCredentials": "mine"}, "databaseCredentials: input should be 'generated' or 'rds-managed'"),
     ],
 )
-def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], says: str) -> None:
-    assert says in sentence(**values)
+def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], error: str) -> None:
+    assert error in sentence(**values)
     assert sentence(**values).startswith("projects/data/Pulumi.test.yaml: ")

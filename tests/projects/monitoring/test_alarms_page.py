@@ -1,6 +1,6 @@
-"""Every alarm, graph and event rule of dev and prod, against the table that people read.
+"""Every alarm, graph and event rule of dev and prod, compared with alarms.md.
 
-All five layers' real programs run with their committed stack files: each threshold follows what is deployed.
+The programs of all five layers run with their committed stack files, so that thresholds follow the deployed sizes.
 """
 
 import json
@@ -19,7 +19,7 @@ SIGNS = {"GreaterThanThreshold": ">", "LessThanThreshold": "<"}
 
 @pytest.fixture(scope="module")
 def runs(run_layer) -> dict[str, Any]:
-    """The monitoring layer by environment, above the layers as that environment deploys them."""
+    """Run the monitoring layer in each environment, with the outputs of the environment's other layers."""
     return {
         env: run_layer("monitoring", env, upstream={name: run_layer(name, env).exports for name in UPSTREAM})
         for env in ENVIRONMENTS
@@ -27,19 +27,19 @@ def runs(run_layer) -> dict[str, Any]:
 
 
 def section(title: str) -> list[str]:
-    """The rows of the table under a heading."""
+    """Return the rows of the table under a heading."""
     _, found, rest = TABLE.read_text().partition(f"## {title}\n")
     assert found, f"{TABLE} has no section {title!r}"
     return [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("|")][2:]
 
 
 def rows(cells: Iterable[Iterable[str]]) -> list[str]:
-    """As Markdown; rows that are the same for both nodes of the cache become one."""
+    """Return rows in Markdown. Equal rows, as those of the two Redis nodes, become one."""
     return list(dict.fromkeys(f"| {' | '.join(row)} |" for row in cells))
 
 
 def inputs(run: Any, kind: str) -> dict[str, dict[str, Any]]:
-    """Of every resource of a type, by its logical name without prefix and environment."""
+    """Return the inputs of a type's resources, by logical name without prefix and environment."""
     prefix = {"metricAlarm": "alarm-", "eventRule": "rule-"}[kind]
     token = f"aws:cloudwatch/{kind}:{kind[:1].upper()}{kind[1:]}"
     return {each.name.removeprefix(prefix).removesuffix(f"-{run.env}"): each.inputs for each in run.all(token)}
@@ -49,23 +49,23 @@ def without_id(expression: str) -> str:
     return re.sub(r"vpc-[\w-]+", "vpc-…", expression).strip()
 
 
-def named(metric: dict[str, Any]) -> str:
+def metric_name(metric: dict[str, Any]) -> str:
     namespace = re.sub(r"^(TransactionMonitoring)/.*", r"\1/…", metric["namespace"])
     return f"{namespace} `{metric['metricName']}`"
 
 
-def watched(alarm: dict[str, Any]) -> tuple[str, str]:
-    """The metric and its statistic; of metric math the expression, and the metrics that its letters stand for."""
+def metric_and_statistic(alarm: dict[str, Any]) -> tuple[str, str]:
+    """Return an alarm's metric and statistic. Of metric math, return the expression with its operands."""
     if "metricQueries" not in alarm:
-        return named(alarm), alarm["statistic"]
+        return metric_name(alarm), alarm["statistic"]
     result, *operands = alarm["metricQueries"]
-    where = ", ".join(f"{each['id']} = {named(each['metric'])}" for each in operands)
+    where = ", ".join(f"{each['id']} = {metric_name(each['metric'])}" for each in operands)
     return f"`{without_id(result['expression'])}`" + (f"; {where}" if where else ""), operands[0]["metric"][
         "stat"
     ] if operands else ""
 
 
-def rhythm(alarm: dict[str, Any]) -> str:
+def datapoints(alarm: dict[str, Any]) -> str:
     periods = {
         alarm.get("period"),
         *(each.get("metric", each).get("period") for each in alarm.get("metricQueries", ())),
@@ -88,12 +88,12 @@ def test_alarms_match_the_page(runs: dict[str, Any]) -> None:
 
     def cells(name: str) -> Iterable[str]:
         found = {env: alarms.get(name) for env, alarms in by_env.items()}
-        [(about, pages)] = {
-            ((*watched(alarm), rhythm(alarm), alarm["treatMissingData"]), name in paging[env])
+        [(facts, pages)] = {
+            ((*metric_and_statistic(alarm), datapoints(alarm), alarm["treatMissingData"]), name in paging[env])
             for env, alarm in found.items()
             if alarm
         }
-        metric, statistic, after, missing = about
+        metric, statistic, after, missing = facts
         yield from (re.sub(r"^cache-\d", "cache-*", name), metric, statistic)
         yield from (threshold(alarm) for alarm in found.values())
         yield from (after, missing, "pages" if pages else "")
@@ -107,8 +107,8 @@ def test_graphs_match_the_page(runs: dict[str, Any], env: str) -> None:
     body = json.loads(runs[env].one("aws:cloudwatch/dashboard:Dashboard")["dashboardBody"])
 
     def metrics(properties: dict[str, Any]) -> str:
-        named = (each[0]["expression"] if len(each) == 1 else each[1] for each in properties["metrics"])
-        return ", ".join(dict.fromkeys(f"`{without_id(name)}`" for name in named))
+        names = (each[0]["expression"] if len(each) == 1 else each[1] for each in properties["metrics"])
+        return ", ".join(dict.fromkeys(f"`{without_id(name)}`" for name in names))
 
     graphs = [
         (properties["title"], metrics(properties), properties["stat"], f"{properties['period']} s")

@@ -1,4 +1,4 @@
-"""The monitoring layer's real program, with its committed stack files, under mocks."""
+"""The monitoring layer's program with its committed stack files, under mocks."""
 
 import json
 import re
@@ -34,7 +34,7 @@ SUBSCRIPTIONS = [
 
 
 def alarms(run: Any) -> dict[str, dict[str, Any]]:
-    """The alarms' inputs by the end of their names."""
+    """Return the inputs of the alarms by name, without the environment's prefix."""
     prefix = f"transaction-monitoring-{run.env}/"
     return {each.inputs["name"].removeprefix(prefix): dict(each.inputs) for each in run.all(ALARM)}
 
@@ -131,9 +131,9 @@ def test_every_alarm_notifies_the_topic_and_has_a_runbook(run_layer, env: str) -
     for each in (*run.all(ALARM), *run.all(COMPOSITE)):
         assert each.inputs["alarmActions"] == each.inputs["okActions"] == [run.exports["alerts_topic_arn"]]
         assert each.inputs.get("actionsEnabled", True) is True
-        means = each.inputs["alarmDescription"]
-        assert means.endswith(".")
-        assert means.count(".") >= 2 or "Raise" in means, means
+        runbook = each.inputs["alarmDescription"]
+        assert runbook.endswith(".")
+        assert runbook.count(".") >= 2 or "Raise" in runbook, runbook
 
 
 def test_every_alarm_is_on_an_existing_resource(run_layer, env: str) -> None:
@@ -195,7 +195,7 @@ def test_the_disk_alarm_rings_below_the_point_where_rds_grows_it(run_layer, env:
     storage = alarms(run_layer("monitoring", env))["database-storage"]
     first_disk = DATA["rds_storage_gib"] * 1024**3
     assert storage["threshold"] == first_disk * 0.05
-    # RDS grows any disk, this or a larger one, at 10 % free that lasted five minutes.
+    # RDS grows a disk after five minutes with less than 10 % free.
     assert storage["threshold"] < first_disk * 0.1
     assert storage["period"] * storage["datapointsToAlarm"] > 300
     assert "grown" in storage["alarmDescription"]
@@ -226,7 +226,7 @@ def test_a_consumer_that_reads_nothing_raises_an_alarm(run_layer, env: str) -> N
         "incoming": ("IncomingRecords", "Sum", 300),
         "read": ("GetRecords.Records", "Sum", 300),
     }
-    # Nothing read is 0; where nothing came in there is nothing to read.
+    # FILL turns missing reads into 0; without incoming records the expression has no value.
     assert result["expression"] == "0.9 * incoming - FILL(read, 0)"
     assert (alarm["comparisonOperator"], alarm["threshold"]) == ("GreaterThanThreshold", 0)
     assert alarm["treatMissingData"] == "notBreaching"
@@ -249,9 +249,9 @@ def test_alarms_on_the_consumer_function_need_its_name(run_layer) -> None:
         "function-iterator-age": ("IteratorAge", 60_000),
         "function-dead-letters-refused": ("DestinationDeliveryFailures", 0),
     }
-    watched = [alarm["dimensions"] for alarm in table.values() if "dimensions" in alarm]
-    watched += [each["metric"]["dimensions"] for each in operands]
-    assert watched == [{"FunctionName": "consumer"}] * 5
+    dimensions = [alarm["dimensions"] for alarm in table.values() if "dimensions" in alarm]
+    dimensions += [each["metric"]["dimensions"] for each in operands]
+    assert dimensions == [{"FunctionName": "consumer"}] * 5
     for name in ("function-iterator-age", "function-dead-letters-refused"):
         assert f'ALARM("transaction-monitoring-prod/{name}")' in run.one(COMPOSITE)["alarmRule"]
 
@@ -301,9 +301,9 @@ def test_metric_filters_feed_the_metrics_of_the_alarms(run_layer, env: str) -> N
     filters = [each.inputs for each in run.all("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
     assert {each["logGroupName"] for each in filters} == {run.exports["log_group_name"]}
     counted = {each["pattern"]: each["metricTransformation"] for each in filters}
-    watched = {"ERROR": "application-errors"} | ({"HEARTBEAT": "application-silent"} if env == "prod" else {})
+    alarm_of = {"ERROR": "application-errors"} | ({"HEARTBEAT": "application-silent"} if env == "prod" else {})
     assert counted.keys() == {"ERROR", "HEARTBEAT"}
-    for word, name in watched.items():
+    for word, name in alarm_of.items():
         alarm = alarms(run)[name]
         assert (alarm["namespace"], alarm["metricName"]) == (counted[word]["namespace"], counted[word]["name"])
 
@@ -336,7 +336,7 @@ def test_the_topic_is_encrypted_and_allows_only_its_publishers(run_layer, statem
 
 @pytest.fixture
 def secret_subscriptions() -> Iterator[None]:
-    """`subscriptions` as `pulumi config set --secret` leaves it."""
+    """Mark `subscriptions` as secret, as `pulumi config set --secret` does."""
     set_all_config({}, ["txmon-monitoring:subscriptions"])
     yield
     set_all_config({}, [])
@@ -345,8 +345,8 @@ def secret_subscriptions() -> Iterator[None]:
 @pytest.mark.usefixtures("secret_subscriptions")
 def test_endpoints_are_secret_and_a_pager_gets_the_paging_alarm_only(run_layer) -> None:
     run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
-    told = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
-    mail, pager = told["email"], told["https"]
+    subscribed = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
+    mail, pager = subscribed["email"], subscribed["https"]
     assert all(is_rpc_secret(each["endpoint"]) for each in (mail, pager))
     assert unwrap_rpc_secret(mail["endpoint"]) == "team@example.com"
     assert "filterPolicy" not in mail
@@ -356,13 +356,13 @@ def test_endpoints_are_secret_and_a_pager_gets_the_paging_alarm_only(run_layer) 
 
 @pytest.mark.usefixtures("secret_subscriptions")
 def test_a_subscription_keeps_its_name_when_the_list_changes(run_layer) -> None:
-    def told(*subscriptions: dict[str, Any]) -> dict[str, str]:
+    def names(*subscriptions: dict[str, Any]) -> dict[str, str]:
         run = run_layer("monitoring", "dev", config={"subscriptions": subscriptions})
         return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in run.all(SUBSCRIPTION)}
 
     mail, pager = SUBSCRIPTIONS
-    both = told(mail, pager)
-    changed = told(pager | {"paging": False}, mail | {"protocol": "email-json"})
+    both = names(mail, pager)
+    changed = names(pager | {"paging": False}, mail | {"protocol": "email-json"})
     assert changed[pager["endpoint"]] == both[pager["endpoint"]]
     assert len({*both.values(), *changed.values()}) == 3
     for name in both.values():
@@ -386,19 +386,19 @@ def test_committed_stack_files_have_no_subscriptions(run_layer) -> None:
 def test_production_warns_without_subscribers(run_layer, caplog: pytest.LogCaptureFixture) -> None:
     mail, pager = SUBSCRIPTIONS
     run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
-    assert "nobody is told" not in caplog.text
+    assert "subscribers" not in caplog.text
     run_layer("monitoring", "prod", config={"subscriptions": [pager]})
-    assert "nobody is told when a month costs over 1200 USD" in caplog.text
-    assert "nobody is told of alarms" not in caplog.text
+    assert "the budget of 1200 USD a month has no e-mail subscribers" in caplog.text
+    assert "alarms have no subscribers" not in caplog.text
     run_layer("monitoring", "prod", config={"subscriptions": []})
-    assert "nobody is told of alarms" in caplog.text
+    assert "alarms have no subscribers" in caplog.text
 
 
 # Events
 
 
 SECRETS = [
-    # By ARN, partial ARN and name: CloudTrail records what the caller typed.
+    # By ARN, partial ARN and name: CloudTrail records the identifier that the caller used.
     "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds-credentials-dev-a1B2c3",
     "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:rds-credentials-dev",
     "rds-credentials-dev",
@@ -508,7 +508,7 @@ def test_rds_events_go_to_the_topic(run_layer, env: str) -> None:
     ]
 
 
-# The dashboard and what is kept
+# Dashboard, queries and budget
 
 
 class Strict(BaseModel):
@@ -516,7 +516,7 @@ class Strict(BaseModel):
 
 
 class Calculated(Strict):
-    """The one part of a metric that is an expression."""
+    """A metric that is an expression."""
 
     expression: str
     label: str | None = None
@@ -524,12 +524,12 @@ class Calculated(Strict):
 
 
 def _named(metric: list[Any]) -> list[Any]:
-    """Namespace, name, then pairs of a dimension and its value; or an expression alone."""
+    """Check a metric: namespace, name and pairs of dimension and value, or an expression alone."""
     match metric:
         case [dict(calculated)]:
             Calculated.model_validate(calculated)
         case _ if len(metric) < 2 or len(metric) % 2 or not all(part and isinstance(part, str) for part in metric):
-            raise ValueError(f"{metric} is no metric")
+            raise ValueError(f"{metric} is not a metric")
     return metric
 
 
@@ -574,7 +574,7 @@ class TextWidget(Placed):
 
 
 class Dashboard(Strict):
-    """What CloudWatch takes (API reference, "Dashboard body structure and syntax"), of the kinds that are used."""
+    """A valid dashboard body (CloudWatch API reference, "Dashboard body structure and syntax")."""
 
     widgets: Annotated[
         list[Annotated[GraphWidget | AlarmWidget | TextWidget, Field(discriminator="type")]], Field(max_length=500)
@@ -620,16 +620,16 @@ def test_saved_queries_search_existing_log_groups(run_layer, env: str) -> None:
         *DATA["rds_log_group_names"],
         *DATA["redis_log_group_names"],
     }
-    kept = run.all("aws:cloudwatch/queryDefinition:QueryDefinition")
-    assert len(kept) == 5
-    for each in kept:
+    queries = run.all("aws:cloudwatch/queryDefinition:QueryDefinition")
+    assert len(queries) == 5
+    for each in queries:
         assert each.inputs["name"].startswith(f"transaction-monitoring-{env}/")
         assert each.inputs["logGroupNames"]
         assert set(each.inputs["logGroupNames"]) <= existing
-    # What the alarms' descriptions send people to.
+    # The queries that runbooks refer to.
     described = " ".join(alarm["alarmDescription"] for alarm in alarms(run).values())
     assert set(re.findall(r"saved query '([\w-]+)'", described)) <= {
-        each.inputs["name"].rpartition("/")[2] for each in kept
+        each.inputs["name"].rpartition("/")[2] for each in queries
     }
 
 
@@ -646,7 +646,7 @@ def test_production_has_a_budget_that_mails_the_subscribers(run_layer) -> None:
     assert not run_layer("monitoring", "dev").all("aws:budgets/budget:Budget")
     budget = run_layer("monitoring", "prod", config={"subscriptions": SUBSCRIPTIONS}).one("aws:budgets/budget:Budget")
     assert (budget["limitAmount"], budget["limitUnit"], budget["timeUnit"]) == ("1200", "USD", "MONTHLY")
-    # This environment's only, as the provider tags it.
+    # Only resources with the tags of this environment count.
     assert "costFilters" not in budget
     counted = {each["tags"]["key"]: each["tags"]["values"] for each in budget["filterExpression"]["ands"]}
     assert counted == {"Project": ["txmon"], "Environment": ["prod"]}
@@ -660,7 +660,7 @@ def unwrapped(value: Any) -> Any:
     return unwrap_rpc_secret(value) if is_rpc_secret(value) else value
 
 
-# Previews, files, settings
+# Previews and settings
 
 
 def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
@@ -670,7 +670,7 @@ def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "error"),
     [
         ({"iteratorAge": 5}, "did you mean 'iteratorAgeSeconds'?"),
         ({"iteratorAgeSeconds": 0}, "iteratorAgeSeconds: input should be greater than 0, not 0"),
@@ -681,13 +681,13 @@ def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
     ],
 )
-def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], says: str) -> None:
-    assert says in sentence(**values)
+def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], error: str) -> None:
+    assert error in sentence(**values)
     assert sentence(**values).startswith("projects/monitoring/Pulumi.test.yaml: ")
 
 
 @pytest.mark.parametrize(
-    ("protocol", "endpoint", "says"),
+    ("protocol", "endpoint", "error"),
     [
         ("email", "team", "an endpoint of email must be as name@example.com"),
         ("email-json", "@", "an endpoint of email-json must be as name@example.com"),
@@ -702,14 +702,14 @@ def test_an_invalid_setting_is_reported_in_one_sentence(values: dict[str, Any], 
 )
 @pytest.mark.parametrize("secret", [(), ("subscriptions",)], ids=["plain", "secret"])
 def test_the_error_for_an_invalid_subscription_hides_its_endpoint(
-    protocol: str, endpoint: str, says: str, secret: tuple[str, ...]
+    protocol: str, endpoint: str, error: str, secret: tuple[str, ...]
 ) -> None:
     bad = {"protocol": protocol, "endpoint": endpoint}
-    said = sentence(subscriptions=json.dumps([SUBSCRIPTIONS[0], bad]), secret=secret)
-    assert said == f"projects/monitoring/Pulumi.test.yaml: subscriptions.1: {says}"
-    assert endpoint not in said.partition("must be as")[0]
+    message = sentence(subscriptions=json.dumps([SUBSCRIPTIONS[0], bad]), secret=secret)
+    assert message == f"projects/monitoring/Pulumi.test.yaml: subscriptions.1: {error}"
+    assert endpoint not in message.partition("must be as")[0]
 
 
 def test_a_repeated_endpoint_is_refused() -> None:
-    said = sentence(subscriptions=[*SUBSCRIPTIONS, SUBSCRIPTIONS[0] | {"paging": True}], secret=("subscriptions",))
-    assert said.endswith("subscriptions.2 has the endpoint of subscriptions.0")
+    message = sentence(subscriptions=[*SUBSCRIPTIONS, SUBSCRIPTIONS[0] | {"paging": True}], secret=("subscriptions",))
+    assert message.endswith("subscriptions.2 has the endpoint of subscriptions.0")

@@ -1,4 +1,4 @@
-"""The network layer, as its committed stack files make it."""
+"""The network layer's program with its committed stack files, under mocks."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Network
@@ -55,7 +55,7 @@ def test_the_default_security_group_has_no_rules(run_layer, env: str) -> None:
 
 
 def rules(run: Any, token: str) -> set[tuple[str, str, int]]:
-    """Rules as (group, other group, port), each found to be one TCP port to a group, never to addresses."""
+    """Return rules as (group, other group, port). Check that each is one TCP port between groups."""
     found = set()
     for rule in run.all(token):
         inputs = rule.inputs

@@ -1,4 +1,4 @@
-"""The address plan, for every VPC and prefix."""
+"""The address plan for every VPC and prefix."""
 
 import re
 from ipaddress import IPv4Network
@@ -15,7 +15,7 @@ ZONE_NAMES = ("ap-northeast-1a", "ap-northeast-1c", "ap-northeast-1d")
 
 @st.composite
 def vpcs(draw: st.DrawFn) -> IPv4Network:
-    """Every VPC that the plan takes."""
+    """Draw a VPC range that the plan accepts."""
     prefix = draw(st.integers(LARGEST, SMALLEST))
     private = draw(st.sampled_from(PRIVATE))
     index = draw(st.integers(0, 2 ** (prefix - private.prefixlen) - 1))
@@ -27,7 +27,7 @@ prefixes = st.integers(LARGEST, SMALLEST)
 
 @given(vpcs(), prefixes)
 def test_subnets_fit_without_overlap_or_are_refused(vpc: IPv4Network, prefix: int) -> None:
-    if prefix < vpc.prefixlen + 2:  # four blocks are the least that hold three
+    if prefix < vpc.prefixlen + 2:  # three subnets need four blocks
         with pytest.raises(ValueError, match="do not fit"):
             plan(vpc, prefix, ZONE_NAMES)
         return

@@ -1,4 +1,4 @@
-"""The security layer, as its committed stack files make it."""
+"""The security layer's program with its committed stack files, under mocks."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from projects.security.roles import WITHIN_BOUNDARY
 
 KEY = "aws:kms/key:Key"
 ROLE = "aws:iam/role:Role"
-# ruff: noqa: S105 (type tokens, no secrets)
+# ruff: noqa: S105 (type tokens, not secrets)
 SECRET = "aws:secretsmanager/secret:Secret"
 SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"
 SECRET_VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
@@ -25,11 +25,11 @@ ROOT = f"arn:aws:iam::{ACCOUNT}:root"
 
 
 def value(given: Any) -> Any:
-    """What stands in a secret, as mocks see secrets."""
+    """Return an input's value, also if it is marked secret."""
     return given["value"] if isinstance(given, dict) else given
 
 
-# --- Keys
+# Keys
 
 
 def test_four_keys_have_an_alias_and_rotate_every_year(run_layer, env: str) -> None:
@@ -140,7 +140,7 @@ def test_alarms_and_events_can_encrypt_for_the_topic(run_layer, statements) -> N
     assert "Condition" not in publish["EventBridgeToTopic"]
 
 
-# --- Roles
+# Roles
 
 
 def test_four_roles_have_the_names_that_applications_know(run_layer, env: str) -> None:
@@ -214,7 +214,7 @@ def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer) -> None
     }
 
 
-# --- Secrets
+# Secrets
 
 
 @pytest.mark.parametrize(("env", "days"), [("local", 0), ("dev", 0), ("prod", 30)])
@@ -286,11 +286,11 @@ def test_secret_policies_deny_http_and_other_readers(run_layer, statements, env:
         assert by_sid["DenyWithoutTls"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
         others = by_sid["DenyOthers"]
         assert (others["Effect"], others["Principal"], others["Resource"]) == ("Deny", "*", [arn])
-        # Only the value: whoever manages the secret can still mend the policy.
+        # Only reads of the value are denied, so that administrators can repair the policy.
         assert others["Action"] == ["secretsmanager:GetSecretValue"]
         assert others["Condition"]["BoolIfExists"] == {"aws:PrincipalIsAWSService": "false"}
         readers = others["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
-        assert run.exports["secret_reader_arns"] == readers[1:]  # data admits them to RDS's secret, applications not
+        assert run.exports["secret_reader_arns"] == readers[1:]  # for RDS's secret, which the consumer cannot read
         assert readers[:2] == [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:kinesis-role-{env}", ROOT]
 
 
@@ -322,7 +322,7 @@ def test_the_deploy_role_can_deploy(run_layer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("caller", "readers", "admitted"),
+    ("caller", "readers", "matches"),
     [
         (ROOT, [], True),
         (f"arn:aws:iam::{ACCOUNT}:user/ann", ["user/ann"], True),
@@ -338,8 +338,8 @@ def test_the_deploy_role_can_deploy(run_layer) -> None:
         ),
     ],
 )
-def test_callers_are_matched_like_in_iam(caller: str, readers: list[str], admitted: bool) -> None:
-    assert may_read(caller, readers) is admitted
+def test_callers_are_matched_like_in_iam(caller: str, readers: list[str], matches: bool) -> None:
+    assert may_read(caller, readers) is matches
 
 
 EXISTING = {"dbSecretName": "shared-credentials"}
@@ -378,11 +378,11 @@ def test_the_error_for_an_invalid_existing_secret_hides_its_value(run_layer, tex
 def test_the_error_for_an_unknown_secret_has_the_reason_from_aws(run_layer) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("security", "dev", config=EXISTING, answers={GET_SECRET: None})
-    told = str(refused.value)
-    assert told.startswith(
+    message = str(refused.value)
+    assert message.startswith(
         "projects/security/Pulumi.dev.yaml: dbSecretName: the secret 'shared-credentials' cannot be"
     )
-    assert told.endswith("(couldn't find resource)")
+    assert message.endswith("(couldn't find resource)")
 
 
 def test_production_protects_keys_and_secrets(run_layer) -> None:

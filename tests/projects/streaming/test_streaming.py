@@ -1,4 +1,4 @@
-"""The streaming layer, as its committed stack files make it."""
+"""The streaming layer's program with its committed stack files, under mocks."""
 
 from typing import Any
 
@@ -59,10 +59,10 @@ def test_the_stream_requires_tls_for_every_granted_action(run_layer, statements,
     run = run_layer("streaming", env)
     policy = run.one("aws:kinesis/resourcePolicy:ResourcePolicy")
     assert policy["resourceArn"] == stream_arn(env)
-    refusal = statements(policy["policy"])["DenyWithoutTls"]
-    assert (refusal["Effect"], refusal["Principal"]) == ("Deny", "*")
-    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert refusal["Resource"] == [stream_arn(env)]
+    denial = statements(policy["policy"])["DenyWithoutTls"]
+    assert (denial["Effect"], denial["Principal"]) == ("Deny", "*")
+    assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert denial["Resource"] == [stream_arn(env)]
     granted = {
         action
         for grant in run.all(GRANT)
@@ -70,7 +70,7 @@ def test_the_stream_requires_tls_for_every_granted_action(run_layer, statements,
         if statement["Resource"] == [stream_arn(env)]
         for action in statement["Action"]
     }
-    assert granted == set(refusal["Action"]) > {"kinesis:PutRecord", "kinesis:GetRecords"}
+    assert granted == set(denial["Action"]) > {"kinesis:PutRecord", "kinesis:GetRecords"}
 
 
 def test_the_queue_is_encrypted_tls_only_and_keeps_two_weeks(run_layer, statements, env: str) -> None:
@@ -182,9 +182,9 @@ def test_one_shard_carries_the_default_load() -> None:
 @pytest.mark.parametrize(
     ("per_minute", "size", "shards"),
     [
-        (60_000, 1, 1),  # 1,000 records a second fill a shard
+        (60_000, 1, 1),  # 1,000 records a second are a shard's limit
         (60_001, 1, 2),
-        (60, 1024 * 1024, 1),  # and so does 1 MiB a second
+        (60, 1024 * 1024, 1),  # and so is 1 MiB a second
         (60, 1024 * 1024 + 1, 2),
         (600_000, 1024, 10),
     ],
@@ -197,8 +197,8 @@ def test_shards_follow_records_or_bytes(per_minute: int, size: int, shards: int)
 def test_one_shard_fewer_does_not_carry_the_load(per_minute: int, size: int) -> None:
     shards = shards_needed(per_minute, size)
 
-    def bears(count: int) -> bool:
+    def is_enough(count: int) -> bool:
         return per_minute <= count * SHARD_RECORDS * 60 and per_minute * size <= count * SHARD_BYTES * 60
 
-    assert bears(shards)
-    assert shards == 1 or not bears(shards - 1)
+    assert is_enough(shards)
+    assert shards == 1 or not is_enough(shards - 1)
