@@ -42,7 +42,7 @@ def logical_name_in_convention(resource: Resource) -> str | None:
     """A resource is called by what it is and its environment, as in vpc-dev."""
     if resource.name == f"{resource.kind}-{resource.suffix}" and KIND.fullmatch(resource.kind):
         return None
-    return "name it with layer.names.logical(…)"
+    return "name it with stack.names.logical(…)"
 
 
 @RULES.on("TXMON.23", *PHYSICAL_NAMES, source="shared/names.py")
@@ -52,10 +52,10 @@ def physical_name_in_convention(resource: Resource) -> str | None:
     known = [pattern.format(resource.suffix) for pattern in PHYSICAL.values()]
     if any(name == each or name.startswith((f"{each}-", f"{each}/")) for each in known):
         return None
-    return "name it with layer.names.physical(…)"
+    return "name it with stack.names.physical(…)"
 
 
 @RULES.on("TXMON.24", *STATEFUL, source="Pulumi documentation, the resource option protect")
 def state_is_protected(resource: Resource) -> str | None:
     """Pulumi refuses to delete or replace what holds state."""
-    return None if resource.protect else "give it the options of layer.stateful"
+    return None if resource.protect else "give it the options of stack.stateful"
