@@ -57,7 +57,7 @@ class Redis(pulumi.ComponentResource):
             # Write-only. After a rotation the old token stays valid until the next rotation.
             auth_token_wo=secret_string(stack, security.redis_secret_arn),
             auth_token_wo_version=security.redis_credentials_version,
-            auth_token_update_strategy="ROTATE",  # noqa: S106 (a strategy, no token)
+            auth_token_update_strategy="ROTATE",  # noqa: S106 (a strategy, not a token)
             snapshot_retention_limit=config.redis_snapshot_days,
             snapshot_window=config.redis_snapshot_window if config.redis_snapshot_days else None,
             final_snapshot_identifier=f"{identifier}-final-{config.final_snapshot}"

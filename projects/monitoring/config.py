@@ -74,7 +74,7 @@ class MonitoringConfig(LayerConfig):
 
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
     free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5
-    """Percentage of PostgreSQL's initial disk that must stay free. RDS grows a disk at 10 %; below, it could not."""
+    """Percentage of PostgreSQL's initial disk below which the alarm rings. RDS should have grown the disk at 10 %."""
 
     expects_traffic: bool = True
     """Whether 15 minutes without a transaction, or without a heartbeat in the logs, raise an alarm."""
@@ -86,7 +86,7 @@ class MonitoringConfig(LayerConfig):
     """Who may read the secrets without a notification, besides the consumer: ends of IAM ARNs, `*` allowed."""
 
     monthly_budget_usd: NonNegativeInt = 1200
-    """Monthly cost in USD above which the e-mail subscriptions get mail; 0 for no budget."""
+    """Monthly budget in USD: mail is sent when 80 % is spent or the forecast exceeds it; 0 for no budget."""
 
     @classmethod
     def load(cls) -> Self:

@@ -12,7 +12,7 @@ from shared.stack import StackContext
 WRITE = ("logs:CreateLogStream", "logs:PutLogEvents")
 
 DATA_IDENTIFIERS = ("CreditCardNumber", "CreditCardSecurityCode", "EmailAddress")
-"""CloudWatch Logs User Guide, "Types of data that you can protect"."""
+"""The personal data to mask (CloudWatch Logs User Guide, "Types of data that you can protect")."""
 
 
 class ApplicationLogs(pulumi.ComponentResource):

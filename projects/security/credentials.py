@@ -1,4 +1,4 @@
-"""The secrets. Their values never appear in state, logs or outputs."""
+"""The secrets. Their values never appear in plain text in state, logs or outputs."""
 
 import json
 from collections.abc import Sequence

@@ -10,7 +10,7 @@ from shared.stack import StackContext
 ERRORS, HEARTBEATS = "ApplicationErrors", "ApplicationHeartbeats"
 
 METRIC_FILTERS = {"application-errors": ("ERROR", ERRORS), "application-heartbeats": ("HEARTBEAT", HEARTBEATS)}
-"""By resource type: the word in a log line, and the metric that counts the lines with it."""
+"""By resource type: a word in log lines, and the metric that counts the lines with it."""
 
 
 def application_alarms(stack: StackContext, config: MonitoringConfig, topic_name: Output[str]) -> list[Alarm]:
