@@ -75,7 +75,7 @@ class Names:
             )
         if len(self.suffix) > LONGEST_SUFFIX:
             raise ValueError(
-                f"{self.suffix!r} has {len(self.suffix)} characters; the names made from it take {LONGEST_SUFFIX}"
+                f"{self.suffix!r} has {len(self.suffix)} characters; at most {LONGEST_SUFFIX} are allowed"
             )
 
     def logical(self, resource_type: str) -> str:

@@ -135,7 +135,7 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
     "a suffix that is too long": (
         StreamingConfig,
         {"environmentSuffix": "a" * 35},
-        f"environmentSuffix: '{'a' * 35}' has 35 characters; the names made from it take 34",
+        f"environmentSuffix: '{'a' * 35}' has 35 characters; at most 34 are allowed",
     ),
     "a reserved user": (SecurityConfig, {"dbUsername": "postgres"}, "dbUsername: 'postgres' is reserved"),
     "a user that PostgreSQL keeps for itself": (

@@ -49,7 +49,7 @@ AWS = {
 @given(suffixes)
 def test_names_with_an_accepted_suffix_are_valid_in_aws(suffix: str) -> None:
     if len(suffix) > LONGEST_SUFFIX:
-        with pytest.raises(ValueError, match=f"take {LONGEST_SUFFIX}"):
+        with pytest.raises(ValueError, match=f"at most {LONGEST_SUFFIX} "):
             Names(suffix)
         return
     for key, physical in PHYSICAL.items():

@@ -109,7 +109,7 @@ def test_an_environment_that_expires_says_so_and_can_be_destroyed(projects: Path
         ("pr--12", "must be lower-case letters, digits and single hyphens"),
         ("../x", "must be lower-case letters"),
         ("", "must be lower-case letters"),
-        ("a" * 60, "has 60 characters; the names made from it take"),
+        ("a" * 60, "has 60 characters; at most"),
         ("dev", "there is an environment 'dev' already, with a stack file in every layer"),
     ],
 )
