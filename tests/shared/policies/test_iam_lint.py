@@ -15,7 +15,7 @@ from projects.security.config import Assumer
 from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
-from shared.policies.rule import Resource
+from shared.policies.resource import Resource
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of pkg_resources, which it imports
@@ -137,9 +137,9 @@ def carried(one: Any, made: list[Any]) -> Iterator[str]:
     role that it belongs to as its resource.
     """
     seen = Resource(one.typ, one.name, one.inputs)
-    for document in documents.documents(seen, documents.IDENTITY, documents.RESOURCES):
+    for document in documents.documents(seen, documents.IDENTITY_POLICIES, documents.RESOURCE_POLICIES):
         yield real(document, made)
-    for document in documents.documents(seen, documents.TRUST):
+    for document in documents.documents(seen, documents.TRUST_POLICIES):
         content = json.loads(real(document, made))
         for statement in content["Statement"]:
             statement["Resource"] = f"{ARNS[one.typ]}{one.name}"
@@ -166,7 +166,7 @@ def findings(run_layer) -> Callable[[str], list[Finding]]:
                 for one in made
                 for document in carried(one, made)
                 for finding in lint(
-                    one.name.removesuffix(f"-{env}"), document, grants=one.typ not in documents.ENDPOINTS
+                    one.name.removesuffix(f"-{env}"), document, grants=one.typ not in documents.ENDPOINT_POLICIES
                 )
             ]
         return kept[program]
@@ -220,4 +220,4 @@ def test_every_input_that_holds_a_policy_is_known(run_layer) -> None:
         for key, value in one.inputs.items()
         if isinstance(value, str) and '"Statement"' in value and '"Effect"' in value
     }
-    assert holding <= {known for carriers in documents.ALL for known in carriers.items()}
+    assert holding <= {known for inputs in documents.ALL_POLICIES for known in inputs.items()}

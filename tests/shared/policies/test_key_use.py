@@ -12,7 +12,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, evaluate_resourc
 from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
-from shared.policies.rule import Resource
+from shared.policies.resource import Resource
 
 KEY, TOPIC_POLICY = documents.KEY, documents.TOPIC_POLICY
 HERE = "ap-northeast-1:123456789012"
@@ -56,7 +56,7 @@ def granted(run_layer) -> Callable[[str, str], list[str]]:
             for run in runs
             for one in run.resources
             if one.inputs.get("role") == name
-            for document in documents.documents(Resource(one.typ, one.name, one.inputs), documents.IDENTITY)
+            for document in documents.documents(Resource(one.typ, one.name, one.inputs), documents.IDENTITY_POLICIES)
         ]
 
     return to

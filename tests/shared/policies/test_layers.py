@@ -17,7 +17,8 @@ from shared.names import PHYSICAL
 from shared.policies import AREAS, access, documents, exceptions, known, violations
 from shared.policies.conventions import PHYSICAL_NAMES
 from shared.policies.profile import is_production
-from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
+from shared.policies.resource import PROVIDER, Resource, default_tags
+from shared.policies.rule import Violation
 from shared.resource_types import STATEFUL
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
@@ -71,7 +72,7 @@ def resources(run_layer) -> Callable[[str], list[Resource]]:
                 production=is_production(project(layer), env),
                 default_tags=default_tags(provider.inputs["defaultTags"]),
                 accounts=frozenset({"123456789012"}),  # of the mocks
-                uses=run.uses[made.typ, made.name],
+                property_dependencies=run.uses[made.typ, made.name],
             )
             for made in run.resources
         ]
@@ -103,14 +104,14 @@ def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, program: str) ->
 
 def test_every_rule_looks_at_something_that_is_made(resources) -> None:
     made = {one.type for program in PROGRAMS for one in resources(program)}
-    idle = {rule.control for rule in RULES if not any(map(rule.concerns, made))}
+    idle = {rule.control for rule in RULES if not any(map(rule.applies_to, made))}
     assert idle == NEVER_MADE
 
 
 def test_every_harmless_type_is_made_and_no_rule_looks_at_it(resources) -> None:
     made = {one.type for program in PROGRAMS for one in resources(program)}
-    assert made >= known.HARMLESS.keys()
-    assert known.HARMLESS.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
+    assert made >= known.TYPES_WITHOUT_RULES.keys()
+    assert known.TYPES_WITHOUT_RULES.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
 
 
 def test_every_type_that_bears_a_name_of_ours_is_held_to_the_convention(resources) -> None:
@@ -141,8 +142,8 @@ def test_no_type_that_a_rule_knows_carries_a_policy_that_is_not_judged() -> None
     types = {type_ for rule in RULES for type_ in rule.types if type_.startswith("aws:")}
     judged = {
         (type_, path.partition(".")[0])
-        for carriers in (*documents.ALL, access.ATTACHED)
-        for type_, path in carriers.items()
+        for inputs in (*documents.ALL_POLICIES, access.ATTACHMENTS)
+        for type_, path in inputs.items()
     }
     unjudged = {(type_, name) for type_ in types for name in policies(type_)} - judged
     assert {name for _, name in unjudged} == NO_GRANT
