@@ -1,4 +1,4 @@
-"""Each rule with a resource that passes and one that fails, and none without."""
+"""Every rule against compliant and violating resources."""
 
 import json
 from collections.abc import Iterator
@@ -27,15 +27,15 @@ def resource(kind: str, called: str = "thing-prod", /, *, protect: bool = False,
 
 
 def policy(kind: str, inputs: documents.PolicyInputs | None = None, /, **statement: Any) -> Resource:
-    """A resource of the type with a policy document of one statement; a role needs to be told in which input."""
-    [where] = [inputs[kind]] if inputs else {each[kind] for each in documents.ALL_POLICIES if kind in each}
+    """Return a resource with a policy of one statement. For a role, `inputs` says which of its policies."""
+    [path] = [inputs[kind]] if inputs else {each[kind] for each in documents.ALL_POLICIES if kind in each}
     document = json.dumps({"Statement": [{"Sid": "It", "Effect": "Allow"} | statement]})
-    outer, _, inner = where.partition(".")
+    outer, _, inner = path.partition(".")
     return resource(kind, **{outer: [{inner: document}] if inner else document})
 
 
 def each(*inputs: documents.PolicyInputs, **statement: Any) -> Iterator[Resource]:
-    """Every type that carries a document, with one of this statement."""
+    """Yield a resource of every type in `inputs` with a policy of this statement."""
     for table in inputs:
         for kind in table:
             yield policy(kind, table, **statement)
@@ -63,7 +63,7 @@ def setting(kind: str, compliant: dict[str, Any], *violating: dict[str, Any]) ->
 
 
 def depending(kind: str, key: str, at: str, called: str) -> Resource:
-    """A resource, one input of which is made from another."""
+    """Return a resource whose input `key` comes from another resource."""
     made = resource(kind, "policy-prod", **{key: "its"})
     return Resource(**{**vars(made), "property_dependencies": {key: frozenset({(at, called)})}})
 
@@ -86,7 +86,7 @@ SECURITY_GROUP, DEFAULT_SECURITY_GROUP, LEGACY_RULE = (
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
 SOURCE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/r"
-NOT_BOUND: tuple[dict[str, Any], ...] = (
+UNRESTRICTED: tuple[dict[str, Any], ...] = (
     {},
     {"Null": {"{key}": "false"}},
     {"StringLike": {"{key}": "*"}},
@@ -101,16 +101,16 @@ NOT_BOUND: tuple[dict[str, Any], ...] = (
     {"ArnLike": {"aws:SourceArn": "arn:aws:events:ap-northeast-1:*:rule/r"}},
     {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}},
 )
-"""Conditions that tie nobody to an account."""
+"""Conditions that do not restrict `{key}` to an account."""
 
 
-def not_bound(key: str) -> Iterator[dict[str, Any]]:
-    for condition in NOT_BOUND:
+def unrestricted(key: str) -> Iterator[dict[str, Any]]:
+    for condition in UNRESTRICTED:
         yield json.loads(json.dumps(condition).replace("{key}", key))
 
 
 def deputy(kind: str, condition: dict[str, Any], *services: str) -> Resource:
-    """A policy that lets services of AWS in."""
+    """Return a resource whose policy allows AWS services."""
     inputs = documents.TRUST_POLICIES if kind == documents.ROLE else documents.RESOURCE_POLICIES
     principal = {"Service": list(services or ("vpc-flow-logs.amazonaws.com",))}
     return policy(kind, inputs, Principal=principal, Condition=condition)
@@ -126,7 +126,7 @@ OVER_PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def denial(kind: str, service: str, **changes: Any) -> Resource:
-    """A policy that denies all actions of the service over plain HTTP, but for the changes."""
+    """Return a resource whose policy denies all actions over plain HTTP, with `changes` to the statement."""
     resource_arn = f"arn:aws:{service}:ap-northeast-1:{ACCOUNT}:{'stream/' * (service == 'kinesis')}one"
     if service == "secretsmanager":
         resource_arn = TARGETED[service]["secretArn"]
@@ -226,12 +226,12 @@ CASES = {
         *each(documents.TRUST_POLICIES, documents.RESOURCE_POLICIES, Principal={"AWS": "*"}),
         policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
         policy(documents.ROLE, documents.TRUST_POLICIES, NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
-        *(policy(QUEUE, Principal="*", Condition=condition) for condition in not_bound("aws:PrincipalAccount")),
+        *(policy(QUEUE, Principal="*", Condition=condition) for condition in unrestricted("aws:PrincipalAccount")),
     ),
     "TXMON.8": case(
         deputy(documents.ROLE, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}),
         deputy(documents.ROLE, {}, "lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
-        *(deputy(documents.ROLE, condition) for condition in not_bound("aws:SourceAccount")),
+        *(deputy(documents.ROLE, condition) for condition in unrestricted("aws:SourceAccount")),
         *(deputy(kind, {}, "lambda.amazonaws.com") for kind in documents.RESOURCE_POLICIES),
     ),
     "TXMON.9": case(
@@ -429,7 +429,7 @@ CASES = {
             documents.ENDPOINT_POLICIES, Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
         ),
         policy(ENDPOINT, NotResource="arn:aws:s3:::bucket/*"),
-        *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in not_bound("aws:ResourceAccount")),
+        *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in unrestricted("aws:ResourceAccount")),
     ),
     "TXMON.21": setting(
         PROVIDER,
@@ -457,7 +457,7 @@ def sentences(rule: Rule, one: Resource, *others: Resource) -> list[str]:
     return [violation.sentence for violation in rule.violations(one, [one, *others])]
 
 
-ASKED_FOR = {
+SECURITY_HUB_CONTROLS = {
     "RDS": (2, 3, 5, 6, 8, 9, 10, 11, 13, 17, 25, 36),
     "ElastiCache": (1, 2, 3, 4, 5, 6, 7),
     "Kinesis": (1, 3),
@@ -469,40 +469,42 @@ ASKED_FOR = {
     "SQS": (1,),
     "IAM": (1, 21),
 }
-"""The controls of Security Hub that a reviewer runs over what the layers make."""
+"""The Security Hub controls that apply to resources of the layers."""
 
-REFUSES_THE_TYPE = {"SecretsManager.1", "TXMON.11"}
-"""Rules that no resource of their types keeps: without an exception there must be none."""
-
-
-def test_every_control_that_a_reviewer_runs_has_its_rule() -> None:
-    assert {f"{service}.{number}" for service, numbers in ASKED_FOR.items() for number in numbers} <= RULES.keys()
+REFUSED_TYPES = {"SecretsManager.1", "TXMON.11"}
+"""Rules that every resource of their types violates."""
 
 
-def test_every_rule_has_a_case_of_its_own() -> None:
+def test_every_applicable_security_hub_control_has_a_rule() -> None:
+    assert {
+        f"{service}.{number}" for service, numbers in SECURITY_HUB_CONTROLS.items() for number in numbers
+    } <= RULES.keys()
+
+
+def test_every_rule_has_a_case() -> None:
     assert CASES.keys() == RULES.keys()
     assert sum(len(rules) for rules in AREAS.values()) == len(RULES), "two rules have one id"
     for control, case in CASES.items():
         assert case.violating
         assert all(RULES[control].applies_to(one.type) for one in case.violating)
-        assert RULES[control].applies_to(case.compliant.type) == (control not in REFUSES_THE_TYPE)
+        assert RULES[control].applies_to(case.compliant.type) == (control not in REFUSED_TYPES)
 
 
-def test_every_type_that_a_rule_is_about_has_a_case() -> None:
-    """Else a table of types may hold one that the rule does not understand."""
+def test_every_type_of_a_rule_has_a_case() -> None:
+    """A rule may have a type whose inputs it does not understand."""
     for control, rule in RULES.items():
         seen = {one.type for one in (CASES[control].compliant, *CASES[control].violating)}
         assert rule.types - seen == set(), control
 
 
 @pytest.mark.parametrize("control", CASES)
-def test_a_resource_that_keeps_the_rule_passes(control: str) -> None:
+def test_compliant_resource_passes(control: str) -> None:
     case = CASES[control]
     assert sentences(RULES[control], case.compliant, *case.others) == []
 
 
 @pytest.mark.parametrize("control", CASES)
-def test_a_resource_that_breaks_the_rule_fails_and_is_told_what_to_change(control: str) -> None:
+def test_violating_resource_fails_with_advice(control: str) -> None:
     for one in CASES[control].violating:
         [sentence] = sentences(RULES[control], one)
         assert sentence.startswith(f"{control} (")
@@ -510,20 +512,20 @@ def test_a_resource_that_breaks_the_rule_fails_and_is_told_what_to_change(contro
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_a_rule_says_what_it_is_and_names_its_source_without_a_link(rule: Rule) -> None:
+def test_rule_has_a_description_and_a_source_without_link(rule: Rule) -> None:
     assert rule.description.endswith(".")
     assert "\n" not in rule.description
     assert rule.source
     assert "://" not in rule.source
 
 
-def test_a_rule_looks_at_its_types_only() -> None:
+def test_rule_applies_to_its_types_only() -> None:
     assert sentences(RULES["RDS.8"], resource(QUEUE)) == []
     assert sentences(RULES["TXMON.22"], resource("txmon:data:Postgres", "wrong")) == []
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "compliant",
     [
         denial(TOPIC_POLICY, "sns", Action="sns:Publish"),
         denial(TOPIC, "sns", Resource="*"),
@@ -533,8 +535,8 @@ def test_a_rule_looks_at_its_types_only() -> None:
     ],
     ids=lambda one: one.type,
 )
-def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
-    assert sentences(RULES["TXMON.9"], kept) == []
+def test_other_denials_without_tls_comply(compliant: Resource) -> None:
+    assert sentences(RULES["TXMON.9"], compliant) == []
 
 
 @pytest.mark.parametrize(
@@ -550,21 +552,21 @@ def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
     ],
     ids=str,
 )
-def test_a_caller_may_be_bound_in_other_ways(condition: dict[str, Any]) -> None:
+def test_other_restrictions_of_the_caller_comply(condition: dict[str, Any]) -> None:
     assert sentences(RULES["TXMON.7"], policy(QUEUE, Principal="*", Condition=condition)) == []
 
 
 @pytest.mark.parametrize("control", ["EC2.6", "TXMON.25", "TXMON.27"])
-def test_what_is_for_another_does_not_count(control: str) -> None:
+def test_companion_of_another_resource_does_not_count(control: str) -> None:
     [other], compliant = CASES[control].others, CASES[control].compliant
     another = Resource(**{**vars(compliant), "name": "another-prod"})
     assert sentences(RULES[control], another, other, compliant)
 
 
 @pytest.mark.parametrize(
-    "let_in",
+    "allowed",
     [
-        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "ec2.amazonaws.com"),  # which iam:PassRole guards
+        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "ec2.amazonaws.com"),  # iam:PassRole restricts these
         deputy(TOPIC_POLICY, {"ArnEquals": {"aws:SourceArn": [SOURCE]}}, "events.amazonaws.com"),
         deputy(
             documents.KEY,
@@ -574,26 +576,26 @@ def test_what_is_for_another_does_not_count(control: str) -> None:
     ],
     ids=lambda one: one.type,
 )
-def test_a_service_may_be_let_in_in_other_ways(let_in: Resource) -> None:
-    assert sentences(RULES["TXMON.8"], let_in) == []
+def test_other_restrictions_of_a_service_comply(allowed: Resource) -> None:
+    assert sentences(RULES["TXMON.8"], allowed) == []
 
 
-def test_the_id_of_a_vpc_is_no_account() -> None:
+def test_vpc_id_is_not_taken_for_an_account() -> None:
     condition = {"StringEquals": {"aws:SourceVpc": "vpc-01234567890123456"}}
     assert sentences(RULES["TXMON.32"], policy(QUEUE, Principal="*", Condition=condition)) == []
 
 
-def test_accounts_are_not_judged_where_the_environment_does_not_say_which_is_its_own() -> None:
+def test_any_account_complies_if_the_environment_states_none() -> None:
     one = CASES["TXMON.32"].violating[0]
     assert sentences(RULES["TXMON.32"], Resource(**{**vars(one), "accounts": frozenset()})) == []
 
 
-def test_a_policy_may_be_an_argument_known_or_not() -> None:
+def test_policy_may_be_an_input_known_or_not() -> None:
     assert sentences(RULES["TXMON.27"], denial(QUEUE, "sqs")) == []
     assert sentences(RULES["TXMON.27"], depending(QUEUE, "policy", documents.KEY, "kms-key-prod")) == []
 
 
-def test_monitoring_is_asked_for_the_flow_log_of_a_vpc_that_is_another_stack_s() -> None:
+def test_only_monitoring_needs_a_flow_log_without_a_vpc() -> None:
     monitoring, network_layer = (
         resource(PROVIDER, defaultTags={"tags": {"Layer": layer}}) for layer in ("monitoring", "network")
     )
@@ -601,7 +603,7 @@ def test_monitoring_is_asked_for_the_flow_log_of_a_vpc_that_is_another_stack_s()
     assert sentences(RULES["EC2.6"], network_layer) == []
 
 
-def test_a_violation_in_a_policy_names_the_statement() -> None:
+def test_violation_in_a_policy_names_the_statement() -> None:
     assert ": It: " in sentences(RULES["TXMON.6"], CASES["TXMON.6"].violating[0])[0]
 
 
@@ -617,14 +619,14 @@ def test_a_violation_in_a_policy_names_the_statement() -> None:
     ],
     ids=str,
 )
-def test_an_exception_covers_what_it_names_and_no_more(changes: dict[str, Any], covered: bool) -> None:
+def test_exception_covers_what_it_names_only(changes: dict[str, Any], covered: bool) -> None:
     [violation] = RULES["TXMON.6"].violations(CASES["TXMON.6"].violating[0])
     named = {"control": "TXMON.6", "resource": "thing:It", "production": True, "reason": "a test"}
     assert Accepted(**named | changes).covers(violation) is covered
 
 
 @pytest.mark.parametrize("control", ["RDS.3", "TXMON.4", "KMS.4", "Kinesis.3"])
-def test_what_a_preview_does_not_know_yet_breaks_no_rule(control: str) -> None:
+def test_unknown_value_in_a_preview_is_no_violation(control: str) -> None:
     kind = CASES[control].compliant.type
     unknown = dict.fromkeys(("kmsKeyId", "policy", "enableKeyRotation", "retentionPeriod"), UNKNOWN_STRING_VALUE)
     assert sentences(RULES[control], resource(kind, storageEncrypted=True))
