@@ -38,7 +38,7 @@ def request(action: str, resource: str, context: dict[str, str]) -> EvalContext:
 
 
 def permits(policy: str, action: str, context: dict[str, str], service: str | None = None) -> bool:
-    """Return whether a resource's policy allows a request of a service or of a principal that meets its conditions."""
+    """Return whether a resource policy allows a request of a service or of a principal that meets its conditions."""
     [resource, *_] = documents.as_list(documents.statements(policy)[0]["Resource"])
     result = evaluate_resource_policy(policy, request(action, resource, context), service)
     return bool(result.decision == "Allow")
