@@ -108,7 +108,7 @@ def database_has_final_snapshot(database: Resource) -> str | None:
 
 @RULES.on("TXMON.30", POSTGRES, source="AWS Well-Architected Framework, SEC08-BP02: enforce encryption at rest")
 def database_insights_and_password_are_encrypted(database: Resource) -> str | None:
-    """Performance insights and the master password that RDS creates are encrypted with customer managed keys."""
+    """Performance Insights and the master password that RDS creates are encrypted with customer managed keys."""
     enabled = {
         "performanceInsightsKmsKeyId": database.get("performanceInsightsEnabled"),
         "masterUserSecretKmsKeyId": database.get("manageMasterUserPassword"),

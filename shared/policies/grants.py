@@ -180,7 +180,7 @@ DATA_ACTIONS: Mapping[str, tuple[str, ...]] = {
     "sns": ("sns:publish",),
     "kinesis": ("kinesis:putrecord", "kinesis:putrecords", "kinesis:getrecords", "kinesis:getsharditerator"),
 }
-"""Service -> the actions that transfer data, from its developer guide; without TLS they have to be denied."""
+"""Service -> the actions to deny without TLS: those that transfer data, from its developer guide."""
 
 
 @RULES.on(

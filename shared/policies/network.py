@@ -43,7 +43,7 @@ HIGH_RISK_PORTS = (
     20, 21, 22, 23, 25, 110, 135, 143, 445, 1433, 1434, 3000, 3306, 3389, 4333, 5000, 5432, 5500, 5601, 6379, 8080,
     8088, 8888, 9200, 9300,
 )  # fmt: skip
-"""Security Hub's list, and Redis's port."""
+"""The ports of Security Hub's EC2.19, and Redis's."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def flow_log_interval_is_one_minute(flow_log: Resource) -> str | None:
     return None if flow_log.get("maxAggregationInterval") == 60 else "set max_aggregation_interval=60"  # noqa: PLR2004
 
 
-@RULES.on("TXMON.26", FLOW_LOG, source="Security Hub's EC2.6, of the traffic that it asks for")
+@RULES.on("TXMON.26", FLOW_LOG, source="Security Hub's EC2.6, which asks for rejected traffic")
 def flow_log_records_rejected_traffic(flow_log: Resource) -> str | None:
     """A flow log records at least rejected traffic."""
     return None if flow_log.get("trafficType") in {"ALL", "REJECT"} else 'set traffic_type="ALL"'

@@ -491,7 +491,7 @@ def test_every_rule_has_a_case() -> None:
 
 
 def test_every_type_of_a_rule_has_a_case() -> None:
-    """A rule may have a type whose inputs it does not understand."""
+    """Without a case, a rule could have a type whose inputs it does not understand."""
     for control, rule in RULES.items():
         seen = {one.type for one in (CASES[control].compliant, *CASES[control].violating)}
         assert rule.types - seen == set(), control
