@@ -36,6 +36,9 @@ from shared.policies.rule import Rules
 RULES = Rules()
 
 LEAST_PRIVILEGE = "IAM User Guide, Security best practices: apply least-privilege permissions"
+DATA_PERIMETER = "AWS whitepaper, Building a data perimeter on AWS"
+IN_TRANSIT = "AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit"
+
 ACCOUNT = re.compile(r"\d{12}")
 ARN = re.compile(r"arn:[\w-]+:[\w-]+:[^:]*:\d{12}:.+")
 """An ARN with an account in it; other parts may have wildcards."""
@@ -139,9 +142,7 @@ def service_acts_for_own_account(statement: Statement, resource: Resource) -> st
     return None
 
 
-@RULES.on_statements(
-    "TXMON.32", TRUST_POLICIES, RESOURCE_POLICIES, source="AWS whitepaper, Building a data perimeter on AWS"
-)
+@RULES.on_statements("TXMON.32", TRUST_POLICIES, RESOURCE_POLICIES, source=DATA_PERIMETER)
 def principal_is_in_own_account(statement: Statement, resource: Resource) -> str | None:
     """No principal of another account has access, if the environment states its account."""
     callers = [values for _, key, values in conditions(statement) if key in CALLER_KEYS]
@@ -152,7 +153,7 @@ def principal_is_in_own_account(statement: Statement, resource: Resource) -> str
     return None
 
 
-@RULES.on_statements("TXMON.33", ENDPOINT_POLICIES, source="AWS whitepaper, Building a data perimeter on AWS")
+@RULES.on_statements("TXMON.33", ENDPOINT_POLICIES, source=DATA_PERIMETER)
 def endpoint_reaches_own_account_only(statement: Statement, _: Resource) -> str | None:
     """A VPC endpoint reaches resources of this account and named ones only."""
     named = as_list(statement.get("Resource"))
@@ -183,9 +184,7 @@ DATA_ACTIONS: Mapping[str, tuple[str, ...]] = {
 """Service -> the actions to deny without TLS: those that transfer data, from its developer guide."""
 
 
-@RULES.on(
-    "TXMON.9", *TLS_POLICIES, source="AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit"
-)
+@RULES.on("TXMON.9", *TLS_POLICIES, source=IN_TRANSIT)
 def policy_denies_plain_http(resource: Resource) -> str | None:
     """The policy of a stream, secret, queue or topic denies everyone the actions that transfer data without TLS."""
     actions = DATA_ACTIONS[resource.type.split(":")[1].split("/")[0]]
@@ -196,20 +195,17 @@ def policy_denies_plain_http(resource: Resource) -> str | None:
     return None
 
 
-@RULES.on_stack(
-    "TXMON.27",
-    *(QUEUE, TOPIC, STREAM, SECRET),
-    source="AWS Well-Architected Framework, SEC09-BP02: enforce encryption in transit",
-)
+@RULES.on_stack("TXMON.27", QUEUE, TOPIC, STREAM, SECRET, source=IN_TRANSIT)
 def resource_has_tls_policy(resource: Resource, stack: Sequence[Resource]) -> str | None:
     """A stream, secret, queue or topic has a policy, which is needed to deny calls without TLS."""
-    if any(each.type in POLICY_TARGETS and each.depends_on(resource, POLICY_TARGETS[each.type]) for each in stack):
-        return None
-    if "policy" in resource.property_dependencies:
-        return None
-    # The input may also be the policy that AWS gives to every topic, which denies nothing.
-    own = any(documents(resource, TLS_POLICIES)) and not policy_denies_plain_http(resource)
-    return None if own else "add a policy with iam.deny_without_tls"
+    attached = any(
+        each.type in POLICY_TARGETS and each.depends_on(resource, POLICY_TARGETS[each.type]) for each in stack
+    )
+    # A policy without a source in the stack may be the one that AWS gives to every topic, which denies nothing.
+    inline = "policy" in resource.property_dependencies or (
+        any(documents(resource, TLS_POLICIES)) and not policy_denies_plain_http(resource)
+    )
+    return None if attached or inline else "add a policy with iam.deny_without_tls"
 
 
 def _denies_without_tls(statement: Statement, actions: Sequence[str], target: str) -> bool:

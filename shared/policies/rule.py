@@ -1,6 +1,6 @@
 """Rules, their violations, and the decorators that turn a function into a rule."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.policies.documents import PolicyInputs, Statement, documents, statements
@@ -30,8 +30,8 @@ class Rule:
     source: str
     types: frozenset[str]
     """The types of resources that it applies to; empty for every type but `NOT_RULED`."""
-    check: Callable[[Resource, Sequence[Resource]], Iterator[tuple[str, str]]]
-    """Yields each violating part of the resource with what to change."""
+    check: Callable[[Resource, Sequence[Resource]], Iterable[tuple[str, str | None]]]
+    """Returns each part of the resource with what to change about it; None if it is compliant."""
     needs_stack: bool = False
     """Whether it needs the other resources of the stack."""
 
@@ -46,7 +46,8 @@ class Rule:
         if not self.applies_to(resource.type):
             return []
         try:
-            return [Violation(self, resource, part, advice) for part, advice in self.check(resource, stack)]
+            found = self.check(resource, stack)
+            return [Violation(self, resource, part, advice) for part, advice in found if advice]
         except UnknownValueError:
             return []  # the deployment checks again
 
@@ -76,9 +77,8 @@ class Rules(list[Rule]):
         """Add a rule over single resources of these types."""
 
         def add(function: Check) -> Check:
-            def check(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
-                if advice := function(resource):
-                    yield "", advice
+            def check(resource: Resource, _: Sequence[Resource]) -> list[tuple[str, str | None]]:
+                return [("", function(resource))]
 
             self.append(Rule(control, function.__doc__ or "", source, frozenset(types), check))
             return function
@@ -89,9 +89,8 @@ class Rules(list[Rule]):
         """Add a rule over resources of these types that depends on the rest of the stack."""
 
         def add(function: StackCheck) -> StackCheck:
-            def check(resource: Resource, stack: Sequence[Resource]) -> Iterator[tuple[str, str]]:
-                if advice := function(resource, stack):
-                    yield "", advice
+            def check(resource: Resource, stack: Sequence[Resource]) -> list[tuple[str, str | None]]:
+                return [("", function(resource, stack))]
 
             self.append(Rule(control, function.__doc__ or "", source, frozenset(types), check, needs_stack=True))
             return function
@@ -104,11 +103,10 @@ class Rules(list[Rule]):
         """Add a rule over each statement of the policy documents in these inputs."""
 
         def add(function: StatementCheck) -> StatementCheck:
-            def check(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
+            def check(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str | None]]:
                 for document in documents(resource, *inputs):
                     for statement in statements(document):
-                        if advice := function(statement, resource):
-                            yield statement.get("Sid", ""), advice
+                        yield statement.get("Sid", ""), function(statement, resource)
 
             self.append(Rule(control, function.__doc__ or "", source, frozenset().union(*inputs), check))
             return function
