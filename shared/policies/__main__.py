@@ -1,8 +1,8 @@
-"""The rules as a CrossGuard pack. `pack` starts it: mandatory for production, advisory for the rest.
+"""The rules as a CrossGuard policy pack, started by `pack`: mandatory for production, advisory for other stacks.
 
-A policy holds all rules of an area: the SDK unpacks the resource anew for each policy, and a policy for each rule
-cost 0.8 s of a deployment. The engine asks a policy for its level before it says which stack it looks at, so each
-policy is there twice, and the one of the other level stands aside.
+One policy holds all rules of an area, because the SDK deserializes a resource once for each policy: one policy for
+each rule made a deployment 0.8 s slower. The engine asks for a policy's level before it names the stack. So the pack
+has each policy at both levels, and the one of the wrong level reports nothing.
 """
 
 import os
@@ -24,38 +24,38 @@ from pulumi_policy import (
 
 from shared.policies import AREAS, violations
 from shared.policies.profile import is_production
-from shared.policies.rule import Resource, default_tags, of_provider
+from shared.policies.resource import Resource, default_tags, provider_setting
 
 STDIN = 0
 
 LEVELS = {EnforcementLevel.MANDATORY: "", EnforcementLevel.ADVISORY: "-advisory"}
-"""The levels, and how names of policies end for them."""
+"""Level -> the end of a policy's name."""
 
 
-def policy(area: str, level: EnforcementLevel) -> ResourceValidationPolicy:
-    """The rules of an area over single resources as a policy of one level."""
-    rules = [rule for rule in AREAS[area] if not rule.of_the_stack]
+def resource_policy(area: str, level: EnforcementLevel) -> ResourceValidationPolicy:
+    """Return a policy with the rules of an area over single resources."""
+    rules = [rule for rule in AREAS[area] if not rule.needs_stack]
 
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        resource = seen(args)
+        resource = to_resource(args)
         if resource.production == (level is EnforcementLevel.MANDATORY):
             for violation in violations(resource, rules):
                 report(violation.sentence, args.urn)
 
     return ResourceValidationPolicy(
         name=f"{area}{LEVELS[level]}",
-        description=f"What {area} has to be",
+        description=f"Rules for {area}",
         validate=validate,
         enforcement_level=level,
     )
 
 
 def stack_policy(level: EnforcementLevel) -> StackValidationPolicy:
-    """The rules over whole stacks as a policy of one level: the engine asks when all resources are known."""
-    rules = [rule for area in AREAS.values() for rule in area if rule.of_the_stack]
+    """Return a policy with the rules over whole stacks, which the engine runs once it knows all resources."""
+    rules = [rule for area in AREAS.values() for rule in area if rule.needs_stack]
 
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = {each.urn: seen(each) for each in args.resources}
+        stack = {each.urn: to_resource(each) for each in args.resources}
         for urn, resource in stack.items():
             if resource.production == (level is EnforcementLevel.MANDATORY):
                 for violation in violations(resource, rules, list(stack.values())):
@@ -63,17 +63,17 @@ def stack_policy(level: EnforcementLevel) -> StackValidationPolicy:
 
     return StackValidationPolicy(
         name=f"stack{LEVELS[level]}",
-        description="What a stack has to have",
+        description="Rules for whole stacks",
         validate=validate,
         enforcement_level=level,
     )
 
 
-def seen(given: ResourceValidationArgs | PolicyResource) -> Resource:
-    """The resource as the rules know it."""
+def to_resource(given: ResourceValidationArgs | PolicyResource) -> Resource:
+    """Return the engine's resource as the rules see it."""
     _, _, stack, project, *_ = given.urn.replace("::", ":").split(":")
     provider: Any = given.provider.props if given.provider else {}
-    uses = given.property_dependencies if isinstance(given, PolicyResource) else {}
+    dependencies = given.property_dependencies if isinstance(given, PolicyResource) else {}
     return Resource(
         type=given.resource_type,
         name=given.name,
@@ -81,23 +81,26 @@ def seen(given: ResourceValidationArgs | PolicyResource) -> Resource:
         protect=given.opts.protect,
         production=is_production(project, stack),
         default_tags=default_tags(provider.get("defaultTags")),
-        accounts=frozenset(of_provider(provider.get("allowedAccountIds")) or ()),
-        uses={key: frozenset((used.resource_type, used.name) for used in each) for key, each in uses.items()},
+        accounts=frozenset(provider_setting(provider.get("allowedAccountIds")) or ()),
+        property_dependencies={
+            key: frozenset((each.resource_type, each.name) for each in resources)
+            for key, resources in dependencies.items()
+        },
     )
 
 
-def end_with_the_last_user() -> None:
-    """End when nobody holds the other end of the standard input any more."""
-    while os.read(STDIN, 1):  # past sys.stdin, whose lock nobody could take when Python takes it down
+def exit_at_end_of_input() -> None:
+    """Exit once no process holds the write end of standard input: the runner and its engines are gone."""
+    while os.read(STDIN, 1):  # not sys.stdin: a thread that reads it holds its lock, which Python needs to shut down
         pass
     os._exit(0)
 
 
 if __name__ == "__main__":
-    if stat.S_ISFIFO(os.fstat(STDIN).st_mode):  # of ./inv or of the engine; a terminal or /dev/null is nobody's end
-        threading.Thread(target=end_with_the_last_user, daemon=True).start()
+    if stat.S_ISFIFO(os.fstat(STDIN).st_mode):  # from ./inv or the engine; not a terminal or /dev/null
+        threading.Thread(target=exit_at_end_of_input, daemon=True).start()
     PolicyPack(
         name="txmon",
-        description="What a reviewer of security and reliability would look for",
-        policies=[*starmap(policy, product(AREAS, LEVELS)), *map(stack_policy, LEVELS)],
+        description="Rules for security and reliability",
+        policies=[*starmap(resource_policy, product(AREAS, LEVELS)), *map(stack_policy, LEVELS)],
     )

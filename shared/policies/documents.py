@@ -1,18 +1,15 @@
-"""Policy documents: which resources carry them, in which input, and what their statements say."""
+"""Policy documents: the inputs that hold them, and their statements."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pulumi_policy.proxy import UnknownValueError
-
-if TYPE_CHECKING:
-    from shared.policies.rule import Resource
+from shared.policies.resource import Resource, UnknownValueError
 
 Statement = Mapping[str, Any]
-Carriers = Mapping[str, str]
-"""Type -> the input that holds the document; `list.input` for that of each member of a list."""
+PolicyInputs = Mapping[str, str]
+"""Type -> the input that holds a policy document; `list.input` if each member of a list holds one."""
 
 ROLE = "aws:iam/role:Role"
 KEY = "aws:kms/key:Key"
@@ -25,7 +22,7 @@ TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
 STREAM_POLICY = "aws:kinesis/resourcePolicy:ResourcePolicy"
 SECRET_POLICY = "aws:secretsmanager/secretPolicy:SecretPolicy"  # noqa: S105 (a type)
 
-IDENTITY: Carriers = {
+IDENTITY_POLICIES: PolicyInputs = {
     ROLE: "inlinePolicies.policy",
     "aws:iam/rolePolicy:RolePolicy": "policy",
     "aws:iam/policy:Policy": "policy",
@@ -33,18 +30,18 @@ IDENTITY: Carriers = {
     "aws:iam/userPolicy:UserPolicy": "policy",
     "aws:ssoadmin/permissionSetInlinePolicy:PermissionSetInlinePolicy": "inlinePolicy",
 }
-"""What whoever bears it may do."""
+"""Identity-based policies: what their role, user or group may do."""
 
-TRUST: Carriers = {ROLE: "assumeRolePolicy"}
-"""Who may take a role."""
+TRUST_POLICIES: PolicyInputs = {ROLE: "assumeRolePolicy"}
+"""Who may assume a role."""
 
-ENDPOINTS: Carriers = {
+ENDPOINT_POLICIES: PolicyInputs = {
     "aws:ec2/vpcEndpoint:VpcEndpoint": "policy",
     "aws:ec2/vpcEndpointPolicy:VpcEndpointPolicy": "policy",
 }
-"""What passes through a VPC endpoint."""
+"""Who may do what through a VPC endpoint."""
 
-OVER_TLS: Carriers = {
+TLS_POLICIES: PolicyInputs = {
     QUEUE: "policy",
     QUEUE_POLICY: "policy",
     TOPIC: "policy",
@@ -53,15 +50,15 @@ OVER_TLS: Carriers = {
     SECRET: "policy",
     SECRET_POLICY: "policy",
 }
-"""Who may do what with a resource whose API could be called without TLS."""
+"""Who may do what with a resource whose API accepts calls without TLS."""
 
-KEYS: Carriers = {
+KEY_POLICIES: PolicyInputs = {
     KEY: "policy",
     "aws:kms/keyPolicy:KeyPolicy": "policy",
 }
 """Who may do what with a key."""
 
-OTHERS: Carriers = {
+OTHER_POLICIES: PolicyInputs = {
     "aws:backup/vaultPolicy:VaultPolicy": "policy",
     "aws:cloudwatch/eventBusPolicy:EventBusPolicy": "policy",
     "aws:cloudwatch/logDestinationPolicy:LogDestinationPolicy": "accessPolicy",
@@ -71,27 +68,27 @@ OTHERS: Carriers = {
     "aws:lambda/resourcePolicy:ResourcePolicy": "policy",
     "aws:s3/bucketPolicy:BucketPolicy": "policy",
 }
-"""The same of services that the system may use next. All other types are refused themselves (`known.py`)."""
+"""The same for services that layers do not use yet. `known.py` refuses all other types."""
 
-RESOURCES: Carriers = {**ENDPOINTS, **OVER_TLS, **KEYS, **OTHERS}
-ALL: tuple[Carriers, ...] = (IDENTITY, TRUST, RESOURCES)
+RESOURCE_POLICIES: PolicyInputs = {**ENDPOINT_POLICIES, **TLS_POLICIES, **KEY_POLICIES, **OTHER_POLICIES}
+ALL_POLICIES: tuple[PolicyInputs, ...] = (IDENTITY_POLICIES, TRUST_POLICIES, RESOURCE_POLICIES)
 
 
-def documents(resource: "Resource", *carriers: Carriers) -> Iterator[str]:
-    """The policy documents of a resource as JSON; without those that a preview does not know yet."""
-    for each in carriers:
+def documents(resource: Resource, *inputs: PolicyInputs) -> Iterator[str]:
+    """Yield the policy documents of a resource as JSON, except those that a preview does not know yet."""
+    for each in inputs:
         if resource.type in each:
             for document in values_at(resource.inputs, each[resource.type]):
                 yield document if isinstance(document, str) else json.dumps(_plain(document))
 
 
 def statements(document: str) -> list[Statement]:
-    """The statements of a policy document."""
+    """Return the statements of a policy document."""
     return as_list(json.loads(document or "{}").get("Statement"))
 
 
 def values_at(inputs: Any, path: str) -> Iterator[Any]:
-    """The values at a path as in `Carriers`; without those that are not given, or not known yet."""
+    """Yield the values at a path as in `PolicyInputs`, except those that are not set or not known yet."""
     key, _, rest = path.partition(".")
     if isinstance(inputs, Mapping) and path:
         with suppress(UnknownValueError):
@@ -105,7 +102,7 @@ def values_at(inputs: Any, path: str) -> Iterator[Any]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """What IAM lets stand alone or in a list."""
+    """Return a list of what IAM accepts as a single value or a list."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -115,25 +112,25 @@ def allows(statement: Statement) -> bool:
     return bool(statement.get("Effect") == "Allow")
 
 
-def is_for_everybody(statement: Statement) -> bool:
-    """Whether the principal is `*`."""
+def is_public(statement: Statement) -> bool:
+    """Return whether the principal is `*`."""
     return "*" in principals(statement)
 
 
 def principals(statement: Statement) -> list[str]:
-    """The accounts, roles and users among the principals."""
+    """Return the accounts, roles and users among the principals."""
     principal = statement.get("Principal")
     return as_list(principal.get("AWS")) if isinstance(principal, dict) else as_list(principal)
 
 
 def services(statement: Statement) -> list[str]:
-    """The services of AWS among the principals."""
+    """Return the AWS services among the principals."""
     principal = statement.get("Principal")
     return as_list(principal.get("Service")) if isinstance(principal, dict) else []
 
 
 def conditions(statement: Statement) -> list[tuple[str, str, list[str]]]:
-    """Operator, key and values of each condition; the first two in lower case, as IAM takes them in any."""
+    """Return operator, key and values of each condition; the first two in lower case, as IAM ignores their case."""
     return [
         (operator.lower(), key.lower(), [_text(value) for value in as_list(values)])
         for operator, keys in (statement.get("Condition") or {}).items()
@@ -142,11 +139,12 @@ def conditions(statement: Statement) -> list[tuple[str, str, list[str]]]:
 
 
 def _text(value: Any) -> str:
-    """A condition's value, which JSON may hold as a boolean."""
+    """Return a value of a condition, which JSON may hold as a boolean, as text."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(value: Any) -> Any:
+    """Return dicts and lists in place of the policy SDK's proxies, which `json` cannot write."""
     if isinstance(value, Mapping):
         return {key: _plain(value[key]) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""What is accepted in spite of a rule, and why. An exception that nothing needs any more fails a test."""
+"""The accepted violations and their reasons. A test fails if an exception is no longer needed."""
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,13 +13,13 @@ class Accepted:
     control: str
     reason: str
     resource: str = "*"
-    """Logical name without the environment, with `*`; and after a colon the Sid of a policy's statement."""
+    """A pattern with `*` for the logical name without suffix, or for `name:Sid` of a violating statement."""
     production: bool = False
-    """Also where the stack is held to production's rules."""
+    """Whether it also holds for production."""
 
     def covers(self, violation: Violation) -> bool:
         resource = violation.resource
-        name = f"{resource.kind}:{violation.part}" if violation.part else resource.kind
+        name = f"{resource.base_name}:{violation.part}" if violation.part else resource.base_name
         return (
             violation.rule.control == self.control
             and fnmatchcase(name, self.resource)
@@ -27,11 +27,11 @@ class Accepted:
         )
 
 
-DESTROYABLE = "destroyable: nothing that is worth keeping is made here"
-CHEAP = "development pays for what it uses, not for what an audit reads"
-KEY_ACTIONS = "AWS's own documentation writes these actions with a wildcard, and the resource is this key alone"
-NO_RESOURCES = "an action that AWS does not restrict to resources"
-OWN_ACCOUNT = "for this account's principals and resources only: what each may do is said by its own policies"
+DESTROYABLE = "a development environment holds nothing that is worth keeping"
+CHEAP = "costs more, and development has no audit"
+KEY_ACTIONS = "AWS documents these actions with a wildcard, and the only resource is this key"
+NO_RESOURCES = "AWS does not restrict this action to resources"
+OWN_ACCOUNT = "for principals and resources of this account only, whose own policies decide what is allowed"
 
 EXCEPTIONS = (
     # Development.
@@ -49,13 +49,13 @@ EXCEPTIONS = (
     Accepted(
         control="SecretsManager.1",
         resource="rds-credentials",
-        reason="rotated by raising dbCredentialsVersion; production lets RDS rotate it",
+        reason="rotated by raising dbCredentialsVersion; in production RDS rotates it",
     ),
     # Everywhere.
     Accepted(
         control="EC2.6",
         resource="vpc",
-        reason="its flow log is monitoring's, whose stack is asked for one by the same rule",
+        reason="its flow log is in monitoring's stack, where the same rule requires it",
         production=True,
     ),
     Accepted(
@@ -67,7 +67,7 @@ EXCEPTIONS = (
     Accepted(
         control="IAM.21",
         resource="*kms-key:AccountRoot",
-        reason="as KMS's default policy: hands the key to IAM, which grants single actions, and prevents lock-out",
+        reason="like KMS's default policy: lets IAM policies grant single actions, and prevents lock-out",
         production=True,
     ),
     *(
@@ -84,7 +84,7 @@ EXCEPTIONS = (
     Accepted(
         control="TXMON.8",
         resource="telemetry-kms-key:EventBridgeToTopic",
-        reason="EventBridge tells KMS no source; the topic itself asks for aws:SourceArn",
+        reason="EventBridge sends no source to KMS; the topic's policy requires aws:SourceArn",
         production=True,
     ),
     Accepted(control="IAM.21", resource="*-endpoint:OwnAccountOnly", reason=OWN_ACCOUNT, production=True),
@@ -92,13 +92,13 @@ EXCEPTIONS = (
     Accepted(
         control="TXMON.6",
         resource="permissions-boundary:MostThatCanBeGranted",
-        reason="a boundary grants nothing: it limits actions, and the grants limit the resources",
+        reason="a boundary grants nothing: it limits actions, and the grants limit resources",
         production=True,
     ),
     Accepted(
         control="TXMON.6",
         resource="kinesis-vpc-policy:StandInVpc",
-        reason="Lambda's network interfaces do not exist beforehand, and their Describe actions know no resources",
+        reason="Lambda creates its network interfaces later, and their Describe actions do not support resources",
         production=True,
     ),
     Accepted(control="TXMON.6", resource="kinesis-policy:List", reason=NO_RESOURCES, production=True),
@@ -106,5 +106,5 @@ EXCEPTIONS = (
 )
 
 
-def accepted(violation: Violation) -> bool:
+def is_accepted(violation: Violation) -> bool:
     return any(exception.covers(violation) for exception in EXCEPTIONS)

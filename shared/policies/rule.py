@@ -1,188 +1,114 @@
-"""What a rule is, and the resource it looks at."""
+"""Rules, their violations, and the decorators that turn a function into a rule."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
-from pulumi_policy.proxy import UnknownValueError
+from shared.policies.documents import PolicyInputs, Statement, documents, statements
+from shared.policies.resource import Resource, UnknownValueError
 
-from shared.policies.documents import Carriers, Statement, documents, statements
-
-PROVIDER = "pulumi:providers:aws"
-OURS = ("pulumi:", "txmon:")
+NOT_RULED = ("pulumi:", "txmon:")
+"""Pulumi's own types and the layers' components, which create nothing in AWS."""
 SECURITY_HUB = "AWS Security Hub User Guide, the control of this id"
 
+Check = Callable[[Resource], str | None]
+"""Returns what to change about a resource; None if it is compliant."""
 
-@dataclass(frozen=True)
-class Resource:
-    """A resource as the engine is about to make it."""
+StackCheck = Callable[[Resource, Sequence[Resource]], str | None]
+"""The same, given all resources of the stack."""
 
-    type: str
-    name: str
-    inputs: Mapping[str, Any]
-    """By Pulumi's names, as in `kmsKeyId`. In a preview, a value that is not known yet raises UnknownValueError."""
-    protect: bool = False
-    """Pulumi's `protect`."""
-    production: bool = True
-    """Whether the stack is held to production's rules (`profile.is_production`)."""
-    default_tags: Mapping[str, str] = field(default_factory=dict)
-    """The tags that the resource's provider puts on everything."""
-    accounts: frozenset[str] = frozenset()
-    """The accounts that the resource's provider may work in; none: whichever the credentials lead to."""
-    uses: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
-    """Input -> type and name of the resources of this stack that it is made from; told of whole stacks only."""
-
-    @property
-    def suffix(self) -> str:
-        """The environment suffix, which the provider's tags tell."""
-        return self.default_tags.get("Environment", "")
-
-    @property
-    def kind(self) -> str:
-        """The logical name without the environment: `vpc` for `vpc-dev`."""
-        return self.name.removesuffix(f"-{self.suffix}")
-
-    def is_for(self, other: "Resource", key: str) -> bool:
-        """Whether this input is made from another resource."""
-        return (other.type, other.name) in self.uses.get(key, ())
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """An input.
-
-        Raises:
-            UnknownValueError: the preview does not know it yet.
-        """
-        return self.inputs.get(key, default)
-
-    def has(self, *keys: str) -> bool:
-        """Whether one of these inputs is given, even if its value is not known yet."""
-        return not set(keys).isdisjoint(set(self.inputs))
-
-    def has_own_key(self, key: str) -> bool:
-        """Whether this input names a KMS key of ours, not one that AWS shares."""
-        try:
-            value = self.get(key)
-        except UnknownValueError:
-            return True  # it comes from a resource, and those that AWS shares have no resource
-        return bool(value) and "alias/aws/" not in value
-
-
-Look = Callable[[Resource], str | None]
-"""What to change about a resource, or None."""
-
-LookAtStack = Callable[[Resource, Sequence[Resource]], str | None]
-"""The same about a resource among all those of its stack."""
-
-LookAtStatement = Callable[[Statement, Resource], str | None]
-"""The same about one statement of a resource's policy document."""
+StatementCheck = Callable[[Statement, Resource], str | None]
+"""The same for one statement of a resource's policy document."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A control, and the function that looks for its violations."""
+    """A control, and the function that finds its violations."""
 
     control: str
-    """The id under which auditors know it, Security Hub's where it has one; TXMON.n is the house's own."""
+    """The id that auditors know: Security Hub's if it has one, else TXMON.n."""
     description: str
     source: str
     types: frozenset[str]
-    """The types of resources it looks at; none: every type but Pulumi's own and the layers' components."""
-    look: Callable[[Resource, Sequence[Resource]], Iterator[tuple[str, str]]]
-    """Gives the part of the resource and what to change about it."""
-    of_the_stack: bool = False
-    """Whether it looks at the rest of the stack, too."""
+    """The types of resources that it applies to; empty for every type but `NOT_RULED`."""
+    check: Callable[[Resource, Sequence[Resource]], Iterable[tuple[str, str | None]]]
+    """Returns each part of the resource with what to change about it; None if it is compliant."""
+    needs_stack: bool = False
+    """Whether it needs the other resources of the stack."""
 
-    def concerns(self, resource_type: str) -> bool:
-        return resource_type in self.types if self.types else not resource_type.startswith(OURS)
+    def applies_to(self, resource_type: str) -> bool:
+        return resource_type in self.types if self.types else not resource_type.startswith(NOT_RULED)
 
     def violations(self, resource: Resource, stack: Sequence[Resource] = ()) -> "list[Violation]":
-        """What is wrong with the resource, if the rule concerns it; nothing while that is not known.
+        """Return the resource's violations of this rule; none while a preview does not know enough of it.
 
-        `stack` is all that there is beside it, for the rules that look at it.
+        `stack` are all resources of the stack, for a rule that needs them.
         """
-        if not self.concerns(resource.type):
+        if not self.applies_to(resource.type):
             return []
         try:
-            return [Violation(self, resource, part, advice) for part, advice in self.look(resource, stack)]
+            found = self.check(resource, stack)
+            return [Violation(self, resource, part, advice) for part, advice in found if advice]
         except UnknownValueError:
-            return []  # a preview; the deployment looks again
+            return []  # the deployment checks again
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A resource that breaks a rule."""
+    """A resource that violates a rule."""
 
     rule: Rule
     resource: Resource
     part: str
-    """Which part of the resource: the Sid of a policy's statement, or nothing."""
+    """The Sid of the violating statement of a policy; empty for the whole resource."""
     advice: str
     """What to change."""
 
     @property
     def sentence(self) -> str:
-        """The rule, and what to change."""
+        """Return the rule and what to change."""
         where = f"{self.part}: " if self.part else ""
         return f"{self.rule.control} ({self.rule.description.rstrip('.')}): {where}{self.advice}"
 
 
 class Rules(list[Rule]):
-    """The rules of a module; its methods are the decorators that add to them."""
+    """The rules of a module. Its methods are decorators: the function's docstring becomes the rule's description."""
 
-    def on(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[Look], Look]:
-        """A rule over whole resources of these types; its docstring is the description."""
+    def on(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[Check], Check]:
+        """Add a rule over single resources of these types."""
 
-        def add(look: Look) -> Look:
-            def once(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
-                advice = look(resource)
-                if advice:
-                    yield "", advice
+        def add(function: Check) -> Check:
+            def check(resource: Resource, _: Sequence[Resource]) -> list[tuple[str, str | None]]:
+                return [("", function(resource))]
 
-            self.append(Rule(control, look.__doc__ or "", source, frozenset(types), once))
-            return look
+            self.append(Rule(control, function.__doc__ or "", source, frozenset(types), check))
+            return function
 
         return add
 
-    def on_stack(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[LookAtStack], LookAtStack]:
-        """A rule over resources of these types and what the stack has beside them."""
+    def on_stack(self, control: str, *types: str, source: str = SECURITY_HUB) -> Callable[[StackCheck], StackCheck]:
+        """Add a rule over resources of these types that depends on the rest of the stack."""
 
-        def add(look: LookAtStack) -> LookAtStack:
-            def among(resource: Resource, stack: Sequence[Resource]) -> Iterator[tuple[str, str]]:
-                advice = look(resource, stack)
-                if advice:
-                    yield "", advice
+        def add(function: StackCheck) -> StackCheck:
+            def check(resource: Resource, stack: Sequence[Resource]) -> list[tuple[str, str | None]]:
+                return [("", function(resource, stack))]
 
-            self.append(Rule(control, look.__doc__ or "", source, frozenset(types), among, of_the_stack=True))
-            return look
+            self.append(Rule(control, function.__doc__ or "", source, frozenset(types), check, needs_stack=True))
+            return function
 
         return add
 
     def on_statements(
-        self, control: str, *carriers: Carriers, source: str = SECURITY_HUB
-    ) -> Callable[[LookAtStatement], LookAtStatement]:
-        """A rule over each statement of the policy documents that these resources carry."""
+        self, control: str, *inputs: PolicyInputs, source: str = SECURITY_HUB
+    ) -> Callable[[StatementCheck], StatementCheck]:
+        """Add a rule over each statement of the policy documents in these inputs."""
 
-        def add(look: LookAtStatement) -> LookAtStatement:
-            def each(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str]]:
-                for document in documents(resource, *carriers):
+        def add(function: StatementCheck) -> StatementCheck:
+            def check(resource: Resource, _: Sequence[Resource]) -> Iterator[tuple[str, str | None]]:
+                for document in documents(resource, *inputs):
                     for statement in statements(document):
-                        advice = look(statement, resource)
-                        if advice:
-                            yield statement.get("Sid", ""), advice
+                        yield statement.get("Sid", ""), function(statement, resource)
 
-            self.append(Rule(control, look.__doc__ or "", source, frozenset().union(*carriers), each))
-            return look
+            self.append(Rule(control, function.__doc__ or "", source, frozenset().union(*inputs), check))
+            return function
 
         return add
-
-
-def default_tags(value: Any) -> dict[str, str]:
-    """The tags in a provider's `defaultTags`."""
-    settings = of_provider(value)
-    return dict(settings["tags"]) if settings else {}
-
-
-def of_provider(value: Any) -> Any:
-    """A setting of a provider, which the engine hands on as JSON text."""
-    return json.loads(value) if isinstance(value, str) else value

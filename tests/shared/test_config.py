@@ -1,4 +1,4 @@
-"""A bad setting is one sentence that names the key, the stack file and what is allowed."""
+"""A wrong setting is reported in one sentence: the stack file, the key and what is allowed."""
 
 import re
 from collections.abc import Callable
@@ -23,12 +23,12 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"vpcCider": "10.0.0.0/16"},
         "there is no setting 'vpcCider'; did you mean 'vpcCidr'?",
     ),
-    "a key that resembles none": (
+    "a key like no other": (
         StreamingConfig,
         {"zzz": "1"},
         "there is no setting 'zzz'; there are: environmentSuffix, protect, expires, transactionsPerMinute, ",
     ),
-    "a key in Python's spelling": (
+    "a key in snake case": (
         StreamingConfig,
         {"shard_count": "2"},
         "there is no setting 'shard_count'; did you mean 'shardCount'?",
@@ -50,31 +50,31 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"shardCount": "1", "transactionsPerMinute": "60060"},
         "shardCount 1 is too few: 60060 transactions a minute of 1024 bytes need 2 shards",
     ),
-    "a word for a switch": (StreamingConfig, {"protect": "perhaps"}, "protect: input should be a valid boolean"),
+    "a word for a boolean": (StreamingConfig, {"protect": "perhaps"}, "protect: input should be a valid boolean"),
     "a metric that does not exist": (
         StreamingConfig,
         {"shardMetrics": '["Latency"]'},
         "shardMetrics.0: input should be 'IncomingBytes', 'IncomingRecords'",
     ),
-    "a day that does not exist": (
+    "a date that does not exist": (
         StreamingConfig,
         {"expires": "2026-13-01"},
-        "expires: '2026-13-01' is no day, as 2026-12-31 is",
+        "expires: '2026-13-01' is not a date (YYYY-MM-DD)",
     ),
-    "a moment in place of a day": (
+    "a timestamp for a date": (
         StreamingConfig,
         {"expires": "2026-12-01 08:30:00 +0000 UTC"},
-        "expires: '2026-12-01 08:30:00 +0000 UTC' is no day, as 2026-12-31 is",
+        "expires: '2026-12-01 08:30:00 +0000 UTC' is not a date (YYYY-MM-DD)",
     ),
-    "a list that is no list": (
+    "a word for a list": (
         NetworkConfig,
         {"interfaceEndpoints": "kms"},
         "interfaceEndpoints: it must be a list, not",
     ),
-    "a list that is broken": (
+    "a list that is not valid JSON": (
         NetworkConfig,
         {"interfaceEndpoints": '["kms"'},
-        "interfaceEndpoints: '[\"kms\"' is broken: ",
+        "interfaceEndpoints: '[\"kms\"' is not valid JSON: ",
     ),
     "an endpoint that does not exist": (
         NetworkConfig,
@@ -138,7 +138,7 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         f"environmentSuffix: '{'a' * 35}' has 35 characters; at most 34 are allowed",
     ),
     "a reserved user": (SecurityConfig, {"dbUsername": "postgres"}, "dbUsername: 'postgres' is reserved"),
-    "a user that PostgreSQL keeps for itself": (
+    "a user name that PostgreSQL reserves": (
         SecurityConfig,
         {"dbUsername": "pg_monitor"},
         "dbUsername: 'pg_monitor' is reserved",
@@ -148,13 +148,17 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"dbUsername": "tx-admin"},
         "dbUsername: 'tx-admin' must be lower-case letters, digits and underscores, a letter first, 63",
     ),
-    "a user in two lines": (SecurityConfig, {"dbUsername": "txadmin\n"}, "dbUsername: 'txadmin\\n' must be lower"),
-    "a waiting time that KMS refuses": (
+    "a line break": (
+        SecurityConfig,
+        {"dbUsername": "txadmin\n"},
+        "dbUsername: 'txadmin\\n' must be lower",
+    ),
+    "a waiting period that KMS refuses": (
         SecurityConfig,
         {"keyDeletionDays": "6"},
         "keyDeletionDays: input should be greater than or equal to 7",
     ),
-    "a waiting time that Secrets Manager refuses": (
+    "a recovery window that Secrets Manager refuses": (
         SecurityConfig,
         {"secretRecoveryDays": "3"},
         "secretRecoveryDays: 3 must be 0 or 7 to 30",
@@ -164,37 +168,37 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"databaseCredentials": "plain"},
         "databaseCredentials: input should be 'rds-managed' or 'generated', not 'plain'",
     ),
-    "an existing secret beside RDS's": (
+    "an existing secret with RDS-managed credentials": (
         SecurityConfig,
         {"dbSecretName": "mine"},
         "dbSecretName goes with databaseCredentials 'generated', not 'rds-managed'",
     ),
-    "a user beside an existing secret": (
+    "a user with an existing secret": (
         SecurityConfig,
         {"dbSecretName": "mine", "databaseCredentials": "generated", "dbUsername": "me"},
         "dbUsername is read from the secret that dbSecretName names",
     ),
-    "a version that goes back": (
+    "a version below 1": (
         SecurityConfig,
         {"dbCredentialsVersion": "0"},
         "dbCredentialsVersion: input should be greater than or equal to 1",
     ),
-    "a password, as the original took it": (
+    "a password": (
         SecurityConfig,
         {"db_password": "x"},
         "there is no setting 'db_password'; ",
     ),
-    "a reader that is no role and no user": (
+    "a reader that is neither a role nor a user": (
         SecurityConfig,
         {"secretReaders": '["admins"]'},
         "secretReaders.0: 'admins' must be role/<path/name>, user/<path/name> or *, the end of an IAM ARN of this",
     ),
-    "a reader as a whole ARN": (
+    "a reader given as a whole ARN": (
         SecurityConfig,
         {"secretReaders": '["role/ops", "arn:aws:iam::123456789012:role/ops"]'},
         "secretReaders.1: 'arn:aws:iam::123456789012:role/ops' must be role/<path/name>",
     ),
-    "a service that may not be a consumer": (
+    "a service that cannot be a consumer": (
         SecurityConfig,
         {"consumerServices": '["kinesis.amazonaws.com"]'},
         "consumerServices.0: input should be 'lambda.amazonaws.com', 'ecs-tasks.amazonaws.com'",
@@ -203,7 +207,9 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("layer", "values", "sentence"), BAD.values(), ids=BAD)
-def test_a_bad_setting_is_one_sentence(layer: type[LayerConfig], values: dict[str, Any], sentence: str) -> None:
+def test_wrong_setting_is_refused_in_one_sentence(
+    layer: type[LayerConfig], values: dict[str, Any], sentence: str
+) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         layer.parse({"environmentSuffix": "dev", **values}, FILE)
     assert str(refused.value).startswith(f"{FILE}: {sentence}")
@@ -217,13 +223,13 @@ EVERY_SETTING = [
 
 
 @pytest.mark.parametrize(("layer", "key"), EVERY_SETTING)
-def test_every_setting_refuses_what_no_setting_is(layer: str, key: str) -> None:
+def test_every_setting_refuses_an_unexpected_object(layer: str, key: str) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         config_class(layer).parse({"environmentSuffix": "dev", key: {"what": "ever"}}, FILE)
     assert re.fullmatch(rf"{FILE}: {key}: .*what.*ever.*", str(refused.value))
 
 
-BEYOND = {
+OUT_OF_RANGE = {
     ("network", "subnetPrefix"): "29",
     ("security", "redisCredentialsVersion"): "0",
     ("security", "producerServices"): "[]",
@@ -243,11 +249,11 @@ BEYOND = {
     ("monitoring", "routineSecretReaders"): '["admins"]',
     ("monitoring", "monthlyBudgetUsd"): "-1",
 }
-"""Values just outside of what a setting takes, of those that no other test tries."""
+"""Values just outside the range of a setting, for settings that no other test covers."""
 
 
-@pytest.mark.parametrize(("setting", "value"), BEYOND.items())
-def test_a_value_out_of_range_is_refused(setting: tuple[str, str], value: str) -> None:
+@pytest.mark.parametrize(("setting", "value"), OUT_OF_RANGE.items())
+def test_value_out_of_range_is_refused(setting: tuple[str, str], value: str) -> None:
     layer, key = setting
     with pytest.raises(pulumi.RunError) as refused:
         config_class(layer).parse({"environmentSuffix": "dev", key: value}, FILE)
@@ -255,7 +261,7 @@ def test_a_value_out_of_range_is_refused(setting: tuple[str, str], value: str) -
     assert "\n" not in str(refused.value)
 
 
-def test_all_bad_settings_are_told_at_once() -> None:
+def test_all_wrong_settings_are_reported_at_once() -> None:
     with pytest.raises(pulumi.RunError) as refused:
         StreamingConfig.parse({"environmentSuffix": "dev", "shardCount": "x", "retentionHours": "1"}, FILE)
     assert "shardCount: " in str(refused.value)
@@ -265,7 +271,7 @@ def test_all_bad_settings_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     "values", [{"dbUsername": "hunter-2"}, {"dbUsername": "postgres"}, {"dbUsername": ["hunter-2"]}]
 )
-def test_a_secret_setting_is_refused_without_showing_it(values: dict[str, Any]) -> None:
+def test_wrong_secret_setting_is_refused_without_its_value(values: dict[str, Any]) -> None:
     with pytest.raises(pulumi.RunError, match="dbUsername: the secret value is not accepted") as refused:
         SecurityConfig.parse({"environmentSuffix": "dev", **values}, FILE, secret={"dbUsername"})
     assert "hunter" not in str(refused.value)
@@ -282,35 +288,35 @@ def test_a_secret_setting_is_refused_without_showing_it(values: dict[str, Any]) 
         (DataConfig, "postgresVersion", "17", 17),
     ],
 )
-def test_the_engines_text_and_yamls_values_mean_the_same(
+def test_text_from_the_engine_equals_the_value_in_yaml(
     layer: type[LayerConfig], key: str, text: str, value: Any
 ) -> None:
     same = {"environmentSuffix": "dev"}
     assert layer.parse(same | {key: text}, FILE) == layer.parse(same | {key: value}, FILE)
 
 
-def test_the_suffix_is_the_stacks_name_unless_set(run_layer: Callable[..., Any]) -> None:
+def test_suffix_defaults_to_the_stack_name(run_layer: Callable[..., Any]) -> None:
     assert run_layer("network", "dev").exports["environment_suffix"] == "dev"
     other = run_layer("network", "dev", config={"environmentSuffix": "pr-7"})
     assert other.exports["environment_suffix"] == "pr-7"
     assert [vpc.name for vpc in other.all("aws:ec2/vpc:Vpc")] == ["vpc-pr-7"]
 
 
-def test_the_fault_names_the_stack_file_of_the_running_layer(run_layer: Callable[..., Any]) -> None:
+def test_error_names_the_stack_file_of_the_running_layer(run_layer: Callable[..., Any]) -> None:
     with pytest.raises(pulumi.RunError, match=r"^projects/network/Pulumi\.prod\.yaml: endpointZones: "):
         run_layer("network", "prod", config={"endpointZones": 0})
 
 
 @pytest.mark.parametrize("given", ["tokyo", "ap-northeast-1a", "AP-Northeast-1", "ap-northeast", ""])
-def test_a_region_that_is_none_is_refused(run_layer: Callable[..., Any], given: str) -> None:
+def test_malformed_region_is_refused(run_layer: Callable[..., Any], given: str) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("network", "dev", settings={"aws:region": given})
     assert str(refused.value) == (
-        f"projects/network/Pulumi.dev.yaml: aws:region: {given!r} is no region, as ap-northeast-1 is"
+        f"projects/network/Pulumi.dev.yaml: aws:region: {given!r} is not a region, such as ap-northeast-1"
     )
 
 
-def test_a_region_that_is_not_set_is_asked_for(run_layer: Callable[..., Any]) -> None:
+def test_missing_region_is_refused(run_layer: Callable[..., Any]) -> None:
     with pytest.raises(pulumi.RunError, match=r"^projects/network/Pulumi\.dev\.yaml: aws:region: it is not set; "):
         run_layer("network", "dev", settings={"aws:region": None})
 
@@ -322,19 +328,44 @@ def test_a_region_that_is_not_set_is_asked_for(run_layer: Callable[..., Any]) ->
         ("txmon-netwrk:vpcCidr", "nothing reads txmon-netwrk:vpcCidr; there are: txmon-streaming, aws, pulumi"),
         ("awss:region", "nothing reads awss:region; did you mean 'aws'?"),
         ("a.b:c", "nothing reads a.b:c; there are: txmon-streaming, aws, pulumi"),
-        ("aws:profile", "aws:profile has no effect: layers take only aws:region from here, the rest from the"),
+        ("aws:profile", "aws:profile has no effect: layers take only aws:region from a stack file, the"),
     ],
 )
-def test_a_key_that_nobody_reads_is_refused(run_layer: Callable[..., Any], key: str, sentence: str) -> None:
+def test_unknown_key_is_refused(run_layer: Callable[..., Any], key: str, sentence: str) -> None:
     with pytest.raises(pulumi.RunError) as refused:
         run_layer("streaming", "dev", settings={key: "1"})
     assert str(refused.value).startswith(f"projects/streaming/Pulumi.dev.yaml: {sentence}")
 
 
-def test_all_keys_that_nobody_reads_are_told_at_once(run_layer: Callable[..., Any]) -> None:
+def test_all_unknown_keys_are_reported_at_once(run_layer: Callable[..., Any]) -> None:
     with pytest.raises(pulumi.RunError, match=r"nothing reads awss:region; .*; nothing reads streamng:x; "):
         run_layer("streaming", "dev", settings={"awss:region": "1", "streamng:x": "1"})
 
 
-def test_settings_of_pulumi_and_of_installed_providers_are_let_through(run_layer: Callable[..., Any]) -> None:
+def test_keys_of_pulumi_and_of_installed_providers_are_accepted(run_layer: Callable[..., Any]) -> None:
     run_layer("streaming", "dev", settings={"pulumi:tags": {"team": "a"}, "policy:anything": "1"})
+
+
+def effective(given: dict[str, Any]) -> dict[str, Any]:
+    return StreamingConfig.effective(given, "txmon-streaming", "pr-7", FILE)
+
+
+def test_effective_settings_are_those_of_the_file_and_the_defaults() -> None:
+    given = {"aws:region": "eu-west-1", "txmon-streaming:shardCount": 3, "txmon-streaming:expires": "2026-12-31"}
+    settings = effective(given)
+    assert settings.items() >= given.items()
+    assert settings["txmon-streaming:environmentSuffix"] == "pr-7"
+    assert settings["txmon-streaming:protect"] is True
+    assert len(settings) == 1 + len(StreamingConfig.model_fields)
+
+
+@pytest.mark.parametrize("value", [{"secure": "v1:x"}, [{"secure": "v1:x"}], {"a": [{"b": {"secure": "v1:x"}}]}])
+def test_effective_settings_hide_secrets(value: Any) -> None:
+    settings = effective({"txmon-streaming:shardMetrics": value, "pulumi:tags": value})
+    assert settings["txmon-streaming:shardMetrics"] == settings["pulumi:tags"] == "[secret]"
+
+
+@pytest.mark.parametrize("key", ["streamng:shardCount", "txmon-streaming:shardCont", "txmon-streaming:protect"])
+def test_effective_settings_are_checked(key: str) -> None:
+    with pytest.raises(pulumi.RunError, match=rf"^{FILE}: .*{key.rpartition(':')[2]}"):
+        effective({key: "perhaps"})

@@ -1,4 +1,4 @@
-"""Every policy document of every layer in every environment through an IAM linter (parliament)."""
+"""An IAM linter (parliament) over every policy document of every layer in every environment."""
 
 import json
 import warnings
@@ -15,10 +15,10 @@ from projects.security.config import Assumer
 from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
-from shared.policies.rule import Resource
+from shared.policies.resource import Resource
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of pkg_resources, which it imports
+    warnings.simplefilter("ignore")  # about pkg_resources, which parliament imports
     import parliament
 
 HERE = "ap-northeast-1:123456789012"
@@ -31,69 +31,74 @@ ARNS = {
     "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{HERE}:rule/",
     "aws:iam/role:Role": "arn:aws:iam::123456789012:role/",
 }
-"""How the ARNs of a type begin; the mocks make up others, which no action fits."""
+"""Type -> the start of its ARNs. Actions do not match the ARNs that the mocks invent."""
 
 
 @dataclass(frozen=True)
-class Excused:
-    """A finding that is none here."""
+class Exemption:
+    """A finding that does not apply here."""
 
     issue: str
     policy: str
-    """Logical name without the environment, with `*`."""
+    """A pattern with `*` for the logical name without suffix."""
     reason: str
     detail: str = "*"
 
 
-EXCUSED = (
-    Excused(
+EXEMPTIONS = (
+    Exemption(
         "RESOURCE_STAR",
         "*kms-key",
-        "in a key's policy the resource * is the key itself (KMS Developer Guide, Key policies)",
+        "in a key policy the resource * is the key itself (KMS Developer Guide, Key policies)",
     ),
-    Excused(
+    Exemption(
         "PERMISSIONS_MANAGEMENT_ACTIONS",
         "*kms-key",
-        "the account's root may administer the key, as in KMS's default policy: IAM says who else may",
+        "the account's root may administer the key, as in KMS's default policy; IAM policies allow others",
     ),
-    Excused(
+    Exemption(
         "UNKNOWN_CONDITION_FOR_ACTION",
         "telemetry-kms-key",
-        "CloudWatch Logs User Guide gives this statement with kms:Describe*, for which the condition does not hold:"
-        " the service then has one right less",
+        "the CloudWatch Logs User Guide has this statement with kms:Describe*, which never meets the condition:"
+        " the service lacks one permission",
         "*kms:EncryptionContext:aws:logs:arn for action kms:Describe*",
     ),
-    Excused(
+    Exemption(
         "MISMATCHED_TYPE",
         "telemetry-kms-key",
-        "as the CloudWatch Logs User Guide gives it: the encryption context is a string that holds an ARN",
+        "as in the CloudWatch Logs User Guide: the encryption context is a string that holds an ARN",
         "*ArnLike*",
     ),
-    Excused(
+    Exemption(
         "RESOURCE_STAR",
         "permissions-boundary",
-        "a boundary grants nothing: it limits actions, and the grants limit the resources",
+        "a boundary grants nothing: it limits actions, and the grants limit resources",
     ),
-    Excused(
+    Exemption(
         "RESOURCE_STAR",
         "kinesis-vpc-policy",
-        "Lambda's network interfaces do not exist beforehand (AWSLambdaVPCAccessExecutionRole)",
+        "Lambda creates its network interfaces later (see AWSLambdaVPCAccessExecutionRole)",
     ),
-    Excused(
+    Exemption(
         "UNKNOWN_CONDITION_FOR_ACTION",
         "kinesis-vpc-policy",
-        "Lambda adds the key to every call that a function's code makes (Lambda Developer Guide)",
+        "Lambda adds the key to every call of a function's code (Lambda Developer Guide)",
         "*lambda:SourceFunctionArn for action ec2:*",
     ),
     *(
-        Excused(issue, policy, "logging in with IAM in place of a password is what it is for", "*rds-db:connect*")
+        Exemption(
+            issue,
+            policy,
+            "the policy is there to allow logging in with IAM instead of a password",
+            "*rds-db:connect*",
+        )
         for issue in ("CREDENTIALS_EXPOSURE", "PERMISSIONS_MANAGEMENT_ACTIONS")
         for policy in ("consumer-data-access", "permissions-boundary")
     ),
-    Excused(
+    Exemption(
         "CREDENTIALS_EXPOSURE",
         "*-role",
-        "a trust policy is there to let a service assume the role",
+        "a trust policy has to let a service assume the role",
         "*sts:assumerole*",
     ),
 )
@@ -101,52 +106,52 @@ EXCUSED = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What the linter says of a policy document."""
+    """A finding of the linter about a policy document."""
 
     issue: str
     policy: str
     detail: str
 
-    def excused_by(self, excuse: Excused) -> bool:
+    def exempted_by(self, exemption: Exemption) -> bool:
         return (
-            self.issue == excuse.issue
-            and fnmatchcase(self.policy, excuse.policy)
-            and fnmatchcase(self.detail, excuse.detail)
+            self.issue == exemption.issue
+            and fnmatchcase(self.policy, exemption.policy)
+            and fnmatchcase(self.detail, exemption.detail)
         )
 
 
 def lint(name: str, document: str, *, grants: bool = True) -> list[Finding]:
-    """What the linter says; of a document that grants something, its auditors of what that makes possible too.
+    """Return the linter's findings; with `grants`, also those of its auditors about the effect of the grants.
 
-    A VPC endpoint's grants nothing: it lets this account's principals through to its own resources.
+    A VPC endpoint's policy grants nothing: it only limits what other policies grant.
     """
     return [Finding(issue, name, detail) for issue, detail in linted(document, grants)]
 
 
 @cache
 def linted(document: str, grants: bool) -> list[tuple[str, str]]:
-    """Issues with their details, once for equal documents."""
+    """Return issues with their details, cached by document."""
     analyzed = parliament.analyze_policy_string(document, include_community_auditors=grants)
     return [(found.issue, str(found.detail or found.location)) for found in analyzed.findings]
 
 
-def carried(one: Any, made: list[Any]) -> Iterator[str]:
-    """The policy documents of a resource as the linter takes them.
+def policies(one: Any, made: list[Any]) -> Iterator[str]:
+    """Yield the policy documents of a resource in the form that the linter accepts.
 
-    ARNs get the right form in place of what the mocks make up; a trust policy, for which it has no mode, gets the
-    role that it belongs to as its resource.
+    ARNs of the mocks are replaced by ones of the right form. The linter has no mode for trust policies, so those get
+    their role as resource.
     """
     seen = Resource(one.typ, one.name, one.inputs)
-    for document in documents.documents(seen, documents.IDENTITY, documents.RESOURCES):
-        yield real(document, made)
-    for document in documents.documents(seen, documents.TRUST):
-        content = json.loads(real(document, made))
+    for document in documents.documents(seen, documents.IDENTITY_POLICIES, documents.RESOURCE_POLICIES):
+        yield with_real_arns(document, made)
+    for document in documents.documents(seen, documents.TRUST_POLICIES):
+        content = json.loads(with_real_arns(document, made))
         for statement in content["Statement"]:
             statement["Resource"] = f"{ARNS[one.typ]}{one.name}"
         yield json.dumps(content)
 
 
-def real(document: str, made: list[Any]) -> str:
+def with_real_arns(document: str, made: list[Any]) -> str:
     for one in sorted(made, key=lambda resource: len(resource.name), reverse=True):
         if one.typ in ARNS:
             document = document.replace(f"arn:aws:test:{HERE}:{one.name}", f"{ARNS[one.typ]}{one.name}")
@@ -164,9 +169,9 @@ def findings(run_layer) -> Callable[[str], list[Finding]]:
             kept[program] = [
                 finding
                 for one in made
-                for document in carried(one, made)
+                for document in policies(one, made)
                 for finding in lint(
-                    one.name.removesuffix(f"-{env}"), document, grants=one.typ not in documents.ENDPOINTS
+                    one.name.removesuffix(f"-{env}"), document, grants=one.typ not in documents.ENDPOINT_POLICIES
                 )
             ]
         return kept[program]
@@ -176,7 +181,7 @@ def findings(run_layer) -> Callable[[str], list[Finding]]:
 
 PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
     **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments()},
-    # What no committed stack file asks for, and makes other statements.
+    # Settings in no committed stack file that add statements.
     "every endpoint": ("network", "prod", {"config": {"interfaceEndpoints": get_args(EndpointService)}}),
     "every service": (
         "security",
@@ -187,13 +192,13 @@ PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_linter_finds_nothing_that_is_not_excused(findings, program: str) -> None:
-    assert [one for one in findings(program) if not any(map(one.excused_by, EXCUSED))] == []
+def test_linter_finds_nothing_without_exemption(findings, program: str) -> None:
+    assert [one for one in findings(program) if not any(map(one.exempted_by, EXEMPTIONS))] == []
 
 
-@pytest.mark.parametrize("excuse", EXCUSED, ids=lambda excuse: f"{excuse.issue} {excuse.policy}")
-def test_every_excuse_is_needed(findings, excuse: Excused) -> None:
-    assert any(one.excused_by(excuse) for program in PROGRAMS for one in findings(program))
+@pytest.mark.parametrize("exemption", EXEMPTIONS, ids=lambda one: f"{one.issue} {one.policy}")
+def test_every_exemption_is_needed(findings, exemption: Exemption) -> None:
+    assert any(one.exempted_by(exemption) for program in PROGRAMS for one in findings(program))
 
 
 @pytest.mark.parametrize(
@@ -205,14 +210,14 @@ def test_every_excuse_is_needed(findings, excuse: Excused) -> None:
         ("iam:CreateAccessKey", "arn:aws:iam::123456789012:user/u", "PRIVILEGE_ESCALATION"),
     ],
 )
-def test_the_linter_finds_what_it_is_here_for(action: str, resource: str, issue: str) -> None:
+def test_linter_finds_known_mistakes(action: str, resource: str, issue: str) -> None:
     statement = {"Effect": "Allow", "Action": action, "Resource": resource}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     assert issue in {finding.issue for finding in lint("it", document)}
 
 
-def test_every_input_that_holds_a_policy_is_known(run_layer) -> None:
-    """So that a new type of policy does not go unread."""
+def test_every_input_with_a_policy_is_linted(run_layer) -> None:
+    """A new type of policy would otherwise be skipped."""
     holding = {
         (one.typ, key)
         for layer, env, config in PROGRAMS.values()
@@ -220,4 +225,4 @@ def test_every_input_that_holds_a_policy_is_known(run_layer) -> None:
         for key, value in one.inputs.items()
         if isinstance(value, str) and '"Statement"' in value and '"Effect"' in value
     }
-    assert holding <= {known for carriers in documents.ALL for known in carriers.items()}
+    assert holding <= {known for inputs in documents.ALL_POLICIES for known in inputs.items()}

@@ -1,7 +1,7 @@
-"""What a role may have a service do with a key for it, and what services may do by themselves.
+"""The conditions under which roles and AWS services use keys and publish to the topic.
 
-The emulator's services use no keys and send no notifications of their own, so that the conditions on that are tried
-here: by its evaluator of policies, told of what the service would tell.
+The emulator's services use no keys and send no notifications, so no end-to-end test reaches these conditions. The
+emulator's policy evaluator checks them here, with the context that the real service would send.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from ministack.core.iam_evaluator import EvalContext, evaluate, evaluate_resourc
 from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
-from shared.policies.rule import Resource
+from shared.policies.resource import Resource
 
 KEY, TOPIC_POLICY = documents.KEY, documents.TOPIC_POLICY
 HERE = "ap-northeast-1:123456789012"
@@ -23,7 +23,7 @@ every_environment = pytest.mark.parametrize("env", known_environments())
 
 
 def request(action: str, resource: str, context: dict[str, str]) -> EvalContext:
-    """A request by nobody whom the statement for the account's root covers: that hands all others to IAM."""
+    """Return a request by a role of another account, which the statement for the account's root does not cover."""
     return EvalContext(
         principal_arn="arn:aws:iam::210987654321:role/one",
         principal_type="AssumedRole",
@@ -37,16 +37,16 @@ def request(action: str, resource: str, context: dict[str, str]) -> EvalContext:
     )
 
 
-def admits(policy: str, action: str, context: dict[str, str], service: str | None = None) -> bool:
-    """Whether a resource's policy lets a request in, of a service or of whoever meets its conditions."""
+def permits(policy: str, action: str, context: dict[str, str], service: str | None = None) -> bool:
+    """Return whether a resource policy allows a request of a service or of a principal that meets its conditions."""
     [resource, *_] = documents.as_list(documents.statements(policy)[0]["Resource"])
-    judged = evaluate_resource_policy(policy, request(action, resource, context), service)
-    return bool(judged.decision == "Allow")
+    result = evaluate_resource_policy(policy, request(action, resource, context), service)
+    return bool(result.decision == "Allow")
 
 
 @pytest.fixture(scope="session")
 def granted(run_layer) -> Callable[[str, str], list[str]]:
-    """The documents that all layers attach to a role."""
+    """Return a function from role and environment to the policies that all layers attach to the role."""
 
     def to(role: str, env: str) -> list[str]:
         runs = [run_layer(layer, env) for layer in LAYERS]
@@ -56,7 +56,7 @@ def granted(run_layer) -> Callable[[str, str], list[str]]:
             for run in runs
             for one in run.resources
             if one.inputs.get("role") == name
-            for document in documents.documents(Resource(one.typ, one.name, one.inputs), documents.IDENTITY)
+            for document in documents.documents(Resource(one.typ, one.name, one.inputs), documents.IDENTITY_POLICIES)
         ]
 
     return to
@@ -83,12 +83,12 @@ ALLOWED: list[Row] = [
     ("consumer", DECRYPT, "telemetry_key_arn", through("sqs")),
 ]
 DENIED: list[Row] = [
-    # The producer reads nothing, the consumer puts nothing.
+    # The producer may not read, the consumer may not write.
     ("producer", DECRYPT, "stream_key_arn", FOR_STREAM),
     ("consumer", ENCRYPT, "stream_key_arn", FOR_STREAM),
     ("producer", DECRYPT, "secrets_key_arn", FOR_SECRET),
     ("producer", ENCRYPT, "telemetry_key_arn", through("sqs")),
-    # For another stream, another secret, through another service, through none.
+    # For another stream or secret, through another service, and directly.
     ("producer", ENCRYPT, "stream_key_arn", FOR_ANOTHER),
     ("consumer", DECRYPT, "stream_key_arn", FOR_ANOTHER),
     ("consumer", DECRYPT, "secrets_key_arn", FOR_ANOTHER_SECRET),
@@ -104,13 +104,13 @@ DENIED: list[Row] = [
 @pytest.mark.parametrize(
     ("row", "expected"), [*((row, "Allow") for row in ALLOWED), *((row, "ImplicitDeny") for row in DENIED)]
 )
-def test_a_role_s_keys_serve_what_it_is_for(run_layer, granted, env: str, row: Row, expected: str) -> None:
+def test_role_uses_keys_for_its_purpose_only(run_layer, granted, env: str, row: Row, expected: str) -> None:
     role, action, key, context = row
     stream = run_layer("streaming", env)
     known = stream.upstream["security"] | {"stream": stream.exports["kinesis_stream_arn"]}
-    told = {name: value.format(**known) for name, value in context.items()}
+    sent = {name: value.format(**known) for name, value in context.items()}
     policies = [parse_policy_document(each) for each in granted(role, env)]
-    assert evaluate(request(action, known[key], told), policies).decision == expected
+    assert evaluate(request(action, known[key], sent), policies).decision == expected
 
 
 ALARM = f"arn:aws:cloudwatch:{HERE}:alarm:{OURS}-{{env}}/x"
@@ -129,7 +129,7 @@ SERVICES = [
     ("events.rds", {}, False),
     ("sns", OWN, False),
 ]
-"""Service, what it tells of whom it acts for, and whether it may."""
+"""Service, the context that says on whose behalf it acts, and whether it is allowed."""
 
 
 @every_environment
@@ -137,26 +137,26 @@ SERVICES = [
 def test_services_publish_and_encrypt_for_this_system_only(
     run_layer, env: str, service: str, context: dict[str, str], expected: bool
 ) -> None:
-    told = {key: value.format(env=env) for key, value in context.items()}
+    sent = {key: value.format(env=env) for key, value in context.items()}
     key = run_layer("security", env).one(KEY, f"telemetry-kms-key-{env}")["policy"]
     topic = run_layer("monitoring", env).one(TOPIC_POLICY)["policy"]
-    assert admits(key, ENCRYPT, told, f"{service}.amazonaws.com") is expected
-    assert admits(topic, "sns:Publish", told, f"{service}.amazonaws.com") is expected
+    assert permits(key, ENCRYPT, sent, f"{service}.amazonaws.com") is expected
+    assert permits(topic, "sns:Publish", sent, f"{service}.amazonaws.com") is expected
 
 
 @every_environment
-def test_the_topic_takes_the_events_of_its_own_rules_only(run_layer, env: str) -> None:
+def test_topic_accepts_events_of_its_own_rules_only(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     topic = run.one(TOPIC_POLICY)["policy"]
 
-    def may(rule: str) -> bool:
-        told = {"aws:SourceArn": f"arn:aws:test:{HERE}:{rule}"}
-        return admits(topic, "sns:Publish", told, "events.amazonaws.com")
+    def accepts(rule: str) -> bool:
+        sent = {"aws:SourceArn": f"arn:aws:test:{HERE}:{rule}"}
+        return permits(topic, "sns:Publish", sent, "events.amazonaws.com")
 
     rules = [each.name for each in run.all("aws:cloudwatch/eventRule:EventRule")]
     assert rules
-    assert all(map(may, rules))
-    assert not may("another")
+    assert all(map(accepts, rules))
+    assert not accepts("another")
 
 
 @every_environment
@@ -170,10 +170,10 @@ def test_the_topic_takes_the_events_of_its_own_rules_only(run_layer, env: str) -
         ("/another", False),
     ],
 )
-def test_logs_are_encrypted_for_this_system_s_groups_only(run_layer, env: str, group: str, expected: bool) -> None:
+def test_logs_are_encrypted_for_own_log_groups_only(run_layer, env: str, group: str, expected: bool) -> None:
     key = run_layer("security", env).one(KEY, f"telemetry-kms-key-{env}")["policy"]
-    told = {"kms:EncryptionContext:aws:logs:arn": LOG_GROUP + group.format(env=env)}
-    assert admits(key, ENCRYPT, told, "logs.ap-northeast-1.amazonaws.com") is expected
+    sent = {"kms:EncryptionContext:aws:logs:arn": LOG_GROUP + group.format(env=env)}
+    assert permits(key, ENCRYPT, sent, "logs.ap-northeast-1.amazonaws.com") is expected
 
 
 KEY_USE: list[tuple[str, str, dict[str, str], bool]] = [
@@ -186,16 +186,16 @@ KEY_USE: list[tuple[str, str, dict[str, str], bool]] = [
     ("kms-key", "kms:ScheduleKeyDeletion", through("rds"), False),
     ("secrets-kms-key", DECRYPT, through("secretsmanager"), True),
     ("secrets-kms-key", DECRYPT, through("rds"), False),
-    ("stream-kms-key", DECRYPT, through("kinesis"), False),  # a role's own grant says for which stream
+    ("stream-kms-key", DECRYPT, through("kinesis"), False),  # a role's own policy says for which stream
 ]
 
 
 @every_environment
 @pytest.mark.parametrize("use", KEY_USE)
-def test_whoever_deploys_uses_a_key_through_its_service_only(
+def test_deploying_role_uses_keys_through_their_service_only(
     run_layer, env: str, use: tuple[str, str, dict[str, str], bool]
 ) -> None:
     key, action, context, expected = use
     policy = run_layer("security", env).one(KEY, f"{key}-{env}")["policy"]
-    assert admits(policy, action, context | {"kms:CallerAccount": "123456789012"}) is expected
-    assert not admits(policy, action, context | {"kms:CallerAccount": "210987654321"})
+    assert permits(policy, action, context | {"kms:CallerAccount": "123456789012"}) is expected
+    assert not permits(policy, action, context | {"kms:CallerAccount": "210987654321"})

@@ -1,9 +1,10 @@
-"""Every layer in every environment against the rules: what the pack will say, without an engine."""
+"""Every layer in every environment against the rules, without an engine."""
 
 import re
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
@@ -16,8 +17,9 @@ from shared.graph import LAYERS, project
 from shared.names import PHYSICAL
 from shared.policies import AREAS, access, documents, exceptions, known, violations
 from shared.policies.conventions import PHYSICAL_NAMES
-from shared.policies.profile import is_production
-from shared.policies.rule import PROVIDER, Resource, Violation, default_tags
+from shared.policies.profile import is_production, is_protected
+from shared.policies.resource import PROVIDER, Resource, default_tags
+from shared.policies.rule import Violation
 from shared.resource_types import STATEFUL
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
@@ -37,7 +39,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
-"""Settings that no committed stack file gives, of those that make other resources or statements: for production."""
+"""Settings in no committed stack file that change resources or statements; run with production's stack file."""
 
 PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
     **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments()},
@@ -45,13 +47,13 @@ PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
 }
 """Layer, environment and further settings."""
 
-NEVER_MADE = {"TXMON.11"}
-"""Rules about what must not be there at all."""
+NEVER_CREATED = {"TXMON.11"}
+"""Rules for types that must not be created."""
 
 
 @pytest.fixture(scope="session")
 def resources(run_layer) -> Callable[[str], list[Resource]]:
-    """The resources that a program registers, as the rules see them."""
+    """Return a function from a program to its resources as the rules see them."""
 
     @cache
     def of(program: str) -> list[Resource]:
@@ -71,7 +73,7 @@ def resources(run_layer) -> Callable[[str], list[Resource]]:
                 production=is_production(project(layer), env),
                 default_tags=default_tags(provider.inputs["defaultTags"]),
                 accounts=frozenset({"123456789012"}),  # of the mocks
-                uses=run.uses[made.typ, made.name],
+                property_dependencies=run.uses[made.typ, made.name],
             )
             for made in run.resources
         ]
@@ -81,7 +83,7 @@ def resources(run_layer) -> Callable[[str], list[Resource]]:
 
 @pytest.fixture(scope="session")
 def found(resources) -> list[Violation]:
-    """Every violation there is, accepted ones included."""
+    """Return all violations of all programs, including accepted ones."""
     return [
         violation
         for program in PROGRAMS
@@ -92,30 +94,30 @@ def found(resources) -> list[Violation]:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_nothing_breaks_a_rule_unless_it_is_accepted(resources, program: str) -> None:
-    said = [
-        f"{one.name} breaks {violation.sentence}"
+def test_layers_have_no_violations_but_accepted_ones(resources, program: str) -> None:
+    found = [
+        f"{one.name} violates {violation.sentence}"
         for one in resources(program)
         for violation in violations(one, RULES, resources(program))
     ]
-    assert said == []
+    assert found == []
 
 
-def test_every_rule_looks_at_something_that_is_made(resources) -> None:
+def test_every_rule_applies_to_a_resource_of_a_layer(resources) -> None:
     made = {one.type for program in PROGRAMS for one in resources(program)}
-    idle = {rule.control for rule in RULES if not any(map(rule.concerns, made))}
-    assert idle == NEVER_MADE
+    idle = {rule.control for rule in RULES if not any(map(rule.applies_to, made))}
+    assert idle == NEVER_CREATED
 
 
-def test_every_harmless_type_is_made_and_no_rule_looks_at_it(resources) -> None:
+def test_every_type_without_rules_is_used_and_has_no_rule(resources) -> None:
     made = {one.type for program in PROGRAMS for one in resources(program)}
-    assert made >= known.HARMLESS.keys()
-    assert known.HARMLESS.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
+    assert made >= known.TYPES_WITHOUT_RULES.keys()
+    assert known.TYPES_WITHOUT_RULES.keys().isdisjoint(type_ for rule in RULES for type_ in rule.types)
 
 
-def test_every_type_that_bears_a_name_of_ours_is_held_to_the_convention(resources) -> None:
+def test_every_physical_name_is_checked_by_the_convention(resources) -> None:
     keys = {"name", "identifier", "replicationGroupId", "alarmName", "dashboardName"}
-    bearing = {
+    named = {
         (one.type, key)
         for program in PROGRAMS
         for one in resources(program)
@@ -123,33 +125,33 @@ def test_every_type_that_bears_a_name_of_ours_is_held_to_the_convention(resource
         for ours in PHYSICAL.values()
         if re.fullmatch(rf"{re.escape(ours.format(one.suffix))}([-/].*)?", str(one.inputs[key]))
     }
-    queries = "aws:cloudwatch/queryDefinition:QueryDefinition"  # found in a list, typed by nobody
-    assert bearing - {(queries, "name")} == set(PHYSICAL_NAMES.items())
+    queries = "aws:cloudwatch/queryDefinition:QueryDefinition"  # chosen from a list, never typed
+    assert named - {(queries, "name")} == set(PHYSICAL_NAMES.items())
 
 
-def test_what_is_protected_in_production_is_what_holds_state(resources) -> None:
+def test_production_protects_exactly_the_stateful_types(resources) -> None:
     made = [one for layer in LAYERS for one in resources(f"{layer}-prod")]
     assert {one.type for one in made if one.protect} == set(STATEFUL)
     assert all(one.protect for one in made if one.type in STATEFUL)
 
 
 NO_GRANT = {"archivePolicy", "deliveryPolicy", "filterPolicy", "redriveAllowPolicy", "redrivePolicy", "replayPolicy"}
-"""How messages are kept and delivered."""
+"""Policies about keeping and delivering messages, which grant nothing."""
 
 
-def test_no_type_that_a_rule_knows_carries_a_policy_that_is_not_judged() -> None:
+def test_every_policy_input_of_a_known_type_is_checked() -> None:
     types = {type_ for rule in RULES for type_ in rule.types if type_.startswith("aws:")}
-    judged = {
+    checked = {
         (type_, path.partition(".")[0])
-        for carriers in (*documents.ALL, access.ATTACHED)
-        for type_, path in carriers.items()
+        for inputs in (*documents.ALL_POLICIES, access.ATTACHMENTS)
+        for type_, path in inputs.items()
     }
-    unjudged = {(type_, name) for type_ in types for name in policies(type_)} - judged
-    assert {name for _, name in unjudged} == NO_GRANT
+    unchecked = {(type_, name) for type_ in types for name in policies(type_)} - checked
+    assert {name for _, name in unchecked} == NO_GRANT
 
 
 def policies(type_: str) -> list[str]:
-    """The inputs of a type that are called policies, as the SDK has them."""
+    """Return the inputs of a type that the SDK calls policies."""
     _, path, name = type_.split(":")
     folder, file = path.replace("lambda/", "lambda_/").split("/")
     module = import_module(f"pulumi_aws.{folder}.{re.sub('[A-Z]', lambda letter: f'_{letter[0].lower()}', file)}")
@@ -163,37 +165,51 @@ def policies(type_: str) -> list[str]:
 
 
 @pytest.mark.parametrize("exception", exceptions.EXCEPTIONS, ids=lambda one: f"{one.control} {one.resource}")
-def test_every_exception_is_needed_where_it_is_given(found, exception: exceptions.Accepted) -> None:
+def test_every_exception_is_needed(found, exception: exceptions.Accepted) -> None:
     covered = [violation for violation in found if exception.covers(violation)]
-    assert covered, "nothing needs it any more"
+    assert covered, "no longer needed"
     assert {violation.resource.production for violation in covered} >= {exception.production}
 
 
 @pytest.mark.parametrize("exception", exceptions.EXCEPTIONS, ids=lambda one: f"{one.control} {one.resource}")
-def test_every_exception_has_its_reason(exception: exceptions.Accepted) -> None:
+def test_every_exception_has_a_reason(exception: exceptions.Accepted) -> None:
     assert len(exception.reason) > len("destroyable")
 
 
-def test_what_development_accepts_is_not_accepted_in_production(resources) -> None:
+def test_exceptions_for_development_do_not_hold_in_production(resources) -> None:
     [database] = [one for one in resources("data-dev") if one.type == "aws:rds/instance:Instance"]
     strict = Resource(**{**vars(database), "production": True})
-    broken = {violation.rule.control for violation in violations(strict, RULES)}
-    assert broken == {"RDS.6", "RDS.8", "RDS.11", "TXMON.16", "TXMON.24"}
+    violated = {violation.rule.control for violation in violations(strict, RULES)}
+    assert violated == {"RDS.6", "RDS.8", "RDS.11", "TXMON.16", "TXMON.24"}
 
 
-def test_protected_stacks_and_those_nobody_has_declared_are_production(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("shared.environments.PROJECTS", tmp_path)
-    folder = tmp_path / "data"
-    folder.mkdir()
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("config:\n  txmon-data:protect: false\n", False),
+        ('config:\n  txmon-data:protect: "false"\n', False),
+        ("config:\n  protect: false\n", False),
+        ("config:\n  txmon-data:protect: true\n", True),
+        ("config:\n  txmon-network:protect: false\n", True),
+        ("config:\n  protect: true\n  txmon-data:protect: false\n", True),
+        ("", True),
+        ("config: [protect]\n", True),
+        ("- protect: false\n", True),
+        ("config:\n  protect: false\n  broken", True),
+        ("config:\n  protect: false\n  expires: 2026-13-01\n", True),
+        (b"config:\n  protect: false # \xff\n", True),
+    ],
+)
+def test_stack_is_protected_unless_its_own_file_says_otherwise(
+    tmp_path: Path, content: str | bytes, expected: bool
+) -> None:
+    file = tmp_path / "Pulumi.one.yaml"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert is_protected(file, "txmon-data") is expected
 
-    def production(env: str, config: str) -> bool:
-        (folder / f"Pulumi.{env}.yaml").write_text(config)
-        return is_production("txmon-data", env)
 
-    assert not production("one", "config:\n  txmon-data:protect: false\n")
-    assert not production("two", 'config:\n  txmon-data:protect: "false"\n')
-    assert not production("bare", "config:\n  protect: false\n")
-    assert production("three", "config:\n  txmon-data:protect: true\n")
-    assert production("four", "config:\n  txmon-network:protect: false\n")
-    assert production("five", "")
+def test_only_protected_or_undeclared_stacks_are_production() -> None:
+    assert is_production("txmon-data", "prod")
     assert is_production("txmon-data", "no-such-file")
+    assert is_production("another-project", "dev")
+    assert not is_production("txmon-data", "dev")

@@ -1,4 +1,4 @@
-"""Each rule with a resource that passes and one that fails, and none without."""
+"""Every rule against compliant and violating resources."""
 
 import json
 from collections.abc import Iterator
@@ -11,7 +11,8 @@ from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
 from shared.policies import AREAS, access, conventions, databases, documents, network, telemetry
 from shared.policies.exceptions import Accepted
-from shared.policies.rule import PROVIDER, Resource, Rule
+from shared.policies.resource import PROVIDER, Resource
+from shared.policies.rule import Rule
 
 RULES = {rule.control: rule for rules in AREAS.values() for rule in rules}
 TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "data-team", "ManagedBy": "Pulumi"}
@@ -25,46 +26,46 @@ def resource(kind: str, called: str = "thing-prod", /, *, protect: bool = False,
     return Resource(kind, called, inputs, protect=protect, default_tags=TAGS, accounts=frozenset({ACCOUNT}))
 
 
-def policy(kind: str, carriers: documents.Carriers | None = None, /, **statement: Any) -> Resource:
-    """A resource of the type with a policy document of one statement; a role needs to be told in which input."""
-    [where] = [carriers[kind]] if carriers else {each[kind] for each in documents.ALL if kind in each}
+def policy(kind: str, inputs: documents.PolicyInputs | None = None, /, **statement: Any) -> Resource:
+    """Return a resource with a policy of one statement. For a role, `inputs` says which of its policies."""
+    [path] = [inputs[kind]] if inputs else {each[kind] for each in documents.ALL_POLICIES if kind in each}
     document = json.dumps({"Statement": [{"Sid": "It", "Effect": "Allow"} | statement]})
-    outer, _, inner = where.partition(".")
+    outer, _, inner = path.partition(".")
     return resource(kind, **{outer: [{inner: document}] if inner else document})
 
 
-def each(*carriers: documents.Carriers, **statement: Any) -> Iterator[Resource]:
-    """Every type that carries a document, with one of this statement."""
-    for table in carriers:
+def each(*inputs: documents.PolicyInputs, **statement: Any) -> Iterator[Resource]:
+    """Yield a resource of every type in `inputs` with a policy of this statement."""
+    for table in inputs:
         for kind in table:
             yield policy(kind, table, **statement)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A resource that keeps a rule, and resources that break it."""
+    """A resource that complies with a rule, and resources that violate it."""
 
-    keeps: Resource
-    breaks: tuple[Resource, ...]
-    beside: tuple[Resource, ...] = ()
-    """What the stack of the one that keeps it has, too."""
+    compliant: Resource
+    violating: tuple[Resource, ...]
+    others: tuple[Resource, ...] = ()
+    """The other resources in the stack of the compliant one."""
 
-    def and_breaks(self, *more: Resource) -> "Case":
-        return Case(self.keeps, self.breaks + more)
-
-
-def case(keeps: Resource, *breaks: Resource) -> Case:
-    return Case(keeps, breaks)
+    def and_violating(self, *more: Resource) -> "Case":
+        return Case(self.compliant, self.violating + more)
 
 
-def setting(kind: str, keeps: dict[str, Any], *breaks: dict[str, Any]) -> Case:
-    return Case(resource(kind, **keeps), tuple(resource(kind, **inputs) for inputs in breaks))
+def case(compliant: Resource, *violating: Resource) -> Case:
+    return Case(compliant, violating)
 
 
-def aimed(kind: str, key: str, at: str, called: str) -> Resource:
-    """A resource, one input of which is made from another."""
+def setting(kind: str, compliant: dict[str, Any], *violating: dict[str, Any]) -> Case:
+    return Case(resource(kind, **compliant), tuple(resource(kind, **inputs) for inputs in violating))
+
+
+def depending(kind: str, key: str, at: str, called: str) -> Resource:
+    """Return a resource whose input `key` comes from another resource."""
     made = resource(kind, "policy-prod", **{key: "its"})
-    return Resource(**{**vars(made), "uses": {key: frozenset({(at, called)})}})
+    return Resource(**{**vars(made), "property_dependencies": {key: frozenset({(at, called)})}})
 
 
 def port(number: int) -> dict[str, int]:
@@ -77,11 +78,15 @@ QUEUE, QUEUE_POLICY = documents.QUEUE, documents.QUEUE_POLICY
 TOPIC, TOPIC_POLICY = documents.TOPIC, documents.TOPIC_POLICY
 ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 FLOW_LOG = "aws:ec2/flowLog:FlowLog"
-GROUP, DEFAULT_GROUP, LEGACY_RULE = network.GROUP, network.DEFAULT_GROUP, network.LEGACY_RULE
+SECURITY_GROUP, DEFAULT_SECURITY_GROUP, LEGACY_RULE = (
+    network.SECURITY_GROUP,
+    network.DEFAULT_SECURITY_GROUP,
+    network.LEGACY_RULE,
+)
 PARAMETERS = "aws:rds/parameterGroup:ParameterGroup"
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
 SOURCE = f"arn:aws:events:ap-northeast-1:{ACCOUNT}:rule/r"
-NOT_BOUND: tuple[dict[str, Any], ...] = (
+UNRESTRICTED: tuple[dict[str, Any], ...] = (
     {},
     {"Null": {"{key}": "false"}},
     {"StringLike": {"{key}": "*"}},
@@ -96,19 +101,19 @@ NOT_BOUND: tuple[dict[str, Any], ...] = (
     {"ArnLike": {"aws:SourceArn": "arn:aws:events:ap-northeast-1:*:rule/r"}},
     {"ArnLike": {"aws:SourceArn": "arn:aws:s3:::bucket"}},
 )
-"""Conditions that tie nobody to an account."""
+"""Conditions that do not restrict `{key}` to an account."""
 
 
-def not_bound(key: str) -> Iterator[dict[str, Any]]:
-    for condition in NOT_BOUND:
+def unrestricted(key: str) -> Iterator[dict[str, Any]]:
+    for condition in UNRESTRICTED:
         yield json.loads(json.dumps(condition).replace("{key}", key))
 
 
 def deputy(kind: str, condition: dict[str, Any], *services: str) -> Resource:
-    """A policy that lets services of AWS in."""
-    carriers = documents.TRUST if kind == documents.ROLE else documents.RESOURCES
+    """Return a resource whose policy allows AWS services."""
+    inputs = documents.TRUST_POLICIES if kind == documents.ROLE else documents.RESOURCE_POLICIES
     principal = {"Service": list(services or ("vpc-flow-logs.amazonaws.com",))}
-    return policy(kind, carriers, Principal=principal, Condition=condition)
+    return policy(kind, inputs, Principal=principal, Condition=condition)
 
 
 TARGETED = {
@@ -121,7 +126,7 @@ OVER_PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
 
 
 def denial(kind: str, service: str, **changes: Any) -> Resource:
-    """A policy that denies all actions of the service over plain HTTP, but for the changes."""
+    """Return a resource whose policy denies all actions over plain HTTP, with `changes` to the statement."""
     resource_arn = f"arn:aws:{service}:ap-northeast-1:{ACCOUNT}:{'stream/' * (service == 'kinesis')}one"
     if service == "secretsmanager":
         resource_arn = TARGETED[service]["secretArn"]
@@ -139,11 +144,11 @@ def denial(kind: str, service: str, **changes: Any) -> Resource:
 WORLD = {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "tcp"}
 
 CASES = {
-    "EC2.2": setting(DEFAULT_GROUP, {}, {"ingress": [{"protocol": "-1"}]}, {"egress": [{"protocol": "-1"}]}),
+    "EC2.2": setting(DEFAULT_SECURITY_GROUP, {}, {"ingress": [{"protocol": "-1"}]}, {"egress": [{"protocol": "-1"}]}),
     "EC2.6": Case(
         resource(network.VPC, "vpc-prod"),
         (resource(network.VPC, "vpc-prod"), resource(PROVIDER, defaultTags={"tags": {"Layer": "monitoring"}})),
-        beside=(aimed(FLOW_LOG, "vpcId", network.VPC, "vpc-prod"),),
+        others=(depending(FLOW_LOG, "vpcId", network.VPC, "vpc-prod"),),
     ),
     "EC2.15": setting("aws:ec2/subnet:Subnet", {}, {"mapPublicIpOnLaunch": True}),
     "EC2.18": setting(
@@ -152,60 +157,60 @@ CASES = {
         WORLD | {"fromPort": 443, "toPort": 444},
         {"cidrIpv6": "::/0", "ipProtocol": "tcp", "fromPort": 22, "toPort": 22},
         {"cidrIpv4": "0.0.0.0/0", "ipProtocol": "-1"},
-    ).and_breaks(
+    ).and_violating(
         resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/8", "0.0.0.0/0"], protocol="tcp", **port(22)),
         resource(LEGACY_RULE, type="ingress", ipv6CidrBlocks=["::/0"], protocol="all", **port(443)),
-        resource(GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["0.0.0.0/0"], **port(22)}]),
-        resource(DEFAULT_GROUP, ingress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
+        resource(SECURITY_GROUP, ingress=[{"protocol": "tcp", "cidrBlocks": ["0.0.0.0/0"], **port(22)}]),
+        resource(DEFAULT_SECURITY_GROUP, ingress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}]),
     ),
     "EC2.19": setting(
         network.INGRESS,
         {"referencedSecurityGroupId": "sg-1", "ipProtocol": "tcp", "fromPort": 5432, "toPort": 5432},
         {"cidrIpv4": "10.0.0.0/16", "ipProtocol": "tcp", "fromPort": 5000, "toPort": 6000},
-    ).and_breaks(
+    ).and_violating(
         resource(LEGACY_RULE, type="ingress", cidrBlocks=["10.0.0.0/16"], protocol="tcp", **port(6379)),
         *(
             resource(kind, ingress=[{"protocol": "tcp", "cidrBlocks": ["10.0.0.0/16"], **port(5432)}])
-            for kind in (GROUP, DEFAULT_GROUP)
+            for kind in (SECURITY_GROUP, DEFAULT_SECURITY_GROUP)
         ),
     ),
-    "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}).and_breaks(
+    "TXMON.1": setting(network.EGRESS, {"prefixListId": "pl-1"}, {"cidrIpv4": "10.0.0.0/16"}).and_violating(
         resource(LEGACY_RULE, type="egress", cidrBlocks=["0.0.0.0/0"], protocol="-1", **port(0)),
         resource(LEGACY_RULE, type="ingress", self=False, ipv6CidrBlocks=["fd00::/8"], protocol="tcp", **port(443)),
         resource(network.INGRESS, cidrIpv6="fd00::/8", ipProtocol="tcp", **port(443)),
         *(
             resource(kind, egress=[{"protocol": "-1", "cidrBlocks": ["0.0.0.0/0"], **port(0)}])
-            for kind in (GROUP, DEFAULT_GROUP)
+            for kind in (SECURITY_GROUP, DEFAULT_SECURITY_GROUP)
         ),
     ),
     "TXMON.2": case(
-        resource(GROUP),
-        resource(GROUP, ingress=[{}]),
-        resource(GROUP, egress=[{}]),
+        resource(SECURITY_GROUP),
+        resource(SECURITY_GROUP, ingress=[{}]),
+        resource(SECURITY_GROUP, egress=[{}]),
         resource(LEGACY_RULE, type="ingress", sourceSecurityGroupId="sg-1", protocol="tcp", **port(443)),
     ),
     "TXMON.3": case(
         resource(network.ROUTE_TABLE),
         resource(network.ROUTE_TABLE, routes=[{"cidrBlock": "10.1.0.0/16", "vpcPeeringConnectionId": "pcx-1"}]),
-        *(resource(kind) for kind in network.WAYS_OUT),
+        *(resource(kind) for kind in network.GATEWAYS),
     ),
     "TXMON.4": setting(ENDPOINT, {"policy": "{}"}, {}),
     "IAM.1": case(
         policy(BOUNDARY, Action=["*"], Resource=["arn:aws:s3:::b"]),
         policy(INLINE, Action="*:*", Resource=["*"]),
-        *each(documents.IDENTITY, Action=["kms:Decrypt", "*"], Resource="*"),
+        *each(documents.IDENTITY_POLICIES, Action=["kms:Decrypt", "*"], Resource="*"),
     ),
     "IAM.21": case(
         policy(INLINE, Action=["kms:Decrypt", "kms:Re*"], Resource="*"),
         policy(INLINE, Action=["kms:Decrypt", "kms:*"], Resource="*"),
         policy(documents.KEY, Action="*", Resource="*"),
-        *each(*documents.ALL, Action="kms:*", Resource=KEY_ARN),
+        *each(*documents.ALL_POLICIES, Action="kms:*", Resource=KEY_ARN),
     ),
     "TXMON.5": case(
         policy(INLINE, Action="kms:Decrypt", Resource="*"),
         policy(INLINE, Action=["kms:Decrypt*"], Resource="*"),
         policy(INLINE, NotAction="iam:*", Resource="*"),
-        *each(*documents.ALL, Action="kms:Decryp?", Resource=KEY_ARN),
+        *each(*documents.ALL_POLICIES, Action="kms:Decryp?", Resource=KEY_ARN),
     ),
     "TXMON.6": case(
         policy(INLINE, Action="kms:Decrypt", Resource=[KEY_ARN]),
@@ -214,20 +219,20 @@ CASES = {
         policy(INLINE, Action="kms:Decrypt", Resource="arn:aws:kms:ap-northeast-1:123456789012:key/*"),
         policy(INLINE, Action="sns:Publish", Resource="arn:aws:sns:ap-northeast-1:123456789012:*"),
         policy(INLINE, Action="s3:GetObject", Resource="arn:aws:s3:::*/*"),
-        *each(documents.IDENTITY, documents.ENDPOINTS, Action="kms:Decrypt", Resource="*"),
+        *each(documents.IDENTITY_POLICIES, documents.ENDPOINT_POLICIES, Action="kms:Decrypt", Resource="*"),
     ),
     "TXMON.7": case(
         policy(documents.KEY, Principal="*", Condition={"StringEquals": {"kms:CallerAccount": ACCOUNT}}),
-        *each(documents.TRUST, documents.RESOURCES, Principal={"AWS": "*"}),
+        *each(documents.TRUST_POLICIES, documents.RESOURCE_POLICIES, Principal={"AWS": "*"}),
         policy(QUEUE_POLICY, Principal="*", Condition={"Bool": {"aws:SecureTransport": "true"}}),
-        policy(documents.ROLE, documents.TRUST, NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
-        *(policy(QUEUE, Principal="*", Condition=condition) for condition in not_bound("aws:PrincipalAccount")),
+        policy(documents.ROLE, documents.TRUST_POLICIES, NotPrincipal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
+        *(policy(QUEUE, Principal="*", Condition=condition) for condition in unrestricted("aws:PrincipalAccount")),
     ),
     "TXMON.8": case(
         deputy(documents.ROLE, {"StringEquals": {"aws:SourceAccount": ACCOUNT}}),
         deputy(documents.ROLE, {}, "lambda.amazonaws.com", "vpc-flow-logs.amazonaws.com"),
-        *(deputy(documents.ROLE, condition) for condition in not_bound("aws:SourceAccount")),
-        *(deputy(kind, {}, "lambda.amazonaws.com") for kind in documents.RESOURCES),
+        *(deputy(documents.ROLE, condition) for condition in unrestricted("aws:SourceAccount")),
+        *(deputy(kind, {}, "lambda.amazonaws.com") for kind in documents.RESOURCE_POLICIES),
     ),
     "TXMON.9": case(
         denial(QUEUE_POLICY, "sqs"),
@@ -253,7 +258,7 @@ CASES = {
             for lacking in combinations(("PutRecord", "PutRecords", "GetRecords", "GetShardIterator"), 3)
         ),
         denial(TOPIC_POLICY, "sns", Action="sns:Subscribe"),
-        *each(documents.OVER_TLS, Principal={"Service": "events.amazonaws.com"}),
+        *each(documents.TLS_POLICIES, Principal={"Service": "events.amazonaws.com"}),
     ),
     "TXMON.10": setting(
         ATTACHMENT,
@@ -262,11 +267,11 @@ CASES = {
         {"policyArn": "arn:aws:iam::aws:policy/AdministratorAccess"},
         {"policyArn": "arn:aws:iam::aws:policy/CloudWatchFullAccessV2"},
         {"policyArn": "arn:aws:iam::aws:policy/PowerUserAccess"},
-    ).and_breaks(
+    ).and_violating(
         resource(documents.ROLE, managedPolicyArns=[READ_ONLY, "arn:aws:iam::aws:policy/AdministratorAccess"]),
         *(
             resource(kind, **{key: "arn:aws:iam::aws:policy/AWSLambda_FullAccess"})
-            for kind, key in access.ATTACHED.items()
+            for kind, key in access.ATTACHMENTS.items()
         ),
     ),
     "TXMON.11": case(
@@ -367,7 +372,7 @@ CASES = {
     "SNS.1": setting(TOPIC, {"kmsMasterKeyId": KEY_ARN}, {}),
     "CloudWatch.15": setting(
         telemetry.ALARM, {"alarmActions": ["arn:aws:sns:::t"]}, {"alarmActions": []}, {}
-    ).and_breaks(resource(telemetry.COMPOSITE)),
+    ).and_violating(resource(telemetry.COMPOSITE)),
     "CloudWatch.16": setting(telemetry.LOG_GROUP, {"retentionInDays": 365}, {"retentionInDays": 180}),
     "CloudWatch.17": case(
         resource(telemetry.ALARM),
@@ -380,7 +385,7 @@ CASES = {
     "TXMON.25": Case(
         resource(network.VPC, "vpc-prod"),
         (resource(network.VPC, "vpc-prod"),),
-        beside=(aimed(DEFAULT_GROUP, "vpcId", network.VPC, "vpc-prod"),),
+        others=(depending(DEFAULT_SECURITY_GROUP, "vpcId", network.VPC, "vpc-prod"),),
     ),
     "TXMON.26": setting(FLOW_LOG, {"trafficType": "ALL"}, {"trafficType": "ACCEPT"}, {}),
     "TXMON.27": Case(
@@ -389,7 +394,7 @@ CASES = {
             *(resource(kind) for kind in (QUEUE, TOPIC, documents.STREAM, documents.SECRET)),
             policy(TOPIC, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, Action="sns:Publish"),
         ),
-        beside=(aimed(QUEUE_POLICY, "queueUrl", QUEUE, "queue-prod"),),
+        others=(depending(QUEUE_POLICY, "queueUrl", QUEUE, "queue-prod"),),
     ),
     "TXMON.28": case(
         resource(QUEUE),
@@ -409,16 +414,22 @@ CASES = {
     "TXMON.31": setting(QUEUE, {"messageRetentionSeconds": 60}, {}),
     "TXMON.32": case(
         policy(documents.KEY, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:root"}),
-        *each(documents.TRUST, documents.RESOURCES, Principal={"AWS": ["arn:aws:iam::210987654321:role/one"]}),
+        *each(
+            documents.TRUST_POLICIES,
+            documents.RESOURCE_POLICIES,
+            Principal={"AWS": ["arn:aws:iam::210987654321:role/one"]},
+        ),
         policy(QUEUE, Principal={"AWS": "210987654321"}),
         policy(QUEUE, Principal="*", Condition={"StringEquals": {"aws:PrincipalAccount": [ACCOUNT, "210987654321"]}}),
         deputy(TOPIC, {"StringEquals": {"aws:SourceAccount": "210987654321"}}),
     ),
     "TXMON.33": case(
         policy(ENDPOINT, Resource="*", Condition={"StringEquals": {"aws:ResourceAccount": ACCOUNT}}),
-        *each(documents.ENDPOINTS, Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}),
+        *each(
+            documents.ENDPOINT_POLICIES, Resource="*", Condition={"StringEquals": {"aws:PrincipalAccount": ACCOUNT}}
+        ),
         policy(ENDPOINT, NotResource="arn:aws:s3:::bucket/*"),
-        *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in not_bound("aws:ResourceAccount")),
+        *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in unrestricted("aws:ResourceAccount")),
     ),
     "TXMON.21": setting(
         PROVIDER,
@@ -437,16 +448,16 @@ CASES = {
         {"name": "transaction-stream-prod"},
         {"name": "transaction-stream-dev"},
         {"name": "transaction-stream-production"},
-    ).and_breaks(*(resource(kind, **{key: "mine-prod"}) for kind, key in conventions.PHYSICAL_NAMES.items())),
+    ).and_violating(*(resource(kind, **{key: "mine-prod"}) for kind, key in conventions.PHYSICAL_NAMES.items())),
     "TXMON.24": case(resource(documents.KEY, protect=True), *(resource(kind) for kind in conventions.STATEFUL)),
 }
 
 
-def broken(rule: Rule, one: Resource, *beside: Resource) -> list[str]:
-    return [violation.sentence for violation in rule.violations(one, [one, *beside])]
+def sentences(rule: Rule, one: Resource, *others: Resource) -> list[str]:
+    return [violation.sentence for violation in rule.violations(one, [one, *others])]
 
 
-ASKED_FOR = {
+SECURITY_HUB_CONTROLS = {
     "RDS": (2, 3, 5, 6, 8, 9, 10, 11, 13, 17, 25, 36),
     "ElastiCache": (1, 2, 3, 4, 5, 6, 7),
     "Kinesis": (1, 3),
@@ -458,61 +469,63 @@ ASKED_FOR = {
     "SQS": (1,),
     "IAM": (1, 21),
 }
-"""The controls of Security Hub that a reviewer runs over what the layers make."""
+"""The Security Hub controls that apply to resources of the layers."""
 
-REFUSES_THE_TYPE = {"SecretsManager.1", "TXMON.11"}
-"""Rules that no resource of their types keeps: without an exception there must be none."""
-
-
-def test_every_control_that_a_reviewer_runs_has_its_rule() -> None:
-    assert {f"{service}.{number}" for service, numbers in ASKED_FOR.items() for number in numbers} <= RULES.keys()
+REFUSED_TYPES = {"SecretsManager.1", "TXMON.11"}
+"""Rules that every resource of their types violates."""
 
 
-def test_every_rule_has_a_case_of_its_own() -> None:
+def test_every_applicable_security_hub_control_has_a_rule() -> None:
+    assert {
+        f"{service}.{number}" for service, numbers in SECURITY_HUB_CONTROLS.items() for number in numbers
+    } <= RULES.keys()
+
+
+def test_every_rule_has_a_case() -> None:
     assert CASES.keys() == RULES.keys()
     assert sum(len(rules) for rules in AREAS.values()) == len(RULES), "two rules have one id"
     for control, case in CASES.items():
-        assert case.breaks
-        assert all(RULES[control].concerns(one.type) for one in case.breaks)
-        assert RULES[control].concerns(case.keeps.type) == (control not in REFUSES_THE_TYPE)
+        assert case.violating
+        assert all(RULES[control].applies_to(one.type) for one in case.violating)
+        assert RULES[control].applies_to(case.compliant.type) == (control not in REFUSED_TYPES)
 
 
-def test_every_type_that_a_rule_is_about_has_a_case() -> None:
-    """Else a table of types may hold one that the rule does not understand."""
+def test_every_type_of_a_rule_has_a_case() -> None:
+    """Without a case, a rule could have a type whose inputs it does not understand."""
     for control, rule in RULES.items():
-        seen = {one.type for one in (CASES[control].keeps, *CASES[control].breaks)}
+        seen = {one.type for one in (CASES[control].compliant, *CASES[control].violating)}
         assert rule.types - seen == set(), control
 
 
 @pytest.mark.parametrize("control", CASES)
-def test_a_resource_that_keeps_the_rule_passes(control: str) -> None:
+def test_compliant_resource_passes(control: str) -> None:
     case = CASES[control]
-    assert broken(RULES[control], case.keeps, *case.beside) == []
+    assert sentences(RULES[control], case.compliant, *case.others) == []
 
 
 @pytest.mark.parametrize("control", CASES)
-def test_a_resource_that_breaks_the_rule_fails_and_is_told_what_to_change(control: str) -> None:
-    for one in CASES[control].breaks:
-        [sentence] = broken(RULES[control], one)
+def test_violating_resource_fails_with_advice(control: str) -> None:
+    for one in CASES[control].violating:
+        [sentence] = sentences(RULES[control], one)
         assert sentence.startswith(f"{control} (")
         assert not sentence.endswith(": ")
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
-def test_a_rule_says_what_it_is_and_names_its_source_without_a_link(rule: Rule) -> None:
+def test_rule_has_a_description_and_a_source_without_link(rule: Rule) -> None:
     assert rule.description.endswith(".")
     assert "\n" not in rule.description
     assert rule.source
     assert "://" not in rule.source
 
 
-def test_a_rule_looks_at_its_types_only() -> None:
-    assert broken(RULES["RDS.8"], resource(QUEUE)) == []
-    assert broken(RULES["TXMON.22"], resource("txmon:data:Postgres", "wrong")) == []
+def test_rule_applies_to_its_types_only() -> None:
+    assert sentences(RULES["RDS.8"], resource(QUEUE)) == []
+    assert sentences(RULES["TXMON.22"], resource("txmon:data:Postgres", "wrong")) == []
 
 
 @pytest.mark.parametrize(
-    "kept",
+    "compliant",
     [
         denial(TOPIC_POLICY, "sns", Action="sns:Publish"),
         denial(TOPIC, "sns", Resource="*"),
@@ -522,8 +535,8 @@ def test_a_rule_looks_at_its_types_only() -> None:
     ],
     ids=lambda one: one.type,
 )
-def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
-    assert broken(RULES["TXMON.9"], kept) == []
+def test_other_denials_without_tls_comply(compliant: Resource) -> None:
+    assert sentences(RULES["TXMON.9"], compliant) == []
 
 
 @pytest.mark.parametrize(
@@ -539,21 +552,21 @@ def test_a_denial_may_be_written_in_other_ways(kept: Resource) -> None:
     ],
     ids=str,
 )
-def test_a_caller_may_be_bound_in_other_ways(condition: dict[str, Any]) -> None:
-    assert broken(RULES["TXMON.7"], policy(QUEUE, Principal="*", Condition=condition)) == []
+def test_other_restrictions_of_the_caller_comply(condition: dict[str, Any]) -> None:
+    assert sentences(RULES["TXMON.7"], policy(QUEUE, Principal="*", Condition=condition)) == []
 
 
 @pytest.mark.parametrize("control", ["EC2.6", "TXMON.25", "TXMON.27"])
-def test_what_is_for_another_does_not_count(control: str) -> None:
-    [beside], keeps = CASES[control].beside, CASES[control].keeps
-    another = Resource(**{**vars(keeps), "name": "another-prod"})
-    assert broken(RULES[control], another, beside, keeps)
+def test_companion_of_another_resource_does_not_count(control: str) -> None:
+    [other], compliant = CASES[control].others, CASES[control].compliant
+    another = Resource(**{**vars(compliant), "name": "another-prod"})
+    assert sentences(RULES[control], another, other, compliant)
 
 
 @pytest.mark.parametrize(
-    "let_in",
+    "allowed",
     [
-        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "ec2.amazonaws.com"),  # which iam:PassRole guards
+        deputy(documents.ROLE, {}, "lambda.amazonaws.com", "ec2.amazonaws.com"),  # iam:PassRole restricts these
         deputy(TOPIC_POLICY, {"ArnEquals": {"aws:SourceArn": [SOURCE]}}, "events.amazonaws.com"),
         deputy(
             documents.KEY,
@@ -563,35 +576,35 @@ def test_what_is_for_another_does_not_count(control: str) -> None:
     ],
     ids=lambda one: one.type,
 )
-def test_a_service_may_be_let_in_in_other_ways(let_in: Resource) -> None:
-    assert broken(RULES["TXMON.8"], let_in) == []
+def test_other_restrictions_of_a_service_comply(allowed: Resource) -> None:
+    assert sentences(RULES["TXMON.8"], allowed) == []
 
 
-def test_the_id_of_a_vpc_is_no_account() -> None:
+def test_vpc_id_is_not_taken_for_an_account() -> None:
     condition = {"StringEquals": {"aws:SourceVpc": "vpc-01234567890123456"}}
-    assert broken(RULES["TXMON.32"], policy(QUEUE, Principal="*", Condition=condition)) == []
+    assert sentences(RULES["TXMON.32"], policy(QUEUE, Principal="*", Condition=condition)) == []
 
 
-def test_accounts_are_not_judged_where_the_environment_does_not_say_which_is_its_own() -> None:
-    one = CASES["TXMON.32"].breaks[0]
-    assert broken(RULES["TXMON.32"], Resource(**{**vars(one), "accounts": frozenset()})) == []
+def test_any_account_complies_if_the_environment_states_none() -> None:
+    one = CASES["TXMON.32"].violating[0]
+    assert sentences(RULES["TXMON.32"], Resource(**{**vars(one), "accounts": frozenset()})) == []
 
 
-def test_a_policy_may_be_an_argument_known_or_not() -> None:
-    assert broken(RULES["TXMON.27"], denial(QUEUE, "sqs")) == []
-    assert broken(RULES["TXMON.27"], aimed(QUEUE, "policy", documents.KEY, "kms-key-prod")) == []
+def test_policy_may_be_an_input_known_or_not() -> None:
+    assert sentences(RULES["TXMON.27"], denial(QUEUE, "sqs")) == []
+    assert sentences(RULES["TXMON.27"], depending(QUEUE, "policy", documents.KEY, "kms-key-prod")) == []
 
 
-def test_monitoring_is_asked_for_the_flow_log_of_a_vpc_that_is_another_stack_s() -> None:
+def test_only_monitoring_needs_a_flow_log_without_a_vpc() -> None:
     monitoring, network_layer = (
         resource(PROVIDER, defaultTags={"tags": {"Layer": layer}}) for layer in ("monitoring", "network")
     )
-    assert broken(RULES["EC2.6"], monitoring, resource(FLOW_LOG, vpcId="vpc-1")) == []
-    assert broken(RULES["EC2.6"], network_layer) == []
+    assert sentences(RULES["EC2.6"], monitoring, resource(FLOW_LOG, vpcId="vpc-1")) == []
+    assert sentences(RULES["EC2.6"], network_layer) == []
 
 
-def test_a_violation_in_a_policy_names_the_statement() -> None:
-    assert ": It: " in broken(RULES["TXMON.6"], CASES["TXMON.6"].breaks[0])[0]
+def test_violation_in_a_policy_names_the_statement() -> None:
+    assert ": It: " in sentences(RULES["TXMON.6"], CASES["TXMON.6"].violating[0])[0]
 
 
 @pytest.mark.parametrize(
@@ -606,16 +619,16 @@ def test_a_violation_in_a_policy_names_the_statement() -> None:
     ],
     ids=str,
 )
-def test_an_exception_covers_what_it_names_and_no_more(changes: dict[str, Any], covered: bool) -> None:
-    [violation] = RULES["TXMON.6"].violations(CASES["TXMON.6"].breaks[0])
+def test_exception_covers_what_it_names_only(changes: dict[str, Any], covered: bool) -> None:
+    [violation] = RULES["TXMON.6"].violations(CASES["TXMON.6"].violating[0])
     named = {"control": "TXMON.6", "resource": "thing:It", "production": True, "reason": "a test"}
     assert Accepted(**named | changes).covers(violation) is covered
 
 
 @pytest.mark.parametrize("control", ["RDS.3", "TXMON.4", "KMS.4", "Kinesis.3"])
-def test_what_a_preview_does_not_know_yet_breaks_no_rule(control: str) -> None:
-    kind = CASES[control].keeps.type
+def test_unknown_value_in_a_preview_is_no_violation(control: str) -> None:
+    kind = CASES[control].compliant.type
     unknown = dict.fromkeys(("kmsKeyId", "policy", "enableKeyRotation", "retentionPeriod"), UNKNOWN_STRING_VALUE)
-    assert broken(RULES[control], resource(kind, storageEncrypted=True))
+    assert sentences(RULES[control], resource(kind, storageEncrypted=True))
     seen = unknown_checking_proxy(unknown | {"storageEncrypted": True})
-    assert broken(RULES[control], Resource(kind, "thing-prod", seen)) == []
+    assert sentences(RULES[control], Resource(kind, "thing-prod", seen)) == []
