@@ -10,8 +10,8 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_leftover
 from shared.contracts import NetworkContract, SecurityContract
-from shared.contracts.contract import unknown
 from shared.iam import secret_policy
+from shared.pulumi_sdk import unknown_output
 from shared.stack import Layer
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
@@ -149,7 +149,7 @@ class Postgres(pulumi.ComponentResource):
         """The secret that RDS made, with our readers, and on our schedule in place of its own of seven days."""
         # Until RDS has taken over the password of an instance that had one of ours, it tells of no secret.
         arn = self.instance.master_user_secrets.apply(
-            lambda secrets: secrets[0].secret_arn if secrets else unknown()
+            lambda secrets: secrets[0].secret_arn if secrets else unknown_output()
         ).apply(str)
         # The role that RDS rotates it with (RDS User Guide, "Using service-linked roles").
         rds = layer.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")

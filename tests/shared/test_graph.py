@@ -21,7 +21,7 @@ def test_readers_are_direct_and_dependents_are_all() -> None:
     assert dependents("monitoring") == []
 
 
-def test_application_outputs_are_promised_by_their_layers() -> None:
+def test_application_outputs_are_in_the_contracts_of_their_layers() -> None:
     assert len(APPLICATION_OUTPUTS) == 13
     for name, layer in APPLICATION_OUTPUTS.items():
-        assert name in CONTRACTS[layer].promises()
+        assert name in CONTRACTS[layer].outputs()

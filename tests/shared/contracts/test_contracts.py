@@ -1,4 +1,4 @@
-"""What a reader is told when a layer below is not what its contract promises."""
+"""What a layer may export, and what a reader learns when an upstream layer breaks its contract."""
 
 import json
 from dataclasses import fields
@@ -94,7 +94,7 @@ def test_in_a_preview_a_layer_that_is_not_deployed_is_unknown_and_the_reader_is_
     monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     seen = read(contract, without=tuple(contract.example()), preview=True)
     for name, value in seen.items():
-        length = contract.promises()[name].length
+        length = contract.outputs()[name].length
         assert value == (None if length is None else [None] * length), name
     [warning] = warnings
     assert warning == f"{contract.layer} is not deployed in dev: what depends on it is unknown in this preview"
@@ -202,10 +202,10 @@ def test_a_layer_that_exports_another_type_fails_itself(contract: type[Contract]
     own_names = [field.name for field in fields(contract)]
 
     def exported(changes: dict[str, Any]) -> Any:
-        promised = contract.promises()
+        specs = contract.outputs()
         own = {k: v for k, v in contract.example().items() if k in own_names}
         values = {
-            name: value if promised[name].length is None else list(map(Output.from_input, value))
+            name: value if specs[name].length is None else list(map(Output.from_input, value))
             for name, value in {**own, **changes}.items()
         }
         set_root_resource(None)
@@ -222,6 +222,6 @@ def test_a_layer_that_exports_another_type_fails_itself(contract: type[Contract]
         return seen
 
     assert exported({}) == contract.example()
-    first = next(name for name in own_names if contract.promises()[name].type is str)
+    first = next(name for name in own_names if contract.outputs()[name].type is str)
     with pytest.raises(pulumi.RunError, match=f"{contract.layer} exports {first}, but it breaks the contract"):
         exported({first: Output.from_input(7)})
