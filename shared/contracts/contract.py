@@ -12,9 +12,11 @@ from shared.contracts.upstream import Upstream
 from shared.stack import Layer
 
 COMMON = {
-    "contract_version": OutputSpec("Raised when an output is removed or changes its meaning.", 1, int),
-    "region": OutputSpec("Region the layer is deployed in.", "ap-northeast-1", str),
-    "environment_suffix": OutputSpec("Suffix that ends every name.", "dev", str),
+    "contract_version": OutputSpec(
+        "Version of the contract; raised when an output is removed or changes its meaning.", 1, int
+    ),
+    "region": OutputSpec("AWS region of the layer.", "ap-northeast-1", str),
+    "environment_suffix": OutputSpec("Suffix of every name.", "dev", str),
 }
 """Outputs of every layer."""
 
@@ -44,7 +46,7 @@ class Contract:
             try:
                 annotation, spec = get_args(hints[field.name])
                 own[field.name] = spec.typed(annotation)
-            except (TypeError, ValueError) as error:
+            except (AttributeError, TypeError, ValueError) as error:
                 wanted = "Annotated[Output[T], OutputSpec(description, example)]"
                 raise TypeError(f"{cls.__name__}.{field.name} has to be {wanted}: {error}") from None
         return own | COMMON

@@ -51,6 +51,7 @@ class OutputSpec:
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        if self.length is None:
-            return TypeAdapter(self.type)
-        return TypeAdapter(Annotated[self.type, Len(self.length, self.length)])
+        expected: Any = self.type
+        if self.length is not None:
+            expected = Annotated[expected, Len(self.length, self.length)]
+        return TypeAdapter(expected)

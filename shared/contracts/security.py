@@ -20,7 +20,7 @@ class SecurityContract(Contract):
     layer: ClassVar[str] = "security"
 
     kms_key_id: Annotated[
-        Output[str], OutputSpec("The data key: RDS, Redis, backups.", "1a2b3c4d-0000-4000-8000-000000000001")
+        Output[str], OutputSpec("The data key, for RDS, Redis and backups.", "1a2b3c4d-0000-4000-8000-000000000001")
     ]
     kms_key_arn: Annotated[
         Output[str], OutputSpec("The data key's ARN.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000001")
@@ -33,17 +33,20 @@ class SecurityContract(Contract):
     ]
     telemetry_key_arn: Annotated[
         Output[str],
-        OutputSpec("The key of log groups, topic and queue.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000004"),
+        OutputSpec(
+            "The key of log groups, alerts topic and dead-letter queue.",
+            f"{_KEY}1a2b3c4d-0000-4000-8000-000000000004",
+        ),
     ]
     kinesis_role_arn: Annotated[Output[str], OutputSpec("The consumer's role.", f"{_ROLE}kinesis-role-dev")]
     kinesis_role_name: Annotated[
-        Output[str], OutputSpec("The consumer's role, to attach grants to.", "kinesis-role-dev")
+        Output[str], OutputSpec("Name of the consumer's role, for attaching policies.", "kinesis-role-dev")
     ]
     kinesis_producer_role_arn: Annotated[
         Output[str], OutputSpec("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
     ]
     kinesis_producer_role_name: Annotated[
-        Output[str], OutputSpec("The producer's role, to attach grants to.", "kinesis-producer-role-dev")
+        Output[str], OutputSpec("Name of the producer's role, for attaching policies.", "kinesis-producer-role-dev")
     ]
     rds_monitoring_role_arn: Annotated[
         Output[str], OutputSpec("The role of RDS Enhanced Monitoring.", f"{_ROLE}rds-monitoring-role-dev")
@@ -52,7 +55,7 @@ class SecurityContract(Contract):
         Output[str], OutputSpec("The role that delivers VPC flow logs.", f"{_ROLE}flow-log-role-dev")
     ]
     flow_log_role_name: Annotated[
-        Output[str], OutputSpec("The flow logs' role, to attach grants to.", "flow-log-role-dev")
+        Output[str], OutputSpec("Name of the flow logs' role, for attaching policies.", "flow-log-role-dev")
     ]
     db_secret_arn: Annotated[
         Output[str],
@@ -72,7 +75,7 @@ class SecurityContract(Contract):
     secret_reader_arns: Annotated[
         Output[list[str]],
         OutputSpec(
-            "Who may read the secrets, applications aside: ARNs of IAM, with `*`.",
+            "Who else than applications may read the secrets: IAM ARNs, which may contain `*`.",
             ["arn:aws:iam::123456789012:root", f"{_ROLE}txmon-deploy-*"],
         ),
     ]

@@ -15,21 +15,26 @@ class StreamingContract(Contract):
 
     layer: ClassVar[str] = "streaming"
 
-    kinesis_stream_name: Annotated[Output[str], OutputSpec("The stream.", "transaction-stream-dev")]
+    kinesis_stream_name: Annotated[Output[str], OutputSpec("Name of the stream.", "transaction-stream-dev")]
     kinesis_stream_arn: Annotated[
         Output[str],
         OutputSpec("The stream's ARN.", "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"),
     ]
-    kinesis_shard_count: Annotated[Output[int], OutputSpec("Its shards: each takes 1 MiB/s and 1,000 records/s.", 2)]
-    kinesis_retention_hours: Annotated[Output[int], OutputSpec("Hours that a record can be read.", 24)]
+    kinesis_shard_count: Annotated[
+        Output[int], OutputSpec("Number of shards; each accepts 1 MiB/s and 1,000 records/s.", 2)
+    ]
+    kinesis_retention_hours: Annotated[Output[int], OutputSpec("Hours for which a record can be read.", 24)]
     dead_letter_queue_arn: Annotated[
         Output[str],
         OutputSpec(
-            "Where batches go that failed for good.",
+            "The queue for batches that could not be processed.",
             "arn:aws:sqs:ap-northeast-1:123456789012:transaction-dead-letters-dev",
         ),
     ]
     dead_letter_queue_url: Annotated[
         Output[str],
-        OutputSpec("Its URL.", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/transaction-dead-letters-dev"),
+        OutputSpec(
+            "URL of the same queue.",
+            "https://sqs.ap-northeast-1.amazonaws.com/123456789012/transaction-dead-letters-dev",
+        ),
     ]
