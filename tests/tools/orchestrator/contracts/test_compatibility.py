@@ -168,7 +168,7 @@ def test_a_renamed_output_that_is_still_read_names_its_readers(changed_since: Ca
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "main has no contracts.lock.json"),
+        (None, r"where this branch left main, is older than contracts\.lock\.json"),
         ("{", "not a valid lock file"),
         ('{"a": 1}', "not a valid lock file"),
     ],
