@@ -36,7 +36,7 @@ def test_the_access_matrix_names_source_target_and_port() -> None:
 
 
 def test_loading_a_layer_imports_its_modules_and_services() -> None:
-    """In a process of its own, since this one has loaded them."""
+    """Run in a new process, since this one may have loaded them already."""
     program = (
         "import sys\nfrom tools.txmon.layers import load_modules\n"
         "before = set(sys.modules)\nload_modules('network')\nprint(*sorted(set(sys.modules) - before))"

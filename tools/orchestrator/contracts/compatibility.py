@@ -54,8 +54,8 @@ def against_commit(new: Contracts, readers: Readers, lock_file: PurePath, ref: s
     text = git.file_at(branch_point, lock_file)
     if text is None:
         raise OrchestratorError(
-            f"commit {branch_point[:8]}, where this branch left {ref}, is older than {lock_file}: name a newer ref, or"
-            " rebase onto one"
+            f"commit {branch_point[:8]}, where this branch left {ref}, is older than {lock_file}: name a newer ref,"
+            " or rebase onto one"
         )
     try:
         old = LOCK_FILE.validate_json(text)
