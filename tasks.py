@@ -67,11 +67,12 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
         def run(context: Context, *args: Any, **kwargs: Any) -> None:
             from shared.errors import Ended, TxmonError
             from tools.orchestrator.engine import errors
+            from tools.orchestrator.model.errors import OrchestratorError
 
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # which ./inv has taken away
                 code = function(context, *args, **kwargs)
-            except TxmonError as error:
+            except (TxmonError, OrchestratorError) as error:
                 raise Exit(f"txmon: {error}", code=1) from None
             except OSError as error:
                 raise Exit(f"txmon: {errors.of_system(error)}", code=1) from None
@@ -402,21 +403,26 @@ def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
 
 @verb(
     help={
-        "against": "fail if the change since this git ref breaks a promise",
-        "against_env": "fail if the outputs that are deployed in this environment are not kept",
+        "against": "fail if readers cannot live with a change since this git ref",
+        "against_env": "fail if readers cannot live with a change of what is deployed in this environment",
     }
 )
 def contracts(_: Context, against: str | None = None, against_env: str | None = None) -> int:
-    """Show every output with its type and readers; or what became of those of a git ref or an environment."""
+    """Show every output with its type and readers, or what has changed since a git ref or a deployment."""
     from tools.orchestrator.contracts import compatibility
+    from tools.txmon import lock
 
+    now = lock.schemas()
     if against is None and against_env is None:
-        console().print(compatibility.outputs_table())
+        console().print(compatibility.outputs_table(now))
         return 0
-    found = compatibility.against_commit(against) if against is not None else []
-    found += compatibility.against_environment(workspace(against_env)) if against_env is not None else []
-    console().print(compatibility.changes_table(found))
-    return int(any(change.fault for change in found))
+    changes = []
+    if against is not None:
+        changes += compatibility.against_commit(now, lock.readers, lock.PATH, against)
+    if against_env is not None:
+        changes += compatibility.against_environment(now, lock.readers, workspace(against_env))
+    console().print(compatibility.changes_table(changes))
+    return int(any(change.fault for change in changes))
 
 
 @verb(
@@ -516,10 +522,10 @@ def check(_: Context) -> int:
 
 @verb()
 def docs(_: Context) -> None:
-    """Make the tables in the READMEs anew from contracts, settings and the graph."""
-    from tools.txmon.docs import write_readmes
+    """Generate the tables in the READMEs and the lock file of the contracts."""
+    from tools.txmon.docs import write_generated
 
-    print("\n".join(f"wrote {path}" for path in write_readmes()) or "every table is current")
+    print("\n".join(f"wrote {path}" for path in write_generated()) or "every generated file is current")
 
 
 @verb(help={"scale": "in its place: how time and memory grow over generated monorepos of 5, 20 and 60 layers"})

@@ -16,21 +16,22 @@ from shared.graph import LAYERS, LayerInfo, project
 from tools.orchestrator.engine.workspace import ROOT
 from tools.orchestrator.repository.git import work_tree_files
 
-CONTRACT = '''"""What {layer} promises."""
+CONTRACT = '''"""What {layer} exports."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.contract import Contract, Means
+from shared.contracts.contract import Contract
+from shared.contracts.output_spec import OutputSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class {contract}(Contract):
     layer: ClassVar[str] = "{layer}"
 
-    queue_arn: Annotated[Output[str], Means("Its queue.", "arn:aws:sqs:ap-northeast-1:123456789012:queue-dev")]
+    queue_arn: Annotated[Output[str], OutputSpec("Its queue.", "arn:aws:sqs:ap-northeast-1:123456789012:queue-dev")]
 '''
 
 PROGRAM = '''"""A queue, tagged with the queues of the layers that this one reads."""

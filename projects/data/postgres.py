@@ -10,8 +10,8 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_unused_credentials
 from shared.contracts import NetworkContract, SecurityContract
-from shared.contracts.contract import unknown
 from shared.iam import secret_policy
+from shared.pulumi_sdk import unknown_output
 from shared.stack import StackContext
 
 LOGS = ("postgresql", "upgrade", "iam-db-auth-error")
@@ -157,7 +157,7 @@ class Postgres(pulumi.ComponentResource):
         """Limit the readers of RDS's secret, set its rotation (RDS's default is 7 days), and return its ARN."""
         # While RDS takes over a generated password, the instance lists no secret yet.
         arn = self.instance.master_user_secrets.apply(
-            lambda secrets: secrets[0].secret_arn if secrets else unknown()
+            lambda secrets: secrets[0].secret_arn if secrets else unknown_output()
         ).apply(str)
         # RDS rotates the secret with this role (RDS User Guide, "Using service-linked roles").
         rds = stack.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")

@@ -5,11 +5,11 @@ import re
 from typing import Annotated, Self
 
 import pulumi
-from pulumi.runtime.config import is_config_secret
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
 from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching, Structured, refusal
 from shared.environments import suggestion
+from shared.pulumi_sdk import is_secret
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
 """The command that sets `subscriptions`."""
@@ -96,7 +96,7 @@ class MonitoringConfig(LayerConfig):
             pulumi.RunError: a setting is invalid, or `subscriptions` is in plain text.
         """
         config = super().load()
-        if config.subscriptions and not is_config_secret(f"{pulumi.get_project()}:subscriptions"):
+        if config.subscriptions and not is_secret(f"{pulumi.get_project()}:subscriptions"):
             raise refusal("subscriptions", f"addresses are secrets, and these are in plain text; use {SUBSCRIBE}")
         return config
 

@@ -1,4 +1,4 @@
-"""The contracts between the layers: one type a layer."""
+"""The contracts between the layers, one type each."""
 
 from shared.contracts.contract import Contract
 from shared.contracts.data import DataContract

@@ -1,11 +1,12 @@
-"""What the security layer promises."""
+"""What the security layer exports."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.contract import Contract, Means
+from shared.contracts.contract import Contract
+from shared.contracts.output_spec import OutputSpec
 
 _KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/"
 _ROLE = "arn:aws:iam::123456789012:role/"
@@ -19,55 +20,63 @@ class SecurityContract(Contract):
     layer: ClassVar[str] = "security"
 
     kms_key_id: Annotated[
-        Output[str], Means("The data key: RDS, Redis, backups.", "1a2b3c4d-0000-4000-8000-000000000001")
+        Output[str], OutputSpec("The data key, for RDS, Redis and backups.", "1a2b3c4d-0000-4000-8000-000000000001")
     ]
-    kms_key_arn: Annotated[Output[str], Means("The data key's ARN.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000001")]
+    kms_key_arn: Annotated[
+        Output[str], OutputSpec("The data key's ARN.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000001")
+    ]
     stream_key_arn: Annotated[
-        Output[str], Means("The key of the Kinesis stream.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000002")
+        Output[str], OutputSpec("The key of the Kinesis stream.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000002")
     ]
     secrets_key_arn: Annotated[
-        Output[str], Means("The key of the secrets.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000003")
+        Output[str], OutputSpec("The key of the secrets.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000003")
     ]
     telemetry_key_arn: Annotated[
         Output[str],
-        Means("The key of log groups, topic and queue.", f"{_KEY}1a2b3c4d-0000-4000-8000-000000000004"),
+        OutputSpec(
+            "The key of log groups, alerts topic and dead-letter queue.",
+            f"{_KEY}1a2b3c4d-0000-4000-8000-000000000004",
+        ),
     ]
-    kinesis_role_arn: Annotated[Output[str], Means("The consumer's role.", f"{_ROLE}kinesis-role-dev")]
-    kinesis_role_name: Annotated[Output[str], Means("The consumer's role, to attach grants to.", "kinesis-role-dev")]
+    kinesis_role_arn: Annotated[Output[str], OutputSpec("The consumer's role.", f"{_ROLE}kinesis-role-dev")]
+    kinesis_role_name: Annotated[
+        Output[str], OutputSpec("Name of the consumer's role, for attaching policies.", "kinesis-role-dev")
+    ]
     kinesis_producer_role_arn: Annotated[
-        Output[str], Means("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
+        Output[str], OutputSpec("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
     ]
     kinesis_producer_role_name: Annotated[
-        Output[str], Means("The producer's role, to attach grants to.", "kinesis-producer-role-dev")
+        Output[str], OutputSpec("Name of the producer's role, for attaching policies.", "kinesis-producer-role-dev")
     ]
     rds_monitoring_role_arn: Annotated[
-        Output[str], Means("The role of RDS Enhanced Monitoring.", f"{_ROLE}rds-monitoring-role-dev")
+        Output[str], OutputSpec("The role of RDS Enhanced Monitoring.", f"{_ROLE}rds-monitoring-role-dev")
     ]
     flow_log_role_arn: Annotated[
-        Output[str], Means("The role that delivers VPC flow logs.", f"{_ROLE}flow-log-role-dev")
+        Output[str], OutputSpec("The role that delivers VPC flow logs.", f"{_ROLE}flow-log-role-dev")
     ]
     flow_log_role_name: Annotated[
-        Output[str], Means("The flow logs' role, to attach grants to.", "flow-log-role-dev")
+        Output[str], OutputSpec("Name of the flow logs' role, for attaching policies.", "flow-log-role-dev")
     ]
     db_secret_arn: Annotated[
         Output[str],
-        Means(
+        OutputSpec(
             "The secret with PostgreSQL's credentials as JSON (username, password); empty where RDS manages them.",
             f"{_SECRET}rds-credentials-dev-a1B2c3",
         ),
     ]
-    db_username: Annotated[Output[str], Means("PostgreSQL's master user.", "txadmin")]
+    db_username: Annotated[Output[str], OutputSpec("PostgreSQL's master user.", "txadmin")]
     db_credentials_version: Annotated[
-        Output[int], Means("Raised to rotate PostgreSQL's master password; 0 where RDS manages it.", 1)
+        Output[int], OutputSpec("Raised to rotate PostgreSQL's master password; 0 where RDS manages it.", 1)
     ]
     redis_secret_arn: Annotated[
-        Output[str], Means("The secret whose whole string is Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3")
+        Output[str],
+        OutputSpec("The secret whose whole string is Redis's AUTH token.", f"{_SECRET}redis-auth-dev-a1B2c3"),
     ]
     secret_reader_arns: Annotated[
         Output[list[str]],
-        Means(
-            "Who may read the secrets, applications aside: ARNs of IAM, with `*`.",
+        OutputSpec(
+            "Who else than applications may read the secrets: IAM ARNs, which may contain `*`.",
             ["arn:aws:iam::123456789012:root", f"{_ROLE}txmon-deploy-*"],
         ),
     ]
-    redis_credentials_version: Annotated[Output[int], Means("Raised to rotate Redis's AUTH token.", 1)]
+    redis_credentials_version: Annotated[Output[int], OutputSpec("Raised to rotate Redis's AUTH token.", 1)]

@@ -1,11 +1,12 @@
-"""What the streaming layer promises."""
+"""What the streaming layer exports."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from pulumi import Output
 
-from shared.contracts.contract import Contract, Means
+from shared.contracts.contract import Contract
+from shared.contracts.output_spec import OutputSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,21 +15,26 @@ class StreamingContract(Contract):
 
     layer: ClassVar[str] = "streaming"
 
-    kinesis_stream_name: Annotated[Output[str], Means("The stream.", "transaction-stream-dev")]
+    kinesis_stream_name: Annotated[Output[str], OutputSpec("Name of the stream.", "transaction-stream-dev")]
     kinesis_stream_arn: Annotated[
         Output[str],
-        Means("The stream's ARN.", "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"),
+        OutputSpec("The stream's ARN.", "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"),
     ]
-    kinesis_shard_count: Annotated[Output[int], Means("Its shards: each takes 1 MiB/s and 1,000 records/s.", 2)]
-    kinesis_retention_hours: Annotated[Output[int], Means("Hours that a record can be read.", 24)]
+    kinesis_shard_count: Annotated[
+        Output[int], OutputSpec("Number of shards; each accepts 1 MiB/s and 1,000 records/s.", 2)
+    ]
+    kinesis_retention_hours: Annotated[Output[int], OutputSpec("Hours for which a record can be read.", 24)]
     dead_letter_queue_arn: Annotated[
         Output[str],
-        Means(
-            "Where batches go that failed for good.",
+        OutputSpec(
+            "The queue for batches that could not be processed.",
             "arn:aws:sqs:ap-northeast-1:123456789012:transaction-dead-letters-dev",
         ),
     ]
     dead_letter_queue_url: Annotated[
         Output[str],
-        Means("Its URL.", "https://sqs.ap-northeast-1.amazonaws.com/123456789012/transaction-dead-letters-dev"),
+        OutputSpec(
+            "URL of the same queue.",
+            "https://sqs.ap-northeast-1.amazonaws.com/123456789012/transaction-dead-letters-dev",
+        ),
     ]

@@ -92,16 +92,16 @@ def test_a_layer_that_fails_stops_its_dependents_only_and_the_next_run_goes_on(c
 
 
 def test_up_refuses_while_an_upstream_lacks_an_output(clone) -> None:
-    promise = "    kinesis_shard_count: Annotated[Output[int], Means("
-    more = f'    kinesis_colour: Annotated[Output[str], Means("Its colour.", "blue")]\n{promise}'
-    with clone.source("shared/contracts/streaming.py", promise, more):
+    existing = "    kinesis_shard_count: "
+    more = f'    kinesis_colour: Annotated[Output[str], OutputSpec("Its colour.", "blue")]\n{existing}'
+    with clone.source("shared/contracts/streaming.py", existing, more):
         refused(clone.inv("up", "monitoring"), "monitoring reads streaming", "lacks the output kinesis_colour")
 
 
 def test_plain_pulumi_says_which_layer_lacks_which_output(clone) -> None:
-    promise = "    kinesis_shard_count: Annotated[Output[int], Means("
-    more = f'    kinesis_colour: Annotated[Output[str], Means("Its colour.", "blue")]\n{promise}'
-    with clone.source("shared/contracts/streaming.py", promise, more):
+    existing = "    kinesis_shard_count: "
+    more = f'    kinesis_colour: Annotated[Output[str], OutputSpec("Its colour.", "blue")]\n{existing}'
+    with clone.source("shared/contracts/streaming.py", existing, more):
         done = clone.shell("pulumi up -s local --yes --skip-preview --cwd projects/monitoring")
     assert done.code != 0
     assert "monitoring reads streaming's output 'kinesis_colour'" in done.said

@@ -9,7 +9,7 @@ import yaml
 
 from shared.environments import known_environments, stack_file
 from shared.graph import deploy_order, project
-from tools.txmon.docs import config_class
+from tools.txmon.layers import config_class
 
 ACCOUNT = "arn:aws:{service}:ap-northeast-1:123456789012:"
 

@@ -20,9 +20,9 @@ every_layer = pytest.mark.parametrize("layer", deploy_order())
 
 @every_layer
 def test_a_layer_exports_exactly_the_outputs_of_its_contract(run_layer, layer: str, env: str) -> None:
-    exports, promises = run_layer(layer, env).exports, CONTRACTS[layer].promises()
-    assert exports.keys() == promises.keys()
-    faults = {name: promise.fault(exports[name]) for name, promise in promises.items()}
+    exports, specs = run_layer(layer, env).exports, CONTRACTS[layer].outputs()
+    assert exports.keys() == specs.keys()
+    faults = {name: spec.fault(exports[name]) for name, spec in specs.items()}
     assert not {name: fault for name, fault in faults.items() if fault}
     assert exports["contract_version"] == CONTRACTS[layer].version
     assert exports["environment_suffix"] == env
@@ -34,9 +34,8 @@ def test_a_layer_reads_exactly_the_layers_of_the_graph(run_layer, layer: str, en
 
 
 @every_layer
-def test_the_example_of_a_contract_is_valid(layer: str) -> None:
-    promises = CONTRACTS[layer].promises()
-    faults = {name: promise.fault(promise.means.example) for name, promise in promises.items()}
+def test_the_example_of_an_output_conforms_to_its_contract(layer: str) -> None:
+    faults = {name: spec.fault(spec.example) for name, spec in CONTRACTS[layer].outputs().items()}
     assert not {name: fault for name, fault in faults.items() if fault}
 
 
@@ -120,7 +119,7 @@ def test_shared_code_imports_no_layer() -> None:
         assert not {name for name in imports(path) if name.split(".")[0] == "projects"}, path
 
 
-def test_shared_code_reads_no_contract() -> None:
-    """Check it because `tools.orchestrator.contracts.snapshot` looks for readers in the layers only."""
+def test_no_code_that_layers_share_reads_a_contract() -> None:
+    """Who reads what is looked for in the layers only (`tools.txmon.lock`)."""
     for path in (PROJECTS.parent / "shared").glob("*.py"):
         assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path

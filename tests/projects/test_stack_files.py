@@ -8,7 +8,7 @@ import yaml
 
 from shared.environments import PROJECTS, known_environments, stack_file
 from shared.graph import deploy_order, project
-from tools.txmon.docs import config_class
+from tools.txmon.layers import config_class
 
 STACK_FILES = sorted(PROJECTS.glob("*/Pulumi.*.yaml"))
 

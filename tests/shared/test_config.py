@@ -13,7 +13,7 @@ from projects.security.config import SecurityConfig
 from projects.streaming.config import StreamingConfig
 from shared.config import LayerConfig
 from shared.graph import deploy_order
-from tools.txmon.docs import config_class
+from tools.txmon.layers import config_class
 
 FILE = "projects/some/Pulumi.dev.yaml"
 

@@ -24,4 +24,4 @@ def test_readers_are_direct_and_dependents_include_indirect_ones() -> None:
 def test_application_outputs_are_in_the_contracts_of_their_layers() -> None:
     assert len(APPLICATION_OUTPUTS) == 13
     for name, layer in APPLICATION_OUTPUTS.items():
-        assert name in CONTRACTS[layer].promises()
+        assert name in CONTRACTS[layer].outputs()

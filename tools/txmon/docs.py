@@ -1,22 +1,22 @@
-"""The tables in the READMEs, made from contracts, settings and rules, so that they cannot be wrong."""
+"""Generates the tables in the READMEs and the lock file of the contracts."""
 
-import importlib
-import inspect
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.config import LayerConfig
 from shared.contracts import CONTRACTS
 from shared.contracts.contract import COMMON
 from shared.environments import PROJECTS
 from shared.graph import LAYERS
 from shared.policies import AREAS
 from shared.policies.exceptions import EXCEPTIONS
+from tools.txmon import lock
+from tools.txmon.layers import access_matrix, config_class
 
-ROOT_README = PROJECTS.parent / "README.md"
-POLICIES_README = PROJECTS.parent / "shared/policies/README.md"
+ROOT = PROJECTS.parent
+ROOT_README = ROOT / "README.md"
+POLICIES_README = ROOT / "shared/policies/README.md"
 
 
 def readme(layer: str) -> Path:
@@ -24,10 +24,10 @@ def readme(layer: str) -> Path:
 
 
 def readmes() -> dict[Path, str]:
-    """Every README as it should be: its text, with the tables between their markers made anew.
+    """Return every README as it should be: its text, with new tables between the markers.
 
     Raises:
-        ValueError: a README lacks a marker.
+        ValueError: a marker is missing.
     """
     tables = {readme(layer): {"outputs": outputs_table(layer), "settings": settings_table(layer)} for layer in LAYERS}
     tables[readme("network")]["access"] = access_table()
@@ -48,16 +48,17 @@ def _written(path: Path, tables: Mapping[str, str]) -> str:
     return text
 
 
-def write_readmes() -> list[Path]:
-    """Make all tables anew; the READMEs that changed."""
-    stale = {path: text for path, text in readmes().items() if text != path.read_text()}
+def write_generated() -> list[Path]:
+    """Write the READMEs and the lock file that are out of date; return their paths."""
+    generated = readmes() | {ROOT / lock.PATH: lock.lock_text()}
+    stale = {path: text for path, text in generated.items() if not path.exists() or text != path.read_text()}
     for path, text in stale.items():
         path.write_text(text)
     return list(stale)
 
 
 def layers_table() -> str:
-    """The layers: who owns them, what they read and export, what hurts to lose."""
+    """Return the layers with owner, upstreams, outputs and state."""
     return _table(
         ("Layer", "Owner", "What it is", "Reads", "Exports", "Holds state"),
         (
@@ -66,7 +67,7 @@ def layers_table() -> str:
                 info.owner,
                 info.summary,
                 ", ".join(sorted(info.reads)) or "nothing",
-                ", ".join(f"`{name}`" for name in CONTRACTS[layer].promises() if name not in COMMON),
+                ", ".join(f"`{name}`" for name in CONTRACTS[layer].outputs() if name not in COMMON),
                 info.state,
             )
             for layer, info in LAYERS.items()
@@ -75,16 +76,15 @@ def layers_table() -> str:
 
 
 def access_table() -> str:
-    """Who may talk to whom: the network's matrix, from which the security groups' rules are made too."""
-    matrix = importlib.import_module("projects.network.groups").MATRIX
+    """Return which security groups may talk to each other, and over which port."""
     return _table(
         ("From", "To", "Port", "For"),
-        ((access.source, access.target, str(access.port), access.purpose) for access in matrix),
+        ((access.source, access.target, str(access.port), access.purpose) for access in access_matrix()),
     )
 
 
 def rules_table() -> str:
-    """Every rule of the policy pack."""
+    """Return the rules of the policy pack."""
     return _table(
         ("Area", "Rule", "What it asks", "Source"),
         ((area, rule.control, rule.description, rule.source) for area, rules in AREAS.items() for rule in rules),
@@ -92,7 +92,7 @@ def rules_table() -> str:
 
 
 def exceptions_table() -> str:
-    """What is accepted in spite of a rule."""
+    """Return the resources that may violate a rule, with the reason."""
     return _table(
         ("Rule", "Resource", "Where", "Why"),
         (
@@ -103,23 +103,18 @@ def exceptions_table() -> str:
 
 
 def outputs_table(layer: str) -> str:
-    """Every output of the layer's contract."""
+    """Return the outputs in the contract of a layer."""
     return _table(
         ("Output", "Type", "What it is", "Example"),
         (
-            (
-                f"`{name}`",
-                _type_name(promise.type),
-                promise.means.description,
-                f"`{json.dumps(promise.means.example)}`",
-            )
-            for name, promise in CONTRACTS[layer].promises().items()
+            (f"`{name}`", spec.type_name, spec.description, f"`{json.dumps(spec.example)}`")
+            for name, spec in CONTRACTS[layer].outputs().items()
         ),
     )
 
 
 def settings_table(layer: str) -> str:
-    """Every setting of the layer, with the default, which is production's."""
+    """Return the settings of a layer; defaults are those of production."""
     schema = config_class(layer).model_json_schema()
     return _table(
         ("Setting", "Default", "Allowed", "What it does"),
@@ -130,26 +125,11 @@ def settings_table(layer: str) -> str:
     )
 
 
-def config_class(layer: str) -> type[LayerConfig]:
-    """The configuration of a layer, found as the subclass in its `config.py`."""
-    module = importlib.import_module(f"projects.{layer}.config")
-    [found] = [
-        member
-        for _, member in inspect.getmembers(module, inspect.isclass)
-        if issubclass(member, LayerConfig) and member.__module__ == module.__name__
-    ]
-    return found
-
-
 def _table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [header, tuple("---" for _ in header), *rows]
     return "\n".join(
         f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines
     )
-
-
-def _type_name(kind: Any) -> str:
-    return kind.__name__ if isinstance(kind, type) and not hasattr(kind, "__origin__") else str(kind)
 
 
 def _default(setting: Mapping[str, Any]) -> str:

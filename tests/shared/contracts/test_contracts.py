@@ -1,8 +1,8 @@
-"""What a reader is told when a layer below is not what its contract promises."""
+"""What a layer may export, and how a reader learns that an upstream layer breaks its contract."""
 
 import json
-from dataclasses import fields
-from typing import Any
+from dataclasses import dataclass, fields, make_dataclass
+from typing import Annotated, Any, ClassVar
 
 import pulumi
 import pytest
@@ -12,6 +12,7 @@ from pulumi.runtime.rpc import UNKNOWN
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS, Contract, NetworkContract, SecurityContract
+from shared.contracts.output_spec import OutputSpec
 from shared.environments import environment
 from shared.graph import PLANNED_OUTPUTS
 from shared.names import Names
@@ -19,7 +20,7 @@ from shared.stack import StackContext
 
 
 class Upstream(Mocks):
-    """A stack with these outputs, to be referenced."""
+    """The stack that is read, with these outputs."""
 
     def __init__(self, outputs: dict[str, Any], secret: list[str]) -> None:
         self.outputs = outputs
@@ -49,7 +50,7 @@ def read(
     secret: tuple[str, ...] = (),
     preview: bool = False,
 ) -> dict[str, Any]:
-    """What a program sees that reads the contract's example, changed so; unknown outputs as None."""
+    """Return what a program reads if the contract's example is deployed with changes; None for an unknown output."""
     outputs = {k: v for k, v in {**contract.example(), **(changes or {})}.items() if k not in without}
     seen: dict[str, Any] = {}
     upstream = Upstream(outputs, list(secret))
@@ -79,39 +80,35 @@ def refusal(contract: type[Contract], changes: dict[str, Any] | None = None, **h
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
-def test_a_reader_sees_what_the_layer_exported(contract: type[Contract]) -> None:
+def test_a_reader_gets_what_the_layer_exported(contract: type[Contract]) -> None:
     common = {"contract_version", "region", "environment_suffix"}
     assert read(contract) == {k: v for k, v in contract.example().items() if k not in common}
 
 
-def test_whole_numbers_arrive_as_such() -> None:
+def test_a_whole_number_arrives_as_an_int() -> None:
     assert type(read(SecurityContract)["db_credentials_version"]) is int
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
-def test_in_a_preview_a_layer_that_is_not_deployed_is_unknown_and_the_reader_is_warned(
-    contract: type[Contract], monkeypatch: pytest.MonkeyPatch
+def test_a_preview_warns_of_an_undeployed_layer_and_treats_it_as_unknown(
+    contract: type[Contract], caplog: pytest.LogCaptureFixture
 ) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
     seen = read(contract, without=tuple(contract.example()), preview=True)
     for name, value in seen.items():
-        length = contract.promises()[name].length
+        length = contract.outputs()[name].length
         assert value == (None if length is None else [None] * length), name
-    [warning] = warnings
+    [warning] = caplog.messages
     assert warning == f"{contract.layer} is not deployed in dev: what depends on it is unknown in this preview"
 
 
-def test_in_a_preview_what_is_deployed_is_known_beside_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    warnings: list[str] = []
-    monkeypatch.setattr(pulumi.log, "warn", warnings.append)
+def test_a_preview_knows_deployed_outputs_although_others_are_missing(caplog: pytest.LogCaptureFixture) -> None:
     seen = read(NetworkContract, without=("vpc_id",), preview=True)
     assert seen["vpc_id"] is None
     assert seen["vpc_cidr"] == "10.0.0.0/16"
-    assert warnings == ["network lacks vpc_id: what depends on it is unknown in this preview"]
+    assert caplog.messages == ["network lacks vpc_id: what depends on it is unknown in this preview"]
 
 
-def test_a_preview_reads_what_the_preview_of_the_layer_has_planned_and_an_update_what_is_deployed(
+def test_a_preview_reads_planned_outputs_and_an_update_deployed_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     subnets = ["subnet-1", UNKNOWN, "subnet-3"]
@@ -123,7 +120,7 @@ def test_a_preview_reads_what_the_preview_of_the_layer_has_planned_and_an_update
     assert read(NetworkContract)["vpc_cidr"] == "10.0.0.0/16"
 
 
-def test_an_update_says_which_output_is_missing_and_the_command_that_mends_it() -> None:
+def test_an_update_names_a_missing_output_and_the_command_to_run() -> None:
     assert refusal(NetworkContract, without=("vpc_id",)) == (
         "data reads network's output 'vpc_id', but it is missing; deploy that layer: ./inv up network --env dev"
     )
@@ -139,7 +136,7 @@ def test_an_update_names_all_missing_outputs() -> None:
     )
 
 
-def test_an_update_over_a_layer_that_is_not_deployed_says_so() -> None:
+def test_an_update_names_an_undeployed_layer_and_the_command_to_run() -> None:
     assert refusal(NetworkContract, without=tuple(NetworkContract.example())) == (
         "data reads network, which is not deployed in dev; deploy that layer: ./inv up network --env dev"
     )
@@ -162,7 +159,7 @@ def test_another_suffix_is_refused() -> None:
 
 
 @pytest.mark.parametrize("preview", [False, True])
-def test_a_layer_of_another_region_is_refused_and_both_regions_are_told(preview: bool) -> None:
+def test_a_layer_in_another_region_is_refused_naming_both_regions(preview: bool) -> None:
     assert refusal(NetworkContract, {"region": "ap-northeast-3"}, preview=preview) == (
         "projects/data/Pulumi.dev.yaml: aws:region: 'ap-northeast-1', but network, which data reads, is in"
         " ap-northeast-3; an environment has one region: write it into the stack file of every layer, then"
@@ -179,6 +176,7 @@ def test_a_layer_of_another_region_is_refused_and_both_regions_are_told(preview:
             "output 'endpoint_ids', but it breaks the contract: input should be a valid str",
         ),
         ({"private_subnet_ids": "subnet-1"}, "output 'private_subnet_ids', but it breaks the contract: input should"),
+        ({"private_subnet_ids": 7}, "output 'private_subnet_ids', but it breaks the contract: input should"),
         (
             {"private_subnet_ids": ["subnet-1", "subnet-2"]},
             "output 'private_subnet_ids', but it breaks the contract: list should have at least 3 items",
@@ -195,19 +193,19 @@ def test_an_output_of_another_type_or_length_is_refused(changes: dict[str, Any],
     assert told.endswith("deploy that layer: ./inv up network --env dev")
 
 
-def test_half_a_number_is_no_whole_number() -> None:
+def test_a_fraction_is_refused_where_an_int_is_expected() -> None:
     assert "valid integer" in refusal(SecurityContract, {"db_credentials_version": 1.5})
 
 
 @pytest.mark.parametrize("contract", CONTRACTS.values(), ids=CONTRACTS)
-def test_a_layer_that_exports_another_type_fails_itself(contract: type[Contract]) -> None:
+def test_a_layer_cannot_export_another_type(contract: type[Contract]) -> None:
     own_names = [field.name for field in fields(contract)]
 
     def exported(changes: dict[str, Any]) -> Any:
-        promised = contract.promises()
+        specs = contract.outputs()
         own = {k: v for k, v in contract.example().items() if k in own_names}
         values = {
-            name: value if promised[name].length is None else list(map(Output.from_input, value))
+            name: value if specs[name].length is None else list(map(Output.from_input, value))
             for name, value in {**own, **changes}.items()
         }
         set_root_resource(None)
@@ -224,6 +222,35 @@ def test_a_layer_that_exports_another_type_fails_itself(contract: type[Contract]
         return seen
 
     assert exported({}) == contract.example()
-    first = next(name for name in own_names if contract.promises()[name].type is str)
+    first = next(name for name in own_names if contract.outputs()[name].type is str)
     with pytest.raises(pulumi.RunError, match=f"{contract.layer} exports {first}, but it breaks the contract"):
         exported({first: Output.from_input(7)})
+
+
+SPEC = OutputSpec("Its ports.", [5432, 6379])
+
+
+def test_type_and_length_of_an_output_follow_from_annotation_and_example() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Ports(Contract):
+        layer: ClassVar[str] = "ports"
+        fixed: Annotated[list[Output[int]], SPEC]
+        free: Annotated[Output[list[int]], SPEC]
+
+    specs = Ports.outputs()
+    assert list(specs) == ["fixed", "free", "contract_version", "region", "environment_suffix"]
+    assert {(specs[name].type_name, specs[name].length) for name in ("fixed", "free")} == {
+        ("list[int]", 2),
+        ("list[int]", None),
+    }
+    assert specs["fixed"].fault([1]) == "list should have at least 2 items after validation, not 1"
+    assert specs["free"].fault([1]) is None
+
+
+@pytest.mark.parametrize(
+    "annotation", [int, Annotated[int, SPEC], Annotated[list[int], SPEC], Annotated[Output[int], "no spec"]]
+)
+def test_a_field_that_is_no_output_with_a_spec_is_refused(annotation: Any) -> None:
+    contract = make_dataclass("Ports", [("port", annotation)], bases=(Contract,), frozen=True, kw_only=True)
+    with pytest.raises(TypeError, match=r"Ports\.port has to be Annotated\[Output\[T\], OutputSpec"):
+        contract.outputs()

@@ -1,10 +1,8 @@
 """What git knows of the repository: which files a change touches, and how they were before it."""
 
-import io
 import os
 import subprocess
-import tarfile
-from pathlib import PurePosixPath
+from pathlib import PurePath, PurePosixPath
 
 from shared.errors import TxmonError
 from tools.orchestrator.engine.workspace import ROOT
@@ -65,16 +63,11 @@ def head() -> tuple[str, bool]:
     return told.removesuffix("-dirty"), told.endswith("-dirty")
 
 
-def programs_at(ref: str, *folders: str) -> dict[str, str]:
-    """The Python files of some folders as they stand at `ref`: path -> text.
-
-    Raises:
-        TxmonError: git does not know `ref`, or it has no such folder.
-    """
-    archive = io.BytesIO(_git("archive", commit(ref), *folders))
-    with tarfile.open(fileobj=archive) as opened:
-        files = {member.name: opened.extractfile(member) for member in opened if member.name.endswith(".py")}
-        return {name: file.read().decode() for name, file in files.items() if file}
+def file_at(commit: str, path: PurePath) -> str | None:
+    """Return the text of a file in a commit; None if the commit does not have the file."""
+    if not _git("ls-tree", "--name-only", commit, "--", str(path)):
+        return None
+    return _git("show", f"{commit}:./{path}").decode()
 
 
 def _git(*arguments: str) -> bytes:

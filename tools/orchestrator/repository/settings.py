@@ -30,7 +30,7 @@ def effective(layer: str, env: str) -> dict[str, Any]:
     import pulumi  # noqa: PLC0415 (half a second that views without settings save)
 
     from shared.config import require_known_keys  # noqa: PLC0415 (imports the SDK too)
-    from tools.txmon.docs import config_class  # noqa: PLC0415 (as above)
+    from tools.txmon.layers import config_class  # noqa: PLC0415 (as above)
 
     given = written(layer, env)
     secret = {key: SECRET for key, value in given.items() if is_secret(value)}

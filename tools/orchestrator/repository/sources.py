@@ -21,9 +21,9 @@ def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
     That is: its folder, without the other environments' settings; the contracts it exports and reads; the pins; and
     all else in `shared/`, the policies too, as they decide whether a deploy goes on. Not `tools/orchestrator` and
     `shared/localcloud`: they run and host the programs, and whatever they are, the programs ask for the same
-    resources. Tests, and what only people read, deploy nothing.
+    resources. Tests, lock files, and what only people read, deploy nothing.
     """
-    if path.suffix in {".md", ".pyc"} or any(part.startswith(".") for part in path.parts):
+    if path.name.endswith((".md", ".pyc", ".lock.json")) or any(part.startswith(".") for part in path.parts):
         return False
     match path.parts:
         case ("shared", "contracts", name) if (exporter := name.removesuffix(".py")) in LAYERS:

@@ -32,7 +32,7 @@ def _upstream_fault(state: LayerState) -> str | None:
         return f"whose {state.fault}"
     from shared.contracts import CONTRACTS  # noqa: PLC0415 (imports the SDK: half a second that other guards save)
 
-    missing = sorted(CONTRACTS[state.layer].promises().keys() - state.outputs.keys())
+    missing = sorted(CONTRACTS[state.layer].outputs().keys() - state.outputs.keys())
     if missing:
         return f"which lacks the output{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
     return None

@@ -43,6 +43,7 @@ ALL = deploy_order()
         ("projects/network/.vpc.py.swp", []),
         ("tools/orchestrator/run/scheduler.py", []),
         ("tools/localcloud/lifecycle.py", []),
+        ("shared/contracts/outputs.lock.json", []),
         ("shared/policies/README.md", []),
         ("shared/aws/__pycache__/tags.pyc", []),
         ("shared/.tags.py.swp", []),

@@ -16,7 +16,7 @@ from shared.errors import TxmonError
 from shared.graph import LAYERS, project
 from tools.orchestrator.repository import new_environment, settings, stack_files
 from tools.orchestrator.repository.new_environment import lifetimes, make_environment, parse_expiry
-from tools.txmon.docs import config_class
+from tools.txmon.layers import config_class
 
 TODAY = date(2026, 11, 24)
 LATER = date(2026, 12, 1)
