@@ -334,7 +334,7 @@ def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> 
     stack.declare(("half", BUDGET, nobody))
     failed = stack.up(fails=True)
     assert "Subscribers" in failed.text
-    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    assert "tools/localcloud" not in failed.text, "no traceback of the provider"
     assert stack.resource("half")["id"] == "000000000000:half", "what exists is known to Pulumi"
     assert stack.resource("half")["initErrors"]
     urn = stack.resource("half")["urn"]
@@ -355,7 +355,7 @@ def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack
     stack.declare(("taken", LOG_GROUP, {"name": "/taken"}))
     failed = stack.up(fails=True)
     assert "ResourceAlreadyExistsException" in failed.text
-    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    assert "tools/localcloud" not in failed.text, "no traceback of the provider"
     stack.aws("logs").delete_log_group(logGroupName="/taken")
     assert stack.up().steps["taken"] == "create"
 
@@ -365,7 +365,7 @@ def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> No
     refused = stack.preview(fails=True)
     assert "does not know the input 'namee'" in refused.text
     assert "not-to-be-seen" not in refused.text
-    assert "shared/localcloud" not in refused.text, "no traceback of the provider"
+    assert "tools/localcloud" not in refused.text, "no traceback of the provider"
 
 
 def test_a_duplicate_rule_of_a_security_group_is_refused(stack: Stack) -> None:
