@@ -66,12 +66,13 @@ def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
         @functools.wraps(function)
         def run(context: Context, *args: Any, **kwargs: Any) -> None:
             from shared.errors import Ended, TxmonError
+            from tools.localcloud import LocalCloudError
             from tools.orchestrator.engine import errors
 
             try:
                 signal.signal(signal.SIGINT, signal.default_int_handler)  # which ./inv has taken away
                 code = function(context, *args, **kwargs)
-            except TxmonError as error:
+            except (TxmonError, LocalCloudError) as error:
                 raise Exit(f"txmon: {error}", code=1) from None
             except OSError as error:
                 raise Exit(f"txmon: {errors.of_system(error)}", code=1) from None
