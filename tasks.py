@@ -1,188 +1,58 @@
-"""txmon's verbs. `./inv --list` is the first page of the manual; `./inv --help VERB` the second."""
+"""txmon's verbs, in the order of `./inv --list`: each reads its options and makes one call."""
 
 import functools
 import json
-import os
-import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, Self
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.exceptions import Exit
-from invoke.tasks import task
 
+from tools.localcloud import LocalCloudError
 from tools.orchestrator.cli import streams
+from tools.orchestrator.cli.options import Parallel, Port, path_argument, require_writable
 from tools.orchestrator.cli.program import CommandLine
+from tools.orchestrator.cli.verb import console, show, terminal
+from tools.orchestrator.cli.verb import verb as product_verb
+from tools.orchestrator.repository.environments import find_environment
+from tools.orchestrator.repository.selection import choose, one
+from tools.txmon.monorepo import LOCAL_CLOUD, MONOREPO
 
-streams.take_over()  # before invoke prints anything
+if TYPE_CHECKING:
+    from tools.orchestrator.engine.workspace import Workspace
+    from tools.orchestrator.model.monorepo import Environment
+
+streams.replace_standard_streams()  # before invoke prints anything
+
+verb = product_verb(MONOREPO.product, LocalCloudError)
 
 ENV = "the environment: local (default), dev, prod or another that has stack files"
 YES = "do not ask before a real environment is changed"
-WIDE = 200
-"""Columns of a table that no terminal shows, so that no value is broken over lines."""
 PARALLEL = "how many layers at a time"
 REPORT = "write report.html, and report.md for a pull request, into this folder"
-CHOICE = {
+SELECTION = {
     "only": "only these layers, as in network,data",
     "from_": "only these layers and all that depend on them",
     "skip": "without these layers; those that read them rely on what is deployed",
     "affected": "only the layers that the change since this git ref affects, and their dependents",
 }
-
-
-class Number(int):
-    """A whole number as an option of the class's name; a default's type is what invoke reads the option with."""
-
-    least = 0
-    most = sys.maxsize
-
-    def __new__(cls, given: Any) -> Self:
-        if str(given).isascii() and str(given).isdigit() and cls.least <= int(given) <= cls.most:
-            return super().__new__(cls, given)
-        allowed = f"{cls.least} or more" if cls.most == sys.maxsize else f"from {cls.least} to {cls.most}"
-        raise Exit(f"txmon: --{cls.__name__.lower()} {given!r} has to be a whole number, {allowed}", code=1)
-
-
-class Parallel(Number):
-    least = 1
-
-
-class Port(Number):
-    most = 65535
-
-
 AT_A_TIME = Parallel(4)
-"""Layers, unless told otherwise."""
 
 
-def verb(**options: Any) -> Callable[[Callable[..., int | None]], Any]:
-    """A task whose errors are one sentence each and whose result is the exit code."""
-
-    def decorate(function: Callable[..., int | None]) -> Any:
-        @functools.wraps(function)
-        def run(context: Context, *args: Any, **kwargs: Any) -> None:
-            from shared.errors import Ended, TxmonError
-            from tools.orchestrator.engine import errors
-            from tools.orchestrator.model.errors import OrchestratorError
-
-            try:
-                signal.signal(signal.SIGINT, signal.default_int_handler)  # which ./inv has taken away
-                code = function(context, *args, **kwargs)
-            except (TxmonError, OrchestratorError) as error:
-                raise Exit(f"txmon: {error}", code=1) from None
-            except OSError as error:
-                raise Exit(f"txmon: {errors.of_system(error)}", code=1) from None
-            except KeyboardInterrupt:
-                raise Exit("txmon: interrupted", code=130) from None
-            except Ended as end:
-                code = end.code
-            if code:
-                raise Exit(code=code)
-
-        return task(run, **options)
-
-    return decorate
+def environment(name: str) -> "Environment":
+    return find_environment(MONOREPO, name)
 
 
-def say(line: str) -> None:
-    print(f"txmon: {line}", file=sys.stderr, flush=True)
+def workspace(chosen: "Environment") -> "Workspace":
+    from tools.orchestrator.cli.commands import open_environment
 
-
-def console(*, stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else WIDE
-    # What is shown comes from AWS and from code: no word of it is markup, an emoji or a number to colour.
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
-
-
-def terminal(*, stderr: bool = False, report: str | None = None) -> Any:
-    from tools.orchestrator.cli.commands import Terminal
-
-    folder = None if report is None else writable(path(report) / "report.html").parent
-    return Terminal(console(stderr=stderr), say, folder)
-
-
-def path(given: str) -> Path:
-    """A file or folder that an argument names: it counts from where the user stands, `./inv` works in its own.
-
-    Raises:
-        TxmonError: the name is empty, as that of a variable which is not set.
-    """
-    from shared.errors import TxmonError
-
-    if not given:
-        raise TxmonError("the name of a file or folder is empty")
-    named = Path(os.path.normpath(Path(os.environ.get("TXMON_CALLED_FROM", ""), given)))
-    return named.relative_to(Path.cwd()) if named.is_relative_to(Path.cwd()) else named
-
-
-def writable(file: Path) -> Path:
-    """A file that can be written: better to know before a run than after it.
-
-    Raises:
-        TxmonError: it cannot.
-    """
-    from shared.errors import TxmonError
-
-    try:
-        if file.exists():
-            file.open("a").close()
-        else:
-            TemporaryFile(dir=next(path for path in file.parents if path.exists())).close()
-    except OSError:
-        raise TxmonError(f"{file} cannot be written: name another place") from None
-    return file
-
-
-def workspace(env: str) -> Any:
-    from tools.orchestrator.engine.workspace import open_workspace
-
-    return open_workspace(env, say)
-
-
-def show(chosen: str, **formats: Callable[[], Any]) -> None:
-    """Print a result in the chosen format: text as it is, a table as wide as it needs."""
-    from shared.errors import TxmonError
-
-    if chosen not in formats:
-        raise TxmonError(f"there is no format {chosen!r}; there are: {', '.join(formats)}")
-    result = formats[chosen]()
-    print(result) if isinstance(result, str) else console().print(result)
-
-
-def layers(
-    env: str,
-    only: str | None = None,
-    from_: str | None = None,
-    skip: str | None = None,
-    affected: str | None = None,
-) -> list[str]:
-    from tools.orchestrator.repository.selection import choose
-
-    return choose(env, say, only=only, from_=from_, skip=skip, since=affected)
-
-
-def one_layer(env: str, name: str) -> str:
-    from tools.orchestrator.repository.selection import one
-
-    return one(env, name)
+    return open_environment(MONOREPO, chosen)
 
 
 @verb(
-    help={
-        "env": ENV,
-        "yes": YES,
-        "parallel": PARALLEL,
-        "plan": "do what this plan (of preview-all --save) says",
-        "report": REPORT,
-    }
-    | CHOICE
+    help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT}
+    | {"plan": "do what this plan (of preview-all --save) says"}
+    | SELECTION
 )
 def deploy_all(
     _: Context,
@@ -199,24 +69,21 @@ def deploy_all(
 ) -> int:
     """Deploy every layer, side by side where the graph allows, and show what an application needs."""
     from tools.orchestrator.cli import commands
-    from tools.orchestrator.run.plan import Plan
+    from tools.orchestrator.run import plan as plans
 
-    approved = None if plan is None else Plan.load(path(plan))
-    chosen = layers(env, only, from_, skip, affected)
-    return commands.deploy_all(
-        workspace(env), terminal(report=report), yes=yes, parallel=parallel, layers=chosen, approved=approved
-    )
+    approved = None if plan is None else plans.load(path_argument(plan))
+    chosen = environment(env)
+    layers = choose(MONOREPO, env, only=only, from_=from_, skip=skip, since=affected)
+    output = terminal(report=report)
+    options = {"yes": yes, "parallel": parallel, "layers": layers, "approved": approved}
+    return commands.deploy_all(workspace(chosen), output, **options)
 
 
 @verb(
-    help={
-        "env": ENV,
-        "parallel": PARALLEL,
-        "save": "write the plan to this file, for deploy-all --plan",
-        "expect_no_changes": "exit with 2 if there are changes",
-        "report": REPORT,
-    }
-    | CHOICE
+    help={"env": ENV, "parallel": PARALLEL, "report": REPORT}
+    | {"save": "write the plan to this file, for deploy-all --plan"}
+    | {"expect_no_changes": "exit with 2 if there are changes"}
+    | SELECTION
 )
 def preview_all(
     _: Context,
@@ -233,18 +100,14 @@ def preview_all(
 ) -> int:
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
     from tools.orchestrator.cli import commands
-    from tools.orchestrator.run.plan import room_for_plan
+    from tools.orchestrator.run.plan import require_replaceable
 
-    file = None if save is None else writable(room_for_plan(path(save)))
-    chosen = layers(env, only, from_, skip, affected)
-    return commands.preview_all(
-        workspace(env),
-        terminal(report=report),
-        parallel=parallel,
-        layers=chosen,
-        save=file,
-        expect_no_changes=expect_no_changes,
-    )
+    file = None if save is None else require_writable(require_replaceable(path_argument(save)))
+    chosen = environment(env)
+    layers = choose(MONOREPO, env, only=only, from_=from_, skip=skip, since=affected)
+    output = terminal(report=report)
+    options = {"parallel": parallel, "layers": layers, "save": file, "expect_no_changes": expect_no_changes}
+    return commands.preview_all(workspace(chosen), output, **options)
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
@@ -254,46 +117,46 @@ def resume(
     """Go on from the last run, if it failed, was interrupted or was killed."""
     from tools.orchestrator.cli import commands
 
-    return commands.resume(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
+    chosen, output = environment(env), terminal(report=report)
+    return commands.resume(workspace(chosen), output, yes=yes, parallel=parallel)
 
 
 @verb(help={"env": ENV, "yes": YES, "parallel": PARALLEL, "report": REPORT})
 def destroy_all(
     _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
-    """Destroy every layer, readers first, once it is told what goes and what stays."""
+    """Destroy every layer, readers first, after showing what goes and what stays."""
     from tools.orchestrator.cli import commands
 
-    return commands.destroy_all(workspace(env), terminal(report=report), yes=yes, parallel=parallel)
+    chosen, output = environment(env), terminal(report=report)
+    return commands.destroy_all(workspace(chosen), output, yes=yes, parallel=parallel)
 
 
 @verb(help={"env": ENV, "format": "table (default) or json", "parallel": PARALLEL})
 def cost(_: Context, env: str = "local", format: str = "table", parallel: int = AT_A_TIME) -> None:
     """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
     from tools.orchestrator.cli import commands
-    from tools.orchestrator.run import cost
+    from tools.orchestrator.render import cost
 
-    layers(env)  # all of them, or the reason why not
-    found = functools.cache(lambda: commands.estimate(workspace(env), terminal(stderr=True), parallel=parallel))
+    chosen = environment(env)
+    choose(MONOREPO, env)  # all layers, or the reason why not
+    found = functools.cache(lambda: commands.estimate(workspace(chosen), terminal(stderr=True), parallel=parallel))
     show(format, table=lambda: cost.as_table(found()), json=lambda: cost.as_json(found()))
     if format == "table":
         print("\n".join(cost.notes(found())))
 
 
 @verb(
-    help={
-        "layer": "the layer to deploy",
-        "env": ENV,
-        "yes": YES,
-        "refresh": "ask AWS first what has become of it, so that drift is put back",
-    }
+    help={"layer": "the layer to deploy", "env": ENV, "yes": YES}
+    | {"refresh": "read from AWS first what has changed there, so that drift is reverted"}
 )
 def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
     from tools.orchestrator.cli import commands
 
-    chosen = one_layer(env, layer)
-    return commands.up(workspace(env), terminal(), chosen, yes=yes, refresh=refresh)
+    chosen = environment(env)
+    layer = one(MONOREPO, env, layer)
+    return commands.up(workspace(chosen), terminal(), layer, yes=yes, refresh=refresh)
 
 
 @verb(help={"layer": "the layer to preview", "env": ENV})
@@ -301,8 +164,9 @@ def preview(_: Context, layer: str, env: str = "local") -> int:
     """Show what up would do to one layer."""
     from tools.orchestrator.cli import commands
 
-    chosen = one_layer(env, layer)
-    return commands.preview(workspace(env), terminal(), chosen)
+    chosen = environment(env)
+    layer = one(MONOREPO, env, layer)
+    return commands.preview(workspace(chosen), terminal(), layer)
 
 
 @verb(help={"layer": "the layer to destroy", "env": ENV, "yes": YES})
@@ -310,17 +174,17 @@ def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> in
     """Destroy one layer, if no deployed layer reads it."""
     from tools.orchestrator.cli import commands
 
-    return commands.destroy(workspace(env), terminal(), layer, yes=yes)
+    return commands.destroy(workspace(environment(env)), terminal(), layer, yes=yes)
 
 
-@verb(
-    help={"env": ENV, "format": "table (default), json ({layer: {output: value}}) or env (for an application's .env)"}
-)
+@verb(help={"env": ENV, "format": "table (default), json ({layer: {output: value}}) or env (lines of an .env file)"})
 def outputs(_: Context, env: str = "local", format: str = "table") -> None:
     """Show the outputs of every deployed layer."""
+    from tools.orchestrator.cli import commands
     from tools.orchestrator.render import status
 
-    found = functools.cache(lambda: status.outputs(workspace(env)))
+    chosen = environment(env)
+    found = functools.cache(lambda: commands.outputs(workspace(chosen)))
     show(
         format,
         table=lambda: status.outputs_as_table(found()),
@@ -330,46 +194,36 @@ def outputs(_: Context, env: str = "local", format: str = "table") -> None:
 
 
 @verb(
-    help={
-        "env": ENV,
-        "format": "text (default) or json ({layer: [{resource, type, property, state, actual}]})",
-        "parallel": PARALLEL,
-    }
+    help={"env": ENV, "parallel": PARALLEL}
+    | {"format": "text (default) or json ({layer: [{resource, type, property, state, actual}]})"}
 )
 def drift(_: Context, env: str = "local", format: str = "text", parallel: int = AT_A_TIME) -> int:
     """Show where AWS differs from what was deployed, changing nothing; exit with 2 if it does."""
-    from tools.orchestrator.run import drift
+    from tools.orchestrator.cli import commands
+    from tools.orchestrator.render import drift
 
-    found = functools.cache(lambda: drift.find(workspace(env), console(stderr=True), parallel))
-    show(format, text=lambda: drift.as_text(found()), json=lambda: drift.as_json(found()))
+    chosen = environment(env)
+    found = functools.cache(lambda: commands.drift(workspace(chosen), console(stderr=True), parallel))
+    show(format, text=lambda: drift.as_text(found(), MONOREPO), json=lambda: drift.as_json(found()))
     return found().exit_code
 
 
 @verb(help={"env": ENV})
 def status(_: Context, env: str = "local") -> None:
     """Show for each layer how its last update ended, when, what it holds and who has locked it; and what expired."""
-    from shared.environments import incomplete
-    from tools.orchestrator.render import status
-    from tools.orchestrator.repository import new_environment
+    from tools.orchestrator.cli import commands
 
-    found = status.status(workspace(env), say)
-    console().print(found.as_table())
-    for line in found.what_next():
-        print(line)
-    if fault := incomplete(env):
-        print(fault)
-    for lifetime in new_environment.lifetimes():
-        if lifetime.expired:
-            print(lifetime)
+    commands.status(workspace(environment(env)), console())
 
 
 @verb(help={"format": "table (default) or json"})
 def environments(_: Context, format: str = "table") -> None:
     """Show every environment, where it lives and until when."""
-    from tools.orchestrator.repository import new_environment
+    from tools.orchestrator.render import environments
+    from tools.orchestrator.repository.new_environment import lifetimes
 
-    found = new_environment.lifetimes()
-    show(format, table=lambda: new_environment.as_table(found), json=lambda: new_environment.as_json(found))
+    found = lifetimes(MONOREPO)
+    show(format, table=lambda: environments.as_table(found), json=lambda: environments.as_json(found))
 
 
 @verb(
@@ -381,12 +235,11 @@ def environments(_: Context, format: str = "table") -> None:
 )
 def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None) -> None:
     """Make the stack files of an environment like another one, and nothing else."""
-    from tools.orchestrator.repository import new_environment
+    from tools.orchestrator.render.environments import creation
+    from tools.orchestrator.repository.new_environment import create, parse_expiry
 
-    made = new_environment.make_environment(
-        name, like, None if expires is None else new_environment.parse_expiry(expires)
-    )
-    print("\n".join([*made.said, f"next: ./inv deploy-all --env {name}"]))
+    new = create(MONOREPO, name, like, None if expires is None else parse_expiry(expires))
+    print(creation(new, MONOREPO, name))
 
 
 @verb(
@@ -395,9 +248,10 @@ def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None
 )
 def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
     """Show in which settings two environments differ, the code's defaults included."""
-    from tools.orchestrator.repository import settings
+    from tools.orchestrator.render import settings
+    from tools.orchestrator.repository.settings import differences
 
-    found = settings.differences(one, other)
+    found = differences(MONOREPO, one, other)
     show(format, table=lambda: settings.as_table(found, one, other), json=lambda: settings.as_json(found))
 
 
@@ -410,18 +264,19 @@ def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
 def contracts(_: Context, against: str | None = None, against_env: str | None = None) -> int:
     """Show every output with its type and readers, or what has changed since a git ref or a deployment."""
     from tools.orchestrator.contracts import compatibility
+    from tools.orchestrator.render.contracts import changes_table, outputs_table
     from tools.txmon import lock
 
     now = lock.schemas()
     if against is None and against_env is None:
-        console().print(compatibility.outputs_table(now))
+        console().print(outputs_table(now))
         return 0
     changes = []
     if against is not None:
-        changes += compatibility.against_commit(now, lock.readers, lock.PATH, against)
+        changes += compatibility.against_commit(MONOREPO.root, now, lock.readers, lock.PATH, against)
     if against_env is not None:
-        changes += compatibility.against_environment(now, lock.readers, workspace(against_env))
-    console().print(compatibility.changes_table(changes))
+        changes += compatibility.against_environment(now, lock.readers, workspace(environment(against_env)))
+    console().print(changes_table(changes))
     return int(any(change.fault for change in changes))
 
 
@@ -434,10 +289,12 @@ def contracts(_: Context, against: str | None = None, against_env: str | None = 
 )
 def affected(_: Context, base: str, env: str | None = None, format: str = "text") -> None:
     """Show which layers a change touches, and those that depend on them."""
-    from tools.orchestrator.repository import affected
+    from tools.orchestrator.render import affected
+    from tools.orchestrator.repository.affected import affected as affected_layers
 
-    found = affected.affected(base, env)
-    show(format, text=lambda: affected.as_text(found), json=lambda: affected.as_json(found))
+    chosen = None if env is None else environment(env).name
+    found = affected_layers(MONOREPO, base, chosen)
+    show(format, text=lambda: affected.as_text(found, MONOREPO), json=lambda: affected.as_json(found))
 
 
 @verb(
@@ -448,38 +305,46 @@ def affected(_: Context, base: str, env: str | None = None, format: str = "text"
     }
 )
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
-    """Free what a killed run has left locked, and settle what it was in the middle of."""
+    """Free what a killed run has left locked, and resolve its pending operations."""
+    from tools.orchestrator.cli.prompts import may_break_lock
     from tools.orchestrator.run import recovery
 
+    opened = workspace(environment(env))
     if layer == "all":
-        recovery.unlock_all(workspace(env), say, force=force)
+        recovery.unlock_all(opened, may_break_lock(force=force))
     else:
-        recovery.unlock(workspace(env), layer, say, force=force)
+        recovery.unlock(opened, layer, may_break_lock(force=force))
 
 
 @verb(
     help={
         "format": "text (default), mermaid, dot or svg",
-        "env": "colour each layer by how it is in this environment (default: no colours)",
+        "env": "colour each layer by its health in this environment (default: no colours)",
     }
 )
 def graph(_: Context, format: str = "text", env: str | None = None) -> None:
     """Show which layer reads which."""
-    from tools.orchestrator.render import graph, status
+    from tools.orchestrator.cli import commands
+    from tools.orchestrator.render import graph
 
-    states = functools.cache(lambda: {} if env is None else status.conditions(workspace(env)))
-    show(format, **{form: lambda draw=draw: draw(states()) for form, draw in graph.FORMS.items()})
+    chosen = None if env is None else environment(env)
+    healths = functools.cache(lambda: {} if chosen is None else commands.health(workspace(chosen)))
+    show(format, **{name: functools.partial(_draw, draw, healths) for name, draw in graph.FORMATS.items()})
+
+
+def _draw(draw, healths) -> str:  # type: ignore[no-untyped-def] # noqa: ANN001
+    return draw(MONOREPO, healths())
 
 
 @verb()
 def doctor(_: Context) -> None:
     """Show what is installed, what runs, and what the local cloud does not really do."""
     from tools.engine.install import find_engine
-    from tools.orchestrator.render import status
+    from tools.orchestrator.cli.commands import logger
+    from tools.txmon import doctor
 
-    screen = console()
-    screen.print(status.doctor_table(find_engine(say)))
-    screen.print(status.gaps_table())
+    console().print(doctor.installation(find_engine(logger.info), LOCAL_CLOUD))
+    console().print(doctor.differences())
 
 
 @verb(
@@ -490,17 +355,17 @@ def doctor(_: Context) -> None:
 )
 def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
     """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
-    from tools.orchestrator.cli import commands
+    from tools.txmon import local
 
-    print(commands.local_env(say, port or None, provider))
+    print(local.variables(MONOREPO, LOCAL_CLOUD, environment("local"), port or None, provider))
 
 
 @verb()
 def local_down(_: Context) -> None:
     """Stop the local cloud; it keeps its resources for the next start."""
-    from tools.orchestrator.cli import commands
+    from tools.txmon import local
 
-    print(commands.local_down())
+    print(local.stop(MONOREPO, LOCAL_CLOUD))
 
 
 @verb(help={"unit": "only the fast tests, without engine and cloud", "select": "pytest's -k"})
@@ -509,15 +374,14 @@ def test(_: Context, unit: bool = False, select: str = "") -> int:
     # A file's end-to-end tests share a local cloud and go in order; the long files are collected first.
     side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     chosen = [*(["-m", "not local"] if unit else []), *(["-k", select] if select else [])]
-    return _passed_on([sys.executable, "-m", "pytest", *side_by_side, *chosen])
+    return _call([sys.executable, "-m", "pytest", *side_by_side, *chosen])
 
 
 @verb()
 def check(_: Context) -> int:
-    """Check style, formatting and types (ruff, mypy)."""
-    python = [sys.executable, "-m"]
-    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
-    return max(_passed_on([*python, *command]) for command in commands)
+    """Check style, formatting, types and the imports between rooms (ruff, mypy, import-linter)."""
+    modules = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli"])
+    return max(_call([sys.executable, "-m", *module]) for module in modules)
 
 
 @verb()
@@ -528,13 +392,13 @@ def docs(_: Context) -> None:
     print("\n".join(f"wrote {path}" for path in write_generated()) or "every generated file is current")
 
 
-@verb(help={"scale": "in its place: how time and memory grow over generated monorepos of 5, 20 and 60 layers"})
+@verb(help={"scale": "instead: how time and memory grow over generated monorepos of 5, 20 and 60 layers"})
 def bench(_: Context, scale: bool = False) -> int:
     """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
-    return _passed_on([sys.executable, "-m", "benchmarks.scale" if scale else "benchmarks.deploy"])
+    return _call([sys.executable, "-m", "benchmarks.scale" if scale else "benchmarks.deploy"])
 
 
-def _passed_on(command: list[str]) -> int:
+def _call(command: list[str]) -> int:
     import shlex
     import subprocess
 

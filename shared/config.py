@@ -147,10 +147,10 @@ def _key_fault(key: str, project: str) -> str | None:
         return f"{key} has no effect: layers take only aws:region from a stack file, the rest from AWS_… variables"
     if namespace in {project, "pulumi", "aws"} or find_spec(re.sub(r"\W", "_", f"pulumi_{namespace}")):
         return None
-    return f"nothing reads {key}; {_suggestion(namespace, [project, 'aws', 'pulumi'])}"
+    return f"nothing reads {key}; {suggestion(namespace, [project, 'aws', 'pulumi'])}"
 
 
-def _suggestion(name: str, known: list[str]) -> str:
+def suggestion(name: str, known: list[str]) -> str:
     """Return `did you mean 'protect'?`, or all known names if none is near."""
     near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
@@ -229,7 +229,7 @@ class LayerConfig(BaseModel):
         keys = [field.alias or name for name, field in cls.model_fields.items()]
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
-            return f"there is no setting {key!r}; {_suggestion(key, keys)}"
+            return f"there is no setting {key!r}; {suggestion(key, keys)}"
         if fault["loc"] and fault["loc"][0] in secret:
             return f"{key}: the secret value is not accepted ({fault['type'].replace('_', ' ')})"
         message = MESSAGES.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")

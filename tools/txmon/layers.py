@@ -9,13 +9,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from shared.config import LayerConfig
 from shared.environments import PROJECTS
-from shared.errors import TxmonError
+from shared.graph import LAYERS
+from tools.orchestrator.model.errors import OrchestratorError
 
 if TYPE_CHECKING:
     from projects.network.groups import Access
+    from shared.config import LayerConfig
     from shared.contracts import Contract
+    from shared.contracts.output_spec import OutputSpec
 
 ROOT = PROJECTS.parent
 
@@ -23,8 +25,10 @@ AWS_SERVICE = re.compile(r"\baws\.([a-z]\w*)\.")
 """A submodule of `pulumi_aws`, which loads itself when something in it is first used."""
 
 
-def config_class(layer: str) -> type[LayerConfig]:
+def config_class(layer: str) -> "type[LayerConfig]":
     """Return the configuration class of a layer: the subclass of `LayerConfig` in its `config.py`."""
+    from shared.config import LayerConfig  # noqa: PLC0415 (imports the SDK)
+
     module = importlib.import_module(f"projects.{layer}.config")
     [found] = [
         member
@@ -44,29 +48,34 @@ def contracts() -> "dict[str, type[Contract]]":
     """Return the contract class of every layer.
 
     Raises:
-        TxmonError: the file of a contract is not Python.
+        OrchestratorError: the file of a contract is not Python.
     """
     found: dict[str, type[Contract]] = import_source("shared.contracts").CONTRACTS
     return found
+
+
+def contract_outputs(layer: str) -> "dict[str, OutputSpec]":
+    """Return the outputs of a layer's contract, by name."""
+    return contracts()[layer].outputs()
 
 
 def import_source(module: str) -> ModuleType:
     """Import a module that somebody may be editing.
 
     Raises:
-        TxmonError: it, or a module that it imports, is not Python.
+        OrchestratorError: it, or a module that it imports, is not Python.
     """
     try:
         return importlib.import_module(module)
     except SyntaxError as error:
         path = Path(error.filename or module)
         shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
-        raise TxmonError(f"{shown} is not Python: {error.msg} in line {error.lineno}") from None
+        raise OrchestratorError(f"{shown} is not Python: {error.msg} in line {error.lineno}") from None
 
 
-def load_modules(layer: str) -> None:
-    """Import what the program of a layer imports; leave out what fails, since the program itself says why."""
-    for module in _modules(PROJECTS / layer):
+def load_modules() -> None:
+    """Import what the programs of all layers import; leave out what fails, since the program itself says why."""
+    for module in (module for layer in LAYERS for module in _modules(PROJECTS / layer)):
         with suppress(Exception):
             getattr(importlib.import_module(module), "__all__", ())  # an attribute, to load a lazy module
 

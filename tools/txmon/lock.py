@@ -11,9 +11,9 @@ from functools import cache
 from pathlib import Path, PurePath
 
 from shared.environments import PROJECTS
-from shared.errors import TxmonError
 from shared.graph import APPLICATION_OUTPUTS, LAYERS
 from tools.orchestrator.model.contract_schema import LOCK_FILE, ContractSchema, OutputSchema
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.txmon import layers
 
 PATH = PurePath("shared/contracts/outputs.lock.json")
@@ -30,7 +30,7 @@ def lock_text() -> str:
     """Return the current text of the lock file.
 
     Raises:
-        TxmonError: a contract is not written as `shared.contracts.contract.Contract` asks.
+        OrchestratorError: a contract is not written as `shared.contracts.contract.Contract` asks.
     """
     return LOCK_FILE.dump_json(schemas(), indent=2).decode() + "\n"
 
@@ -39,7 +39,7 @@ def schemas() -> dict[str, ContractSchema]:
     """Return the current contract of every layer.
 
     Raises:
-        TxmonError: a contract is not written as `shared.contracts.contract.Contract` asks.
+        OrchestratorError: a contract is not written as `shared.contracts.contract.Contract` asks.
     """
     return {layer: _schema(layer) for layer in layers.contracts()}
 
@@ -49,7 +49,7 @@ def _schema(layer: str) -> ContractSchema:
     try:
         specs = contract.outputs()
     except TypeError as error:
-        raise TxmonError(str(error)) from None
+        raise OrchestratorError(str(error)) from None
     outputs = {
         name: OutputSchema(type=spec.type_name, length=spec.length, readers=readers(layer, name))
         for name, spec in specs.items()

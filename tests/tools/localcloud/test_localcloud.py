@@ -8,6 +8,7 @@ import json
 import os
 import re
 import socket
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -21,9 +22,8 @@ from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2
 
 from shared.environments import known_environments
-from shared.errors import TxmonError
 from shared.graph import LAYERS
-from tools.localcloud import LocalCloudError, gaps, home, lifecycle, start
+from tools.localcloud import LocalCloud, LocalCloudError, gaps, home
 from tools.localcloud.provider import connection, functions, property_values
 from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
@@ -484,41 +484,58 @@ def test_a_policy_document_is_written_as_pulumis_provider_writes_it() -> None:
         )
 
 
-def test_a_taken_port_is_said_with_its_number_and_its_remedy(tmp_path: Path) -> None:
+def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"port {port} is taken.*--port"):
-            start(tmp_path, port=port)
+            LocalCloud(tmp_path).start(port=port)
 
 
-def test_a_port_that_another_program_takes_at_the_last_moment_is_given_up(tmp_path: Path, monkeypatch: Any) -> None:
-    tried: list[int] = []
-    with socket.socket() as other:
+class Taken:
+    """Launches nothing: another program takes the first port that is tried."""
 
-        def launch(_files: Any, port: int) -> home.Cloud:
-            tried.append(port)
-            if len(tried) == 1:
-                other.bind(("127.0.0.1", port))
-                other.listen()
-                raise LocalCloudError("the port is taken")
-            return home.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
+    def __init__(self) -> None:
+        self.tried: list[int] = []
+        self.other = socket.socket()
 
-        monkeypatch.setattr(lifecycle, "_launch", launch)
-        assert start(tmp_path).cloud.port == tried[1] != tried[0]
-    tried.clear()
-    with socket.socket() as other, pytest.raises(LocalCloudError, match="is taken by another program"):
-        start(tmp_path, port=lifecycle._any_free())  # noqa: SLF001
+    def __call__(self, _files: home.Files, port: int) -> home.Cloud:
+        self.tried.append(port)
+        if len(self.tried) == 1:
+            self.other.bind(("127.0.0.1", port))
+            self.other.listen()
+            raise LocalCloudError("the port is taken")
+        return home.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
 
 
-def test_a_start_that_waits_too_long_for_another_one_is_told_so(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(lifecycle, "LOCK_SECONDS", 0.01)
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_another_port_is_tried_if_a_program_takes_the_free_one(tmp_path: Path) -> None:
+    launch = Taken()
+    with launch.other:
+        LocalCloud(tmp_path, launch=launch).start()
+    first, second = launch.tried
+    assert first != second
+
+
+def test_no_other_port_is_tried_if_a_program_takes_the_given_one(tmp_path: Path) -> None:
+    launch = Taken()
+    with launch.other, pytest.raises(LocalCloudError, match="is taken by another program"):
+        LocalCloud(tmp_path, launch=launch).start(port=free_port())
+    assert len(launch.tried) == 1
+
+
+def test_a_start_gives_up_waiting_for_another_start(tmp_path: Path) -> None:
     with (
         filelock.FileLock(home.Files(tmp_path).lock),
-        pytest.raises(TxmonError, match="starting or stopping the local"),
+        pytest.raises(LocalCloudError, match="starting or stopping the local"),
     ):
-        start(tmp_path)
+        LocalCloud(tmp_path, lock_seconds=0.01).start()
 
 
 def test_what_is_written_is_private_and_half_a_line_is_left_out(tmp_path: Path) -> None:
@@ -545,21 +562,29 @@ def test_a_home_that_several_prepare_at_once_is_whole(tmp_path: Path, attempt: i
     assert plugin.read_text() == home.PLUGIN
 
 
-def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_home_that_is_not_writable_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LocalCloudError, match=r"write into .*file/\.local, which does not go: Not a directory"):
-        start(tmp_path / "file" / ".local")
+    with pytest.raises(LocalCloudError, match=r"write into .*file/\.local, but it is not writable: Not a directory"):
+        LocalCloud(tmp_path / "file" / ".local").start()
 
 
-def test_a_process_that_has_the_number_of_a_dead_cloud_is_not_it(tmp_path: Path) -> None:
+def test_a_process_with_the_pid_of_a_dead_cloud_is_not_the_cloud(tmp_path: Path) -> None:
     files = home.Files(tmp_path)
     files.write_cloud(home.Cloud(pid=os.getpid(), emulator_pid=os.getpid(), port=3, provider_port=4, started="now"))
-    assert lifecycle.status(tmp_path) is None
-    assert not lifecycle.stop(tmp_path)
+    cloud = LocalCloud(tmp_path)
+    assert cloud.status() is None
+    assert not cloud.stop()
     with pytest.raises(LocalCloudError, match="not running"):
-        lifecycle.environment(tmp_path)
+        cloud.variables()
 
 
-def test_a_damaged_choice_of_the_provider_is_none(tmp_path: Path) -> None:
+def test_a_damaged_choice_of_the_provider_counts_as_none(tmp_path: Path) -> None:
     home.Files(tmp_path).write_provider("plu")
-    assert lifecycle.chosen_provider(tmp_path) == "embedded"
+    assert LocalCloud(tmp_path).provider == "embedded"
+
+
+def test_importing_the_package_is_quick() -> None:
+    slow = "{'boto3', 'pulumi', 'grpc', 'ministack'}"
+    code = f"import sys, tools.localcloud; print(sorted({slow} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

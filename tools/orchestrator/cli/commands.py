@@ -1,53 +1,81 @@
-"""The verbs: what `./inv` does, as plain functions over a workspace. Each gives the exit code of its task."""
+"""The verbs that change or compare an environment, as functions over a workspace that return the exit code."""
 
+import logging
 import shlex
-import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
-from shared.environments import require_files, shown, stack_file
-from shared.errors import Ended, TxmonError
-from shared.graph import APPLICATION_OUTPUTS, LAYERS, project
-from tools import localcloud
-from tools.localcloud.home import Files
+from tools.engine.install import find_engine
+from tools.orchestrator.cli.prompts import confirm, require_confirmation_possible
 from tools.orchestrator.engine import program_host
-from tools.orchestrator.engine.operation import Action, Operation
-from tools.orchestrator.engine.workspace import LOCAL_HOME, Workspace, open_workspace
-from tools.orchestrator.render import live
-from tools.orchestrator.repository.selection import relied_on
-from tools.orchestrator.run import destroy_preview, plan, preconditions
-from tools.orchestrator.run.exclusive import changing
+from tools.orchestrator.engine.workspace import Workspace, open_workspace
+from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+from tools.orchestrator.model.monorepo import Environment, Monorepo
+from tools.orchestrator.model.operation import Action, Operation
+from tools.orchestrator.model.plan import Plan
+from tools.orchestrator.model.stack import Snapshot, StackHealth
+from tools.orchestrator.render import destroy_preview, live
+from tools.orchestrator.render import plan as render_plan
+from tools.orchestrator.render.status import status_table
+from tools.orchestrator.render.table import table
+from tools.orchestrator.repository.environments import missing_files, require_files
+from tools.orchestrator.repository.new_environment import lifetimes
+from tools.orchestrator.repository.stack_files import require_readable
+from tools.orchestrator.run import plan as plans
+from tools.orchestrator.run import preconditions
+from tools.orchestrator.run import status as statuses
+from tools.orchestrator.run.drift import Drift, drift_of
+from tools.orchestrator.run.exclusive import exclusive_run
 from tools.orchestrator.run.journal import Journal, unfinished
-from tools.orchestrator.run.plan import Plan
 from tools.orchestrator.run.scheduler import Run
-from tools.orchestrator.state.folder_store import Folder
-from tools.orchestrator.state.locks import environment_lock, require_nobody_at_work, require_unlocked
-from tools.orchestrator.state.stacks import deployed_states, find_deployed, read_states, removed_layers
+from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
+from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
 
 if TYPE_CHECKING:
     from tools.orchestrator.run.cost import Estimate
 
 CHANGED = 2
-"""Exit code: changes were found where none were expected."""
+"""Exit code if there are changes and none were expected."""
 
-Say = Callable[[str], None]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Terminal:
-    """Where a verb shows its results, and where it says what happens on the way."""
+    """Where a verb shows its results."""
 
     console: Console
-    say: Say
     report: Path | None = None
-    """The folder for a report of what was done, if one is wanted."""
+    """The folder for a report of the run, if one is wanted."""
+
+
+def open_environment(monorepo: Monorepo, environment: Environment) -> Workspace:
+    """Return the environment's workspace, with an engine and, if it is local, a running local cloud.
+
+    Raises:
+        OrchestratorError: a stack file is broken, or the shell leads to another cloud.
+        EngineError: there is no engine.
+        LocalCloudError: the local cloud does not start.
+    """
+    require_readable(monorepo, environment.name)
+    engine = find_engine(logger.info)
+    cloud = monorepo.local_cloud if environment.is_local else None
+    if cloud is None:
+        return open_workspace(monorepo, environment, engine, {})
+    old_state = cloud.start()
+    if old_state:
+        logger.warning(
+            "the local cloud lost its resources (it was killed, or this clone is a copy); the local stacks that "
+            "described them were moved to %s and everything local begins anew",
+            monorepo.display(old_state),
+        )
+    return open_workspace(monorepo, environment, engine, cloud.variables())
 
 
 def deploy_all(
@@ -56,35 +84,40 @@ def deploy_all(
     *,
     yes: bool,
     parallel: int,
-    layers: Collection[str] = tuple(LAYERS),
+    layers: Collection[str],
     approved: Plan | None = None,
 ) -> int:
-    """Deploy layers, each as soon as those it reads have ended well; what they read beside must be deployed.
+    """Deploy layers, each as soon as the layers that it reads have succeeded; other upstreams must be deployed.
 
-    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it; a layer
-    that would then lose something that the plan does not have stops before it begins.
+    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it. A layer that
+    would then lose something that is not in the plan stops before it begins.
     """
-    program_host.warm(layers=True)  # while it is found out what may be deployed
+    monorepo = workspace.monorepo
+    program_host.start(monorepo.preload)  # meanwhile, find out what may be deployed
     if approved:
-        layers = approved.among(layers, workspace.env)
-    require_somebody(workspace, yes=yes or approved is not None)
-    preconditions.require_upstreams(workspace, layers)
-    if approved is None and not workspace.environment.is_local:
-        approved = _plan(workspace, terminal, layers, parallel)
-        confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
-    with changing(workspace, "deploy-all", layers, terminal.say, plan=approved) as journal:
-        run = Run(workspace, Action.UP, _among(layers), journal.folder, approved, workspace.missing_stacks())
+        layers = approved.select(layers, workspace.env, monorepo)
+    require_confirmation_possible(workspace, yes=yes or approved is not None)
+    needs_plan = approved is None and not workspace.environment.is_local
+    if needs_plan or monorepo.upstreams_outside(layers):
+        snapshot = read_snapshot(workspace)
+        preconditions.require_upstreams(workspace, snapshot, layers)
+        if needs_plan:
+            approved = _plan(workspace, terminal, snapshot, layers, parallel)
+            confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
+    with exclusive_run(workspace, "deploy-all", layers, plan=approved) as (journal, snapshot):
+        missing = snapshot.without_stack(layers)
+        run = Run(workspace, Action.UP, _graph(monorepo, layers), journal.folder, approved, missing)
         _execute(run, terminal, parallel, journal)
     if run.ok:
-        _tell_what_an_application_needs(workspace, run, terminal.console)
+        _show_application_outputs(run, snapshot, terminal.console)
     else:
-        mend = "mend what failed, then " if run.result == "failed" else ""
-        terminal.console.print(f"{mend}go on with: ./inv resume --env {workspace.env}")
+        remedy = "mend what failed, then " if run.result == "failed" else ""
+        terminal.console.print(f"{remedy}go on with: ./inv resume --env {workspace.env}")
     return run.exit_code
 
 
-def _among(layers: Collection[str]) -> dict[str, Collection[str]]:
-    return {layer: LAYERS[layer].reads for layer in layers}
+def _graph(monorepo: Monorepo, layers: Collection[str]) -> dict[str, Collection[str]]:
+    return {layer: monorepo.layers[layer].reads for layer in layers}
 
 
 def preview_all(
@@ -92,134 +125,149 @@ def preview_all(
     terminal: Terminal,
     *,
     parallel: int,
-    layers: Collection[str] = tuple(LAYERS),
+    layers: Collection[str],
     save: Path | None = None,
     expect_no_changes: bool = False,
 ) -> int:
-    """Show the plan of deploy-all, before anything exists too. 2 if there are changes and none were expected."""
-    plan = _plan(workspace, terminal, layers, parallel)
+    """Show the plan of deploy-all, even before anything exists; return 2 if there are changes and none were expected."""
+    plan = _plan(workspace, terminal, read_snapshot(workspace), layers, parallel)
     if save:
-        plan.save(save)
-        terminal.say(f"saved; do it with: ./inv deploy-all --plan {shlex.quote(str(save))} --env {workspace.env}")
+        plans.save(plan, save)
+        path = shlex.quote(str(save))
+        logger.info("saved; do it with: ./inv deploy-all --plan %s --env %s", path, workspace.env)
     terminal.console.print("nothing was created or changed")
     return CHANGED if expect_no_changes and plan.changes else 0
 
 
-def _plan(workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int) -> Plan:
-    """Preview the layers, each with what those before it have planned, and show the whole."""
-    new = _not_deployed(workspace, layers)
+def _plan(
+    workspace: Workspace, terminal: Terminal, snapshot: Snapshot, layers: Collection[str], parallel: int
+) -> Plan:
+    """Preview the layers, each with the planned outputs of the layers before it, and show the whole plan.
+
+    Raises:
+        VerbEnd: a preview failed.
+    """
+    new = _not_deployed(workspace, snapshot, layers)
     run = _previews(workspace, terminal, layers, parallel, new)
-    made = plan.plan_of(workspace.env, run.operations.values())
-    plan.show(made, terminal.console)
+    plan = plans.plan_of(workspace.env, run.operations.values())
+    render_plan.show(plan, terminal.console)
     if new:
         terminal.console.print(f"not deployed yet: {', '.join(new)}; what depends on their outputs is unknown")
     if not run.ok:
-        raise Ended(run.exit_code)
-    from tools.orchestrator.run import cost  # noqa: PLC0415 (only plans read the price book)
+        raise VerbEnd(run.exit_code)
+    from tools.orchestrator.render import cost  # noqa: PLC0415 (only plans read the price book)
 
     terminal.console.print(cost.difference(run.operations.values()))
-    return made
+    return plan
 
 
-def _not_deployed(workspace: Workspace, layers: Collection[str]) -> list[str]:
-    """Those of the layers, and of what they read beside, that hold nothing."""
-    stacks, concerned = workspace.stacks(), {*layers, *relied_on(layers)}
-    return [layer for layer in LAYERS if layer in concerned and not stacks.get(project(layer))]
+def _not_deployed(workspace: Workspace, snapshot: Snapshot, layers: Collection[str]) -> list[str]:
+    """Return those of the layers, and of the layers that they read, whose stack is empty or missing."""
+    concerned = {*layers, *workspace.monorepo.upstreams_outside(layers)}
+    return [
+        layer for layer in workspace.monorepo.layers if layer in concerned and not snapshot.stack(layer).is_deployed
+    ]
 
 
 def _previews(
     workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, new: Collection[str]
 ) -> Run:
-    """Preview the layers; where some are `new`, alone in the environment: the stacks that they lack come and go.
+    """Preview the layers. If some are `new`, hold the environment, since missing stacks are created and removed again.
 
     Raises:
-        TxmonError: some are, and another run is at work.
+        OrchestratorError: some are new, and another run is at work.
     """
-    with environment_lock(workspace, "preview") if new else nullcontext(), TemporaryDirectory() as folder:
-        missing = workspace.missing_stacks() if new else []
+    lock = EnvironmentLock(workspace).hold("preview") if new else nullcontext()
+    with lock, TemporaryDirectory() as folder:
+        missing = read_snapshot(workspace).without_stack(workspace.monorepo.layers) if new else []
         try:
-            workspace.make_stacks(relied_on(layers).keys() & set(missing))
-            run = Run(workspace, Action.PREVIEW, _among(layers), Path(folder), missing=missing)
+            workspace.create_stacks(workspace.monorepo.upstreams_outside(layers).keys() & set(missing))
+            graph = _graph(workspace.monorepo, layers)
+            run = Run(workspace, Action.PREVIEW, graph, Path(folder), missing=missing)
             _execute(run, terminal, parallel)
         finally:
-            workspace.remove_made_stacks()
+            workspace.remove_created_stacks()
     return run
 
 
 def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dict[str, Estimate]":
-    """What each layer would cost a month, as a preview plans it; nothing is created.
+    """Return what each layer would cost a month, by a preview of all layers.
 
     Raises:
-        Ended: a preview failed.
+        VerbEnd: a preview failed.
     """
-    run = _previews(workspace, terminal, LAYERS, parallel, _not_deployed(workspace, LAYERS))
+    layers = workspace.monorepo.layers
+    new = _not_deployed(workspace, read_snapshot(workspace), layers)
+    run = _previews(workspace, terminal, layers, parallel, new)
     if not run.ok:
-        raise Ended(run.exit_code)
+        raise VerbEnd(run.exit_code)
     from tools.orchestrator.run import cost  # noqa: PLC0415 (only plans read the price book)
 
     return cost.of_layers(run.operations.values())
 
 
 def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refresh: bool = False) -> int:
-    """Deploy one layer; refused while a layer that it reads is missing, failed or lacks an output.
+    """Deploy one layer, unless a layer that it reads is missing, failed or lacks an output.
 
-    After a `refresh` the engine knows what AWS has become in the meantime, and puts back what drifted.
+    With `refresh`, the engine first reads from AWS what has changed there, and reverts drift.
     """
-    preconditions.require_upstreams(workspace, [layer])
+    if workspace.monorepo.upstreams_outside([layer]):
+        preconditions.require_upstreams(workspace, read_snapshot(workspace), [layer])
     confirm(workspace, f"deploy {layer} of", yes=yes)
-    with changing(workspace, "up", [layer], terminal.say, refresh=refresh) as journal:
+    with exclusive_run(workspace, "up", [layer], refresh=refresh) as (journal, snapshot):
         action = Action.REFRESH_UP if refresh else Action.UP
-        run = Run(workspace, action, {layer: ()}, journal.folder, missing=workspace.missing_stacks())
+        missing = snapshot.without_stack([layer])
+        run = Run(workspace, action, {layer: ()}, journal.folder, missing=missing)
         _execute(run, terminal, 1, journal)
     return run.exit_code
 
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    run = _previews(workspace, terminal, [layer], 1, _not_deployed(workspace, [layer]))
-    plan.show(plan.plan_of(workspace.env, run.operations.values()), terminal.console)
+    new = _not_deployed(workspace, read_snapshot(workspace), [layer])
+    run = _previews(workspace, terminal, [layer], 1, new)
+    render_plan.show(plans.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 
 
 def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
-    """Go on from the newest run that left something to do, in the same way, with the layers it did not see end well.
+    """Go on from the newest run that left something to do, with the layers whose success it did not see.
 
     A run that was held to a plan is held to it again, once that is confirmed anew.
 
     Raises:
-        TxmonError: one of the layers is no layer any more.
+        OrchestratorError: the repository no longer has one of the layers.
     """
-    found = unfinished(workspace.env, terminal.say)
+    found = unfinished(workspace.monorepo, workspace.env)
     if found is None:
         terminal.console.print(f"there is nothing to resume in {workspace.env}")
         return 0
     run, left = found
-    terminal.say(f"going on from {run}, which {run.outcome}")
-    gone = set(left) - LAYERS.keys()
-    if gone and not run.destroys:
-        raise TxmonError(
-            f"{', '.join(sorted(gone))} of that run is no layer any more: check out commit {run.commit[:8]} to go on"
+    logger.info("going on from %s, which %s", run, run.outcome)
+    removed = workspace.monorepo.removed_layers(left)
+    if removed and not run.destroys:
+        raise OrchestratorError(
+            f"{', '.join(removed)} of that run is no longer a layer: check out commit {run.commit[:8]} to go on"
         )
-    require_files(workspace.env, left)
+    require_files(workspace.monorepo, workspace.env, left)
     if run.destroys:
         return destroy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left)
     if run.verb == "up":
         return up(workspace, terminal, left[0], yes=yes, refresh=run.refresh)
     if run.plan:
-        terminal.say("it is held to the plan that was approved then")
-        plan.show(run.plan.only(left), terminal.console)
+        logger.info("it is held to the plan that was approved then")
+        render_plan.show(run.plan.only(left), terminal.console)
         confirm(workspace, f"deploy {', '.join(left)} of", yes=yes)
     return deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=left, approved=run.plan)
 
 
 def destroy(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool) -> int:
-    """Destroy one layer, deployed or known; refused while another deployed stack reads it.
+    """Destroy one layer, also a removed one, unless another deployed stack reads it.
 
     Raises:
-        TxmonError: there is no such layer.
+        OrchestratorError: there is no such layer.
     """
-    found = find_deployed(workspace, layer)
-    return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[found], verb="destroy")
+    return destroy_all(workspace, terminal, yes=yes, parallel=1, layers=[layer], verb="destroy")
 
 
 def destroy_all(
@@ -231,134 +279,120 @@ def destroy_all(
     layers: Collection[str] | None = None,
     verb: str = "destroy-all",
 ) -> int:
-    """Destroy layers, readers first, once nothing speaks against any of them and what goes and stays is told.
+    """Destroy layers, readers first, once nothing stands against it and the consequences have been shown.
 
-    All of them, if none are named, is what the backend holds, whether or not the repository still has it.
+    Without `layers`, destroy all that the backend holds of the environment, removed layers too.
     """
-    program_host.warm(layers=False)  # while it is found out what may be destroyed
-    states = deployed_states(workspace, everywhere=True)
-    layers = [*LAYERS, *removed_layers(states)] if layers is None else layers
-    preconditions.require_no_other_readers(workspace, states, layers)
-    deployed = [layer for layer in layers if layer in states]
+    program_host.start()  # meanwhile, find out what may be destroyed
+    monorepo, env = workspace.monorepo, workspace.env
+    snapshot = read_snapshot(workspace, everywhere=True)
+    removed = monorepo.removed_layers(snapshot.deployed)
+    layers = [find_deployed(workspace, snapshot, layer) for layer in layers or [*monorepo.layers, *removed]]
+    preconditions.require_no_other_readers(workspace, snapshot, layers)
+    deployed = [snapshot.stack(layer) for layer in layers if snapshot.stack(layer).is_deployed]
+    names = [stack.name for stack in deployed]
     if not deployed:
         require_unlocked(workspace)  # an engine that was killed at the very end has left its lock
-        what = "nothing" if set(layers) >= LAYERS.keys() else f"nothing of {', '.join(layers)}"
-        terminal.console.print(f"{what} is deployed in {workspace.env}")
+        what = "nothing" if set(layers) >= monorepo.layers.keys() else f"nothing of {', '.join(layers)}"
+        terminal.console.print(f"{what} is deployed in {env}")
         return 0
-    require_files(workspace.env, deployed)
-    preconditions.require_unprotected(workspace, [states[layer] for layer in deployed])
-    destroy_preview.show([states[layer] for layer in deployed], terminal.console)
-    confirm(workspace, f"destroy {', '.join(deployed)} of", yes=yes)
-    with changing(workspace, verb, deployed, terminal.say) as journal:
-        states = deployed_states(workspace, everywhere=True)  # anew: until here, others may have deployed a reader
-        readers = preconditions.require_no_other_readers(workspace, states, deployed)
-        run = Run(
-            workspace, Action.DESTROY, {name: readers[name] & set(deployed) for name in deployed}, journal.folder
-        )
+    require_files(monorepo, env, names)
+    preconditions.require_unprotected(workspace, deployed)
+    destroy_preview.show(deployed, monorepo.stateful_types, terminal.console)
+    confirm(workspace, f"destroy {', '.join(names)} of", yes=yes)
+    with exclusive_run(workspace, verb, names, everywhere=True) as (journal, snapshot):
+        # Others may have deployed a reader since the first check.
+        readers = preconditions.require_no_other_readers(workspace, snapshot, names)
+        graph = {name: readers[name] & set(names) for name in names}
+        run = Run(workspace, Action.DESTROY, graph, journal.folder)
         _execute(run, terminal, parallel, journal)
     if run.ok:
         terminal.console.print(f"destroyed: {', '.join(run.operations)}")
     else:
-        terminal.console.print(f"go on with: ./inv resume --env {workspace.env}")
+        terminal.console.print(f"go on with: ./inv resume --env {env}")
     return run.exit_code
 
 
+def drift(workspace: Workspace, console: Console, parallel: int) -> Drift:
+    """Compare every deployed layer with AWS, side by side; progress and failures go to `console`.
+
+    Raises:
+        OrchestratorError: the state backend does not answer, or a deployed layer lacks its stack file.
+        VerbEnd: it was interrupted.
+    """
+    snapshot = read_snapshot(workspace)
+    deployed = [layer for layer in workspace.monorepo.layers if snapshot.stack(layer).is_deployed]
+    if not deployed:
+        return Drift(workspace.env, {}, [])
+    require_files(workspace.monorepo, workspace.env, deployed)
+    with TemporaryDirectory() as folder:
+        run = Run(workspace, Action.DRIFT, dict.fromkeys(deployed, ()), Path(folder))
+        _execute(run, Terminal(console), parallel)
+    if run.interruptions:
+        raise VerbEnd(run.exit_code)
+    return drift_of(workspace.env, run.operations.values())
+
+
+def outputs(workspace: Workspace) -> dict[str, dict[str, Any]]:
+    """Return the outputs of every deployed layer.
+
+    Raises:
+        OrchestratorError: nothing is deployed.
+    """
+    return statuses.outputs(workspace, read_snapshot(workspace))
+
+
+def health(workspace: Workspace) -> dict[str, StackHealth]:
+    """Return how every layer is."""
+    return statuses.health_by_layer(workspace, read_snapshot(workspace))
+
+
+def status(workspace: Workspace, console: Console) -> None:
+    """Show how the environment is, what to do next, and which environments have expired."""
+    found = statuses.status(workspace, read_snapshot(workspace))
+    console.print(status_table(found))
+    lines = [*found.next_steps, missing_files(workspace.monorepo, workspace.env)]
+    lines += [str(lifetime) for lifetime in lifetimes(workspace.monorepo) if lifetime.expired]
+    for line in filter(None, lines):
+        console.print(line, soft_wrap=True)
+
+
 def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | None = None) -> None:
-    """Run, shown live and, if it changes something, written down."""
+    """Run, show it live and, if it changes something, record it."""
     with live.following(run, terminal.console) as show:
 
-        def tell(operation: Operation, line: str) -> None:
+        def on_progress(operation: Operation, line: str) -> None:
             if journal and (not line or line == operation.command):
                 journal.note(operation)
             show(operation, line)
 
-        run.execute(tell, parallel)
+        run.execute(on_progress, parallel)
     if journal:
         journal.end(run.result)
     live.summarize(run, terminal.console)
-    if run.given_keys:
-        files = ", ".join(shown(stack_file(layer, run.workspace.env)) for layer in run.given_keys)
+    if run.files_with_keys:
+        files = ", ".join(map(run.workspace.monorepo.display, run.files_with_keys))
         terminal.console.print(f"commit {files}: how the secrets are encrypted was added", soft_wrap=True)
     if terminal.report:
         from tools.orchestrator.render import report  # noqa: PLC0415 (only reports need the templates)
 
         record = journal.record if journal else report.record_of(run)
-        written = report.write(report.report_of(record, run.operations.values()), terminal.report)
-        terminal.say(f"report: {', '.join(map(str, written))}")
+        monorepo = run.workspace.monorepo
+        written = report.write(report.report_of(record, run.operations.values(), monorepo), terminal.report)
+        logger.info("report: %s", ", ".join(map(str, written)))
 
 
-def require_somebody(workspace: Workspace, *, yes: bool) -> None:
-    """Somebody is there to confirm a change of a real environment, or has waived it.
-
-    Raises:
-        TxmonError: nobody is.
-    """
-    if not (workspace.environment.is_local or yes or sys.stdin.isatty()):
-        raise TxmonError(f"{workspace.env} is a real environment and nobody is there to confirm: add --yes")
-
-
-def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
-    """Ask before a real environment is changed.
-
-    Raises:
-        TxmonError: the answer is no, or nobody is there to ask.
-    """
-    if workspace.environment.is_local or yes:
-        return
-    require_somebody(workspace, yes=yes)
-    if answer(f"{what} {workspace.env}? type its name to go on: ") != workspace.env:
-        raise TxmonError("not confirmed; nothing was done")
-
-
-def answer(question: str) -> str:
-    """What somebody at the terminal says; nothing on Ctrl-D."""
-    try:
-        return Console(stderr=True, markup=False).input(question, markup=False).strip()
-    except EOFError:
-        return ""
-
-
-def _tell_what_an_application_needs(workspace: Workspace, run: Run, console: Console) -> None:
-    """The outputs an application needs, from the run and the layers beside it, and what to type next."""
-    beside = set(APPLICATION_OUTPUTS.values()) - run.operations.keys()
-    known = {layer: operation.outputs for layer, operation in run.operations.items()}
-    if beside:
-        known |= {layer: state.outputs for layer, state in read_states(workspace, beside).items()}
-    table = Table(box=None, pad_edge=False, title="what an application needs", title_justify="left")
-    table.add_column("output", no_wrap=True)
-    table.add_column("value", overflow="fold")
-    for name, layer in APPLICATION_OUTPUTS.items():
-        if name in known[layer]:
-            table.add_row(name, str(known[layer][name]))
-    console.print(table)
-    env = workspace.env
+def _show_application_outputs(run: Run, before: Snapshot, console: Console) -> None:
+    """Show the outputs that an application needs, of this run and of the layers deployed before, and what to do next."""
+    monorepo, env = run.workspace.monorepo, run.workspace.env
+    rows = []
+    for name, layer in monorepo.application_outputs.items():
+        operation = run.operations.get(layer)
+        outputs = operation.outputs if operation else before.stack(layer).outputs
+        if name in outputs:
+            rows.append((name, str(outputs[name])))
+    console.print(table("output", "value", rows=rows, fold=("value",), title="what an application needs"))
     console.print(
         f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
         soft_wrap=True,
     )
-
-
-def local_down() -> str:
-    """Stop the local cloud, unless it is needed; gives what became of it.
-
-    Raises:
-        TxmonError: something is at work in it.
-    """
-    require_nobody_at_work(Folder(Files(LOCAL_HOME).state))
-    return "the local cloud is stopped" if localcloud.stop(LOCAL_HOME) else "the local cloud was not running"
-
-
-def local_env(say: Callable[[str], None], port: int | None, provider: str) -> str:
-    """Start the local cloud, make its five stacks, and give the shell lines that lead to both.
-
-    A `provider` that is named stays in use until another one is.
-
-    Raises:
-        TxmonError: there is no such provider, the local cloud does not start, or a layer has no stack file for it.
-    """
-    require_files("local", LAYERS)
-    if provider:
-        localcloud.choose_provider(LOCAL_HOME, provider)
-    workspace = open_workspace("local", say, port)
-    workspace.make_stacks(workspace.missing_stacks())
-    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in workspace.variables.items())

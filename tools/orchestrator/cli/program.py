@@ -12,7 +12,7 @@ from invoke.parser.argument import Argument
 from invoke.parser.context import ParserContext
 from invoke.program import Program
 
-from shared.environments import suggestion
+from tools.orchestrator.model.monorepo import suggestion
 
 OPTIONS = {"complete", "help", "print-completion-script"}
 """Those of invoke's own. All others, `--dry` above all, concern what invoke runs, and no verb lets it run any."""

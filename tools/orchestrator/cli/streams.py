@@ -42,7 +42,7 @@ class Piped(io.TextIOWrapper):
         os.close(nowhere)
 
 
-def take_over() -> None:
+def replace_standard_streams() -> None:
     """Let every standard stream that is no terminal be `Piped`, and one that is closed go nowhere; print to any.
 
     Not a stream that somebody else has put in place, as pytest does.

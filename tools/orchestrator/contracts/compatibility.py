@@ -9,18 +9,16 @@ are unknown here, but they check the version when they read. New outputs need ne
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from pydantic import ValidationError
-from rich.table import Table
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.contract_schema import LOCK_FILE, Contracts, ContractSchema, OutputSchema
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository import git
-from tools.orchestrator.run import preconditions
-from tools.orchestrator.state.stacks import deployed_states, nothing_deployed
+from tools.orchestrator.state.checkpoints import nothing_deployed, read_snapshot
 
 Readers = Callable[[str, str], Iterable[str]]
 """Returns who reads an output now; takes the layer and the output, which the contracts may no longer have."""
@@ -44,14 +42,14 @@ class Change:
     """Why readers cannot live with the change, and what to do about it; empty if they can."""
 
 
-def against_commit(new: Contracts, readers: Readers, lock_file: PurePath, ref: str) -> list[Change]:
+def against_commit(root: Path, new: Contracts, readers: Readers, lock_file: PurePath, ref: str) -> list[Change]:
     """Return how the contracts have changed since this branch left `ref`, according to the lock file of that commit.
 
     Raises:
         OrchestratorError: git does not know `ref`, or the commit has no valid lock file.
     """
-    branch_point = git.branch_point(ref)
-    text = git.file_at(branch_point, lock_file)
+    branch_point = git.branch_point(root, ref)
+    text = git.file_at(root, branch_point, lock_file)
     if text is None:
         raise OrchestratorError(
             f"commit {branch_point[:8]}, where this branch left {ref}, is older than {lock_file}: name a newer ref,"
@@ -73,15 +71,16 @@ def against_environment(new: Contracts, readers: Readers, workspace: Workspace) 
     Raises:
         OrchestratorError: nothing is deployed.
     """
-    states = deployed_states(workspace, everywhere=True)
+    snapshot = read_snapshot(workspace, everywhere=True)
     # A name with a slash is a stack of another environment or product.
-    deployed = {layer: state.outputs for layer, state in states.items() if "/" not in layer}
+    deployed = {layer: stack.outputs for layer, stack in snapshot.deployed.items() if "/" not in layer}
     old = {
         layer: _deployed(outputs, new.get(layer, ABSENT)) for layer, outputs in deployed.items() if VERSION in outputs
     }
     if not old:
-        raise nothing_deployed(workspace)
-    removed = preconditions.readers(workspace, states, old.keys() - new.keys())
+        raise nothing_deployed(workspace.env)
+    stacks = {layer: f"{workspace.monorepo.project(layer)}/{workspace.env}" for layer in old.keys() - new.keys()}
+    removed = {layer: snapshot.readers(stack) for layer, stack in stacks.items()}
     return compare(
         old,
         {layer: new[layer] for layer in old if layer in new},
@@ -162,28 +161,3 @@ class _Comparison:
         if self.after.version > self.before.version or not self.after.outputs:
             return ""
         return f"raise the version of the contract of {self.layer} to {self.before.version + 1}"
-
-
-def outputs_table(contracts: Contracts) -> Table:
-    """Return every output of every layer with its type and its readers."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "version", "output", "type", "read by"):
-        table.add_column(heading, overflow="fold")
-    for layer, contract in contracts.items():
-        for output, schema in contract.outputs.items():
-            table.add_row(layer, str(contract.version), output, str(schema), ", ".join(schema.readers))
-    return table
-
-
-def changes_table(changes: list[Change]) -> Table | str:
-    """Return a row for each change, first those that readers cannot live with."""
-    if not changes:
-        return "no output has changed"
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "output", "change", "read by", "to mend"):
-        table.add_column(heading, overflow="fold")
-    for change in sorted(changes, key=lambda each: not each.fault):
-        style = "bold red" if change.fault else ""
-        row = (change.layer, change.output, change.what, ", ".join(change.readers), change.fault)
-        table.add_row(*row, style=style)
-    return table

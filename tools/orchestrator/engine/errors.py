@@ -1,8 +1,6 @@
-"""The engine's errors, and the system's, as one sentence each; where it can, one that names what mends them."""
+"""The engine's errors, and the operating system's, as one sentence each that names the remedy if one is known."""
 
 import re
-
-from shared.environments import PROJECTS
 
 LOCKED = re.compile(r"created by (?P<owner>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 
@@ -40,17 +38,17 @@ SENTENCES: dict[str, str] = {
         "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials"
     ),
 }
-"""What the engine says, as a regular expression, and what a person is told instead."""
+"""A regular expression for the engine's message -> the sentence that a person reads instead."""
 
 INVOCATION = re.compile(r"invoke of \S+ failed: invocation of (?P<function>\S+) returned an error: ")
-"""The engine's own words around what a function of the provider answers."""
+"""The engine's words around the answer of a provider's function."""
 
 PARTIAL = re.compile(r"\d+ errors? occurred:\s+\* ")
-"""The engine's own words before what keeps a resource that was made from being as it was wanted."""
+"""The engine's words before the reason why a created resource is not complete."""
 
 TRACEBACK = "Traceback (most recent call last):"
-FRAME = re.compile(rf'File "{re.escape(str(PROJECTS.parent))}/(?P<path>[^"]+)", line (?P<line>\d+)')
-"""A line of a traceback that lies below this repository, where a virtualenv may lie too."""
+FRAME = re.compile(r'File "(?:[^"]*/)?(?P<path>(?:projects|shared)/[^"]+)", line (?P<line>\d+)')
+"""A line of a traceback in a layer or in what layers share."""
 
 NOISE = (
     "an unhandled error occurred: program exited",
@@ -65,19 +63,19 @@ NOISE = (
     "failed to run policy: context canceled",
     "failed to run remediation: context canceled",
 )
-"""Lines that only repeat that something else has failed."""
+"""Messages that only repeat that something else has failed."""
 
 
 def explain(message: str, layer: str, env: str) -> str:
-    """The sentence for an engine message; the message itself, trimmed to what matters, where there is none."""
+    """Return the sentence for an engine's message; without one, the message trimmed to what matters."""
     for pattern, sentence in SENTENCES.items():
         if re.search(pattern, message):
             return sentence.format(layer=layer, env=env, lock=_lock(message))
     return trimmed(message)
 
 
-def of_system(error: OSError) -> str:
-    """What this machine refuses, and of which file, as in `report.md: Permission denied`."""
+def explain_os_error(error: OSError) -> str:
+    """Return the file and what the operating system refuses, as in `report.md: Permission denied`."""
     return f"{error.filename or 'failed'}: {error.strerror or error}"
 
 
@@ -86,7 +84,7 @@ def is_noise(message: str) -> bool:
 
 
 def trimmed(message: str) -> str:
-    """One line; of a program's traceback only the exception, and the line of this repository that met it."""
+    """Return a message as one line; a program's traceback is cut to the exception and the repository's last frame."""
     text = message.strip().removeprefix("error: ")
     if TRACEBACK in text:
         text = _exception(text)
@@ -96,7 +94,7 @@ def trimmed(message: str) -> str:
 def _exception(text: str) -> str:
     _, _, traceback = text.rpartition(TRACEBACK)
     *_, exception = re.split(r"^ .*\n", traceback, flags=re.MULTILINE)
-    ours = [frame for frame in FRAME.finditer(traceback) if "site-packages" not in frame["path"]]
+    ours = [frame for frame in FRAME.finditer(traceback) if "site-packages" not in frame[0]]
     where = f" at {ours[-1]['path']}:{ours[-1]['line']}" if ours else ""
     return f"the program failed{where}: {exception.strip().removeprefix('Exception: ')}"
 

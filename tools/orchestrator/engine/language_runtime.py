@@ -1,7 +1,8 @@
-"""One layer's program as a language runtime that the engine connects to; runs in a process of its own.
+"""One layer's program as a language runtime that the engine connects to, in a process of its own.
 
-It runs the program as Pulumi's own `pulumi-language-python-exec` does, and tells what the program prints and what it
-breaks at through the engine's log.
+It runs the program as Pulumi's `pulumi-language-python-exec` does, and sends output and errors to the engine's log.
+All that the orchestrator needs of the SDK's internals is here; tests/tools/orchestrator/engine/test_language_runtime.py
+has a test for each assumption.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from pulumi.runtime.proto import LanguageRuntimeServicer, engine_pb2, language_p
 from pulumi.runtime.settings import get_engine
 
 TICKS = 50
-"""Turns of the event loop after which every resource that does not wait for another one is on its way."""
+"""Turns of the event loop after which every resource without a dependency has been requested."""
 
 
 class Language(LanguageRuntimeServicer):
@@ -61,22 +62,22 @@ class Language(LanguageRuntimeServicer):
                 runner.run(pulumi.runtime.run_in_stack(self._program))
         except pulumi.RunError as error:
             pulumi.log.error(str(error))
-        except BaseException:  # noqa: BLE001 (whatever ends a program, exit() too, is told)
+        except BaseException:  # noqa: BLE001 (exit() ends a program, too)
             pulumi.log.error(traceback.format_exc())
         else:
             self._failed = False
 
     async def _program(self) -> None:
         runpy.run_path(self._folder, run_name="__main__")
-        # Let the calls that the program asks for begin. The SDK would else find none to wait for yet, and wait for
-        # thousands of outputs instead, for all of them anew after each: half of what a large layer takes.
+        # Let the program's calls begin. Otherwise the SDK finds no call to wait for yet and waits for thousands of
+        # outputs, all of them again after each: half of the time of a large layer.
         for _ in range(TICKS):
             await asyncio.sleep(0)
 
 
 @contextmanager
 def quiet_runner(parallel: int) -> Iterator[asyncio.Runner]:
-    """An event loop that ends without a word on what was still under way: it breaks because the program has ended."""
+    """Yield an event loop that ends silently: calls still under way fail because the program has ended."""
     with asyncio.Runner() as runner:
         runner.get_loop().set_default_executor(ThreadPoolExecutor(max(parallel, 1)))
         try:
@@ -95,7 +96,7 @@ def _settings(request: Any) -> pulumi.runtime.Settings:
         dry_run=request.dryRun,
         organization=request.organization,
     )
-    # The SDK has four messages for debuggers on every resource, each a call that takes as long as the resource's own.
+    # The SDK sends four debug messages for every resource; each takes as long as registering the resource.
     engine: Any = settings.engine
     log = engine.Log
     engine.Log = lambda message: Empty() if message.severity == engine_pb2.DEBUG else log(message)
@@ -103,7 +104,7 @@ def _settings(request: Any) -> pulumi.runtime.Settings:
 
 
 class Printed(io.TextIOBase):
-    """Hands each line that a program prints to the engine, which shows it with the layer's diagnostics."""
+    """Sends each line that a program prints to the engine, which shows it with the layer's diagnostics."""
 
     def __init__(self) -> None:
         self._rest = ""
@@ -118,7 +119,7 @@ class Printed(io.TextIOBase):
 
 
 def serve(folder: str, environment: Mapping[str, str], caller: Connection) -> None:
-    """Serve the program in `folder` until the caller's end of the connection is closed; sends the port first."""
+    """Serve the program in `folder` until the caller closes its end of the connection; send the port first."""
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -129,4 +130,4 @@ def serve(folder: str, environment: Mapping[str, str], caller: Connection) -> No
     server.start()
     with suppress(EOFError):
         caller.recv()
-    os._exit(0)  # a program whose engine is gone has nobody to talk to
+    os._exit(0)  # the engine is gone, so the program may go too

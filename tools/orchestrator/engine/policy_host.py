@@ -1,70 +1,57 @@
-"""The policy pack in a run: one process for all layers, where plain pulumi starts one for each."""
+"""The policy pack in a run: one process for all layers. Plain pulumi starts one for each layer, 1 s of CPU each."""
 
 import atexit
 import subprocess
 import threading
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from pathlib import Path
 
-from shared.errors import TxmonError
-from tools.orchestrator.engine.workspace import ROOT, Workspace
-
-PACK = "shared/policies/pack"
-FROM_LAYER = f"../../{PACK}"
-"""As the engine finds it from a layer's folder."""
-
-MANDATORY = "mandatory"
-"""The level of a violation that stops the layer; all others are warnings."""
-
-
-@cache
-def start() -> subprocess.Popen[str]:
-    """Start the pack, once in this process.
-
-    It ends when nobody holds its standard input any more: this process, and the engines, which go on when this
-    process is killed and still need it.
-    """
-    process = subprocess.Popen(
-        [ROOT / PACK],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,  # Ctrl-C reaches the runner, and the engines still need the pack to end cleanly
-    )
-    atexit.register(process.terminate)
-    return process
-
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError
 
 _reading = threading.Lock()
 
 
 @cache
-def _port() -> str:
-    """Where the pack listens; waits until it does. To be called by one thread at a time."""
-    printed = start().stdout
-    return printed.readline().strip() if printed else ""
+def start(pack: Path) -> subprocess.Popen[str]:
+    """Start the pack, once in this process.
+
+    It ends when nobody holds its standard input any longer: this process does, and so do the engines, which go on
+    and still need the pack when this process is killed.
+    """
+    process = subprocess.Popen(
+        [pack],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,  # Ctrl-C reaches the orchestrator; the engines need the pack to end cleanly
+    )
+    atexit.register(process.terminate)
+    return process
+
+
+@cache
+def _port(pack: Path) -> str:
+    """Return the port that the pack listens on; wait until it does. One thread at a time may call it."""
+    stdout = start(pack).stdout
+    return stdout.readline().strip() if stdout else ""
 
 
 def with_pack(workspace: Workspace) -> Workspace:
-    """The workspace, with a pack running beside it that every engine started there takes for its own.
+    """Return the workspace with the running pack, which every engine started there uses.
 
     Raises:
-        TxmonError: the pack does not start.
+        OrchestratorError: the pack does not start.
     """
+    pack = workspace.monorepo.policy_pack
+    if pack is None:
+        return workspace
     with _reading:
-        port = _port()
+        port = _port(pack)
     if not port:
-        raise TxmonError(f"the policy pack does not start: run {PACK} to see why")
-    stdin = start().stdin
-    held = (stdin.fileno(),) if stdin else ()
-    return replace(workspace.having(TXMON_POLICY_PORT=port), held=held)
-
-
-def sentence(event: Mapping[str, Any]) -> str:
-    """The resource, the rule and what to change, of the engine's event about a violation."""
-    *_, types, name = event["resourceUrn"].split("::")
-    _, _, violation = event["message"].strip().partition("\n")  # the policy's own description comes first
-    return f"{types.rsplit('$', 1)[-1]} {name} breaks {violation}"
+        raise OrchestratorError(f"the policy pack does not start: run {workspace.monorepo.display(pack)} to see why")
+    stdin = start(pack).stdin
+    inherited = (stdin.fileno(),) if stdin else ()
+    return replace(workspace.with_env(**{workspace.monorepo.variable("POLICY_PORT"): port}), inherited_fds=inherited)

@@ -1,8 +1,8 @@
 """The layers' programs, forked from one process that has the SDK loaded.
 
-The engine alone starts a language host, a `pip list` and a Python for every layer, which is more than half of what a
-layer without changes costs. Here it is told where a language runtime listens already (`--client`), as Pulumi's
-Automation API does for inline programs. Each program still has a process of its own.
+The engine alone starts a language host, a `pip list` and a Python for every layer, which is more than half of the cost
+of a layer without changes. Here it gets the address of a running language runtime (`--client`), as Pulumi's Automation
+API does for inline programs. Each program still runs in a process of its own.
 """
 
 import multiprocessing
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
 
-from shared.errors import TxmonError
+from tools.orchestrator.model.errors import OrchestratorError
 
-SDK = "tools.orchestrator.engine.language_runtime"
-LAYERS = "tools.orchestrator.engine.preload"
+RUNTIME_MODULE = "tools.orchestrator.engine.language_runtime"
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 
@@ -26,15 +25,15 @@ class Runtime:
     """A language runtime that waits for one engine."""
 
     address: str
-    held: int
-    """The file whose closing ends it: the engine keeps it open, so that both outlive a killed runner."""
+    inherited_fd: int
+    """Closing it ends the runtime. The engine keeps it open, so that both outlive a killed orchestrator."""
 
 
-def warm(*, layers: bool) -> None:
-    """Start the process to fork from, which loads the SDK and, if several programs will run, their modules."""
-    forkserver.set_forkserver_preload([LAYERS, SDK] if layers else [SDK])
-    resource_tracker.ensure_running()  # the fork server starts it too, and then lifts a mask as the one below
-    # Ctrl-C is for the runner, which asks the engines to end, and they their programs; what is forked keeps the mask.
+def start(preload_module: str | None = None) -> None:
+    """Start the process to fork from. It loads the SDK, and `preload_module` if several programs will run."""
+    forkserver.set_forkserver_preload([preload_module, RUNTIME_MODULE] if preload_module else [RUNTIME_MODULE])
+    resource_tracker.ensure_running()  # the fork server starts it too, and would then lift the mask below
+    # Ctrl-C reaches the orchestrator, which asks the engines to end, and they their programs; forks keep the mask.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         forkserver.ensure_running()
@@ -43,11 +42,11 @@ def warm(*, layers: bool) -> None:
 
 
 @contextmanager
-def serving(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
-    """A runtime for the program in `folder`, which sees `environment`; it ends when nobody holds it any more.
+def serve(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
+    """Yield a runtime for the program in `folder`, which sees `environment`; it ends when nobody holds it any longer.
 
     Raises:
-        TxmonError: it does not start.
+        OrchestratorError: it does not start.
     """
     ours, theirs = _CONTEXT.Pipe()
     with ours:
@@ -56,11 +55,11 @@ def serving(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
                 _CONTEXT.Process(target=_serve, args=(folder, dict(environment), theirs), daemon=True).start()
             port = ours.recv()
         except EOFError:
-            raise TxmonError("no program starts in this .venv: remove the folder and run this again") from None
+            raise OrchestratorError("no program starts in this .venv: remove the folder and run this again") from None
         yield Runtime(f"127.0.0.1:{port}", ours.fileno())
 
 
 def _serve(folder: str, environment: Mapping[str, str], caller: Connection) -> None:
-    from tools.orchestrator.engine import language_runtime  # noqa: PLC0415 (imports the SDK, which only the forked process needs)
+    from tools.orchestrator.engine import language_runtime  # noqa: PLC0415 (only the forked process needs the SDK)
 
     language_runtime.serve(folder, environment, caller)

@@ -1,7 +1,7 @@
-"""What the engine writes into a stack file, and what of it stays.
+"""What the engine writes into a stack file, and which part of it stays.
 
-Where a file does not tell how its stack's secrets are encrypted, every command of the engine that opens them adds it,
-a preview too, and writes the whole file anew. Only a stack that holds something needs it.
+If a file does not say how its stack's secrets are encrypted, every command that opens them adds it, even a preview, and
+rewrites the whole file. Only a stack that holds something needs the addition.
 """
 
 import re
@@ -12,32 +12,29 @@ from typing import Any
 
 import yaml
 
-from shared.environments import stack_file
-
-ENCRYPTION = ("secretsprovider", "encryptedkey", "encryptionsalt")
+ENCRYPTION_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
 """The keys that the engine adds."""
-KEY_LINES = re.compile(rf"^({'|'.join(ENCRYPTION)}):.*\n?".encode(), re.MULTILINE)
+KEY_LINES = re.compile(rf"^({'|'.join(ENCRYPTION_KEYS)}):.*\n?".encode(), re.MULTILINE)
 
 
 @contextmanager
-def kept(layer: str, env: str, needed: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """The stack file stays as it is while the engine works; in the end with the engine's keys, if they are `needed`.
+def preserve_stack_file(path: Path, needs_keys: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Restore a stack file after the engine's work; add the engine's keys if they are needed.
 
-    What a person writes into it in the meantime stays as well.
+    What a person writes into the file in the meantime stays.
     """
-    path = stack_file(layer, env)
     before = _text(path)
     try:
         yield
     finally:
         now = _text(path)
         if now is not None and now != before:
-            with suppress(yaml.YAMLError):  # a person is at it
-                _settle(path, before, now, keep=needed())
+            with suppress(yaml.YAMLError):  # a person is editing it
+                _restore(path, before, now, keep_keys=needs_keys())
 
 
 def without_keys(text: bytes) -> bytes:
-    """A stack file without what the engine adds, which changes nothing that a layer asks for."""
+    """Return a stack file without the engine's keys, which change nothing that a layer asks for."""
     return KEY_LINES.sub(b"", text)
 
 
@@ -45,26 +42,26 @@ def _text(path: Path) -> str | None:
     return path.read_text() if path.exists() else None
 
 
-def _settle(path: Path, before: str | None, now: str, *, keep: bool) -> None:
+def _restore(path: Path, before: str | None, now: str, *, keep_keys: bool) -> None:
     own = yaml.safe_load(before or "") or {}
     written = yaml.safe_load(now) or {}
-    added = {key: written.pop(key) for key in ENCRYPTION if key in written and key not in own}
+    added = {key: written.pop(key) for key in ENCRYPTION_KEYS if key in written and key not in own}
     if not added or _as_the_engine_writes(own) != _as_the_engine_writes(written):
         return
-    if keep:
-        path.write_text(_ended(before or "") + yaml.safe_dump(added, width=len(now)))
+    if keep_keys:
+        path.write_text(_with_newline(before or "") + yaml.safe_dump(added, width=len(now)))
     elif before is None:
         path.unlink()
     else:
         path.write_text(before)
 
 
-def _ended(text: str) -> str:
+def _with_newline(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
 
 
 def _as_the_engine_writes(content: dict[str, Any]) -> dict[str, Any]:
-    """Every setting that is no list or object as text."""
+    """Return the content with every setting as text that is not a list or an object."""
     settings = (content.get("config") or {}).items()
     texts = {key: value if isinstance(value, list | dict | str) else _as_text(value) for key, value in settings}
     return content | {"config": texts}

@@ -90,8 +90,10 @@ class Monorepo:
     layers: Mapping[str, Layer]
     environment: Callable[[str], Environment]
     """Returns the facts of an environment, whether or not it has stack files."""
-    declared: Collection[str] = ()
+    declared_environments: Collection[str] = ()
     """The environments about which the repository states facts; each has to exist."""
+    check_name: Callable[[str], object] = str
+    """Raises ValueError if an environment's name leads to names that AWS refuses."""
     local_cloud: LocalCloud | None = None
     application_outputs: Mapping[str, str] = field(default_factory=dict)
     """Output -> its layer, for the outputs that applications outside the repository use."""

@@ -1,17 +1,26 @@
-"""The graph of layers, drawn: as text, Mermaid, DOT or SVG, each coloured by the layers' states if they are given."""
+"""The graph of layers as text, Mermaid, DOT or SVG. Layers whose health is given are coloured by it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from html import escape
 
-from shared.graph import LAYERS, deploy_order
+from grandalf.graphs import Edge, Graph, Vertex
+from grandalf.layouts import SugiyamaLayout, VertexViewer
+from grandalf.routing import EdgeViewer, route_with_lines
+
+from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.render import palette
 
-States = Mapping[str, str]
-"""Layer -> its state, in a word of `palette.STATES`."""
+Healths = Mapping[str, str]
+"""Layer -> its health, a key of `palette.STATES`."""
+Point = tuple[float, float]
 
 BOX_WIDTH, BOX_HEIGHT = 148, 50
-COLUMN, ROW = 176, 100
-"""The distance from box to box, in SVG units: pixels, where there is room."""
+GAP_X, GAP_Y = 28, 50
+"""Between boxes, in pixels."""
+MARGIN = 2
+PASSES = 3
+"""Sweeps that reduce crossings; a graph of a dozen layers needs no more."""
 
 SVG_STYLE = """
 .graph { font-family: ui-sans-serif, system-ui, sans-serif; font-size: 14px }
@@ -23,131 +32,138 @@ SVG_STYLE = """
 """
 
 
-def edges() -> Iterator[tuple[str, str]]:
-    """Each layer with each one that reads it."""
-    for layer, info in LAYERS.items():
-        for upstream in sorted(info.reads):
-            yield upstream, layer
+def _edges(monorepo: Monorepo) -> Iterator[tuple[str, str]]:
+    """Yield each layer with each of its readers."""
+    for layer in monorepo.layers.values():
+        for upstream in sorted(layer.reads):
+            yield upstream, layer.name
 
 
-def text(states: States) -> str:
-    """A line a layer, in the order they deploy in."""
-    width = max(map(len, LAYERS))
+def text(monorepo: Monorepo, healths: Healths) -> str:
+    """Return a line a layer, in the order of the graph."""
+    width = max(map(len, monorepo.layers))
     lines = []
-    for layer, info in LAYERS.items():
-        reads = f"reads {', '.join(sorted(info.reads))}" if info.reads else "reads nothing"
-        lines.append(f"{layer:{width}}  {reads}" + (f"  ({states[layer]})" if layer in states else ""))
+    for name, layer in monorepo.layers.items():
+        reads = f"reads {', '.join(sorted(layer.reads))}" if layer.reads else "reads nothing"
+        lines.append(f"{name:{width}}  {reads}" + (f"  ({healths[name]})" if name in healths else ""))
     return "\n".join(lines)
 
 
-def mermaid(states: States) -> str:
-    lines = ["graph LR", *(f"    {upstream} --> {layer}" for upstream, layer in edges())]
-    for layer, word in states.items():
-        look = palette.state(word)
-        lines += [f'    {layer}["{look.mark} {layer}<br>{word}"]', f"    class {layer} {look.tone}"]
-    for name in sorted({palette.state(word).tone for word in states.values()}):
+def mermaid(monorepo: Monorepo, healths: Healths) -> str:
+    lines = ["graph LR", *(f"    {upstream} --> {layer}" for upstream, layer in _edges(monorepo))]
+    for layer, health in healths.items():
+        look = palette.state(health)
+        lines += [f'    {layer}["{look.mark} {layer}<br>{health}"]', f"    class {layer} {look.tone}"]
+    for name in sorted({palette.state(health).tone for health in healths.values()}):
         ink, fill = palette.TONES[name].light
         lines.append(f"    classDef {name} fill:{fill},stroke:{ink},color:{ink}")
     return "\n".join(lines)
 
 
-def dot(states: States) -> str:
-    lines = [f'    "{layer}" [{_dot_attributes(layer, states)}]' for layer in LAYERS]
-    lines += [f'    "{upstream}" -> "{layer}"' for upstream, layer in edges()]
-    return "\n".join(["digraph txmon {", "    node [shape=box]", *lines, "}"])
+def dot(monorepo: Monorepo, healths: Healths) -> str:
+    lines = [f'    "{layer}" [{_dot_attributes(monorepo, layer, healths)}]' for layer in monorepo.layers]
+    lines += [f'    "{upstream}" -> "{layer}"' for upstream, layer in _edges(monorepo)]
+    return "\n".join([f"digraph {monorepo.product} {{", "    node [shape=box]", *lines, "}"])
 
 
-def _dot_attributes(layer: str, states: States) -> str:
-    label = f'label="{layer}\\n{_note(layer, states)}"'
-    if layer not in states:
+def _dot_attributes(monorepo: Monorepo, layer: str, healths: Healths) -> str:
+    label = f'label="{layer}\\n{_note(monorepo, layer, healths)}"'
+    if layer not in healths:
         return label
-    ink, fill = palette.TONES[palette.state(states[layer]).tone].light
+    ink, fill = palette.TONES[palette.state(healths[layer]).tone].light
     return f'{label} style=filled fillcolor="{fill}" color="{ink}" fontcolor="{ink}"'
 
 
-def _note(layer: str, states: States) -> str:
-    return states.get(layer, LAYERS[layer].owner)
+def _note(monorepo: Monorepo, layer: str, healths: Healths) -> str:
+    return str(healths.get(layer, monorepo.layers[layer].owner))
 
 
-def standalone_svg(states: States) -> str:
-    """The drawing with its colours in it, as a file of its own."""
-    head, rest = svg(states).split(">", 1)
+def standalone_svg(monorepo: Monorepo, healths: Healths) -> str:
+    """Return the drawing with its colours, as a file of its own."""
+    head, rest = svg(monorepo, healths).split(">", 1)
     return f"{head}><style>{palette.css()}{SVG_STYLE}</style>{rest}\n"
 
 
-def svg(states: States) -> str:
-    """The drawing, for a page that has `palette.css()` and `SVG_STYLE`: readers stand below what they read."""
-    rows = levels()
-    places = _places(rows)
-    width, height = COLUMN * max(map(len, rows)), ROW * (len(rows) - 1) + BOX_HEIGHT + 4
-    lines = "".join(_edge(places, rows, upstream, layer) for upstream, layer in edges())
-    boxes = "".join(_box(layer, states, *places[layer]) for layer in LAYERS)
+def svg(monorepo: Monorepo, healths: Healths) -> str:
+    """Return the drawing for a page that has `palette.css()` and `SVG_STYLE`; readers are below what they read."""
+    drawing = _layout(monorepo)
+    lines = "".join(_path(points) for points in drawing.edges)
+    boxes = "".join(_box(monorepo, layer, healths, *drawing.boxes[layer]) for layer in monorepo.layers)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" role="img" aria-label="which layer reads which"><defs>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {drawing.width:g} {drawing.height:g}" '
+        f'width="{drawing.width:g}" height="{drawing.height:g}" role="img" aria-label="which layer reads which"><defs>'
         '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path class="tip" d="M0 0.5 7.5 4 0 7.5z"/></marker></defs>{lines}{boxes}</svg>'
     )
 
 
-def levels() -> list[list[str]]:
-    """The layers by the longest way down to them; in a row, each near what it reads, so that few edges cross."""
-    depth: dict[str, int] = {}
-    for layer in deploy_order():
-        depth[layer] = max((depth[need] + 1 for need in LAYERS[layer].reads), default=0)
-    rows: list[list[str]] = []
-    column: dict[str, float] = {}
-    for level in range(max(depth.values()) + 1):
-        row = [layer for layer in LAYERS if depth[layer] == level]
-        if level:
-            row.sort(key=lambda layer: sum(column[need] for need in LAYERS[layer].reads) / len(LAYERS[layer].reads))
-        column |= {layer: place - (len(row) - 1) / 2 for place, layer in enumerate(row)}
-        rows.append(row)
-    return rows
+@dataclass(frozen=True)
+class _Drawing:
+    """Where boxes and edges are, in pixels."""
+
+    width: float
+    height: float
+    boxes: dict[str, Point]
+    """Layer -> the middle of its box."""
+    edges: list[list[Point]]
+    """The points of each edge, from the box of a layer to that of a reader."""
 
 
-def _places(rows: list[list[str]]) -> dict[str, tuple[float, float]]:
-    """The middle of each box's upper side."""
-    middle = COLUMN * max(map(len, rows)) / 2
-    return {
-        layer: (middle + COLUMN * (place - (len(row) - 1) / 2), ROW * level + 2)
-        for level, row in enumerate(rows)
-        for place, layer in enumerate(row)
-    }
+def _layout(monorepo: Monorepo) -> _Drawing:
+    """Lay the graph out in rows (Sugiyama's method, by grandalf); unconnected parts stand side by side."""
+    vertices = {layer: Vertex(layer) for layer in monorepo.layers}
+    for vertex in vertices.values():
+        vertex.view = VertexViewer(BOX_WIDTH, BOX_HEIGHT)
+    edges = [Edge(vertices[upstream], vertices[layer]) for upstream, layer in _edges(monorepo)]
+    for edge in edges:
+        edge.view = EdgeViewer()
+    boxes: dict[str, Point] = {}
+    lines: list[list[Point]] = []
+    right, bottom = float(MARGIN), 0.0
+    for part in Graph(list(vertices.values()), edges).C:
+        layout = SugiyamaLayout(part)
+        layout.route_edge, layout.xspace, layout.yspace = route_with_lines, GAP_X, GAP_Y
+        layout.init_all()
+        layout.draw(PASSES)
+        routes = [edge.view._pts for edge in part.sE]  # noqa: SLF001 (grandalf has no other way to read a route)
+        xs = [vertex.view.xy[0] for vertex in part.sV]
+        points = [x for route in routes for x, _ in route]
+        left = min(min(xs) - BOX_WIDTH / 2, *points) if points else min(xs) - BOX_WIDTH / 2
+        shift = right - left
+        boxes |= {vertex.data: (vertex.view.xy[0] + shift, vertex.view.xy[1] + MARGIN) for vertex in part.sV}
+        lines += [[(x + shift, y + MARGIN) for x, y in route] for route in routes]
+        right = shift + max(max(xs) + BOX_WIDTH / 2, *points, max(xs)) + GAP_X
+        bottom = max(bottom, *(vertex.view.xy[1] + BOX_HEIGHT / 2 for vertex in part.sV))
+    return _Drawing(right - GAP_X + MARGIN, bottom + 2 * MARGIN, boxes, lines)
 
 
-def _edge(places: dict[str, tuple[float, float]], rows: list[list[str]], upstream: str, layer: str) -> str:
-    """A curve down from one box to another, between the boxes of the rows that lie between."""
-    (x, y), (end, bottom) = places[upstream], places[layer]
-    y += BOX_HEIGHT
+def _path(points: list[Point]) -> str:
+    """Return an edge as a curve that meets each of its points vertically."""
+    (x, y), *rest = points
     path = f"M{x:g} {y:g}"
-    for row in rows[_row_of(rows, upstream) + 1 : _row_of(rows, layer)]:
-        gaps = [places[row[0]][0] - COLUMN / 2, *(places[each][0] + COLUMN / 2 for each in row)]
-        gap, top = min(gaps, key=lambda gap: abs(gap - (x + end) / 2)), places[row[0]][1]
-        path += f"{_curve(x, y, gap, top)}V{top + BOX_HEIGHT:g}"
-        x, y = gap, top + BOX_HEIGHT
-    return f'<path class="edge" d="{path}{_curve(x, y, end, bottom)}" marker-end="url(#tip)"/>'
+    for to_x, to_y in rest:
+        middle = (y + to_y) / 2
+        path += f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}"
+        x, y = to_x, to_y
+    return f'<path class="edge" d="{path}" marker-end="url(#tip)"/>'
 
 
-def _row_of(rows: list[list[str]], layer: str) -> int:
-    return next(number for number, row in enumerate(rows) if layer in row)
-
-
-def _curve(x: float, y: float, to_x: float, to_y: float) -> str:
-    middle = (y + to_y) / 2
-    return f"C{x:g} {middle:g} {to_x:g} {middle:g} {to_x:g} {to_y:g}"
-
-
-def _box(layer: str, states: States, x: float, y: float) -> str:
-    look = palette.state(states[layer]) if layer in states else palette.PLAIN
-    mark = f"{look.mark} " if layer in states else ""
+def _box(monorepo: Monorepo, layer: str, healths: Healths, x: float, y: float) -> str:
+    look = palette.state(healths[layer]) if layer in healths else palette.PLAIN
+    mark = f"{look.mark} " if layer in healths else ""
+    top = y - BOX_HEIGHT / 2
     return (
         f'<g class="{look.tone}" text-anchor="middle">'
-        f'<rect class="box" x="{x - BOX_WIDTH / 2:g}" y="{y:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
-        f'<text class="name" x="{x:g}" y="{y + 21:g}">{mark}{escape(layer)}</text>'
-        f'<text class="note" x="{x:g}" y="{y + 38:g}">{escape(_note(layer, states))}</text></g>'
+        f'<rect class="box" x="{x - BOX_WIDTH / 2:g}" y="{top:g}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" rx="8"/>'
+        f'<text class="name" x="{x:g}" y="{top + 21:g}">{mark}{escape(layer)}</text>'
+        f'<text class="note" x="{x:g}" y="{top + 38:g}">{escape(_note(monorepo, layer, healths))}</text></g>'
     )
 
 
-FORMS = {"text": text, "mermaid": mermaid, "dot": dot, "svg": standalone_svg}
-"""What `./inv graph --format` takes; layers without a state stay uncoloured."""
+FORMATS: dict[str, Callable[[Monorepo, Healths], str]] = {
+    "text": text,
+    "mermaid": mermaid,
+    "dot": dot,
+    "svg": standalone_svg,
+}
+"""What `./inv graph --format` takes."""

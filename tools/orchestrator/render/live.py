@@ -1,4 +1,4 @@
-"""What a person sees while layers run: prefixed lines, and under them, on a terminal, a live table."""
+"""A run while it happens: prefixed lines and, on a terminal, a live table below them."""
 
 import os
 import threading
@@ -10,48 +10,49 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tools.orchestrator.engine.operation import Operation, Status
+from tools.orchestrator.model.operation import Operation, OperationStatus
 from tools.orchestrator.render import palette
-from tools.orchestrator.run.scheduler import Run, Tell
+from tools.orchestrator.render.table import Cell, table
+from tools.orchestrator.run.scheduler import OnProgress, Run
 
 
 @contextmanager
-def following(run: Run, console: Console) -> Iterator[Tell]:
-    """Show `run` while it is executed; gives what the runner tells. The lines remain, the live table does not."""
+def following(run: Run, console: Console) -> Iterator[OnProgress]:
+    """Show `run` while it executes; yield the callback for its progress. Only the lines remain afterwards."""
     width = max(len(layer) for layer in run.operations)
     lock = threading.Lock()
 
-    def tell(operation: Operation, line: str) -> None:
+    def on_progress(operation: Operation, line: str) -> None:
         text = line or _result(operation)
         with lock:
             console.print(f"[{operation.layer:{width}}] {text}", soft_wrap=True)
 
-    def table() -> Table:
+    def progress() -> Table:
         return progress_table(run.operations.values(), current=True)
 
     is_live = console.is_terminal and "CI" not in os.environ
-    # Given a first table too, it is drawn before anything else is printed, and so never drawn beside itself.
-    live = Live(table(), get_renderable=table, console=console, refresh_per_second=8, transient=True)
+    # With a first table, it is drawn before anything else is printed, and so never twice.
+    live = Live(progress(), get_renderable=progress, console=console, refresh_per_second=8, transient=True)
     with live if is_live else nullcontext():
-        yield tell
+        yield on_progress
 
 
 def progress_table(operations: Iterable[Operation], *, current: bool = False) -> Table:
-    """A row a layer: status, time, changes and, if asked for, what is worked on."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "status", "time", "changes"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column()  # may wrap, and never does: the one that is cut where the terminal is too narrow for all
-    for operation in operations:
-        status = Text(operation.status, palette.terminal_style(operation.status))
-        seconds = f"{operation.seconds:.1f} s" if operation.began else ""
-        detail = Text(operation.current if current else "", no_wrap=True, overflow="ellipsis")
-        table.add_row(operation.layer, status, seconds, changes(operation), detail)
-    return table
+    """Return a row a layer: status, time, changes and, if `current`, the resource that the engine works on."""
+    rows = (_row(operation, current=current) for operation in operations)
+    # The last column may wrap, though its text does not: a narrow terminal cuts this column first.
+    return table("layer", "status", "time", "changes", "", rows=rows, fold=[""])
+
+
+def _row(operation: Operation, *, current: bool) -> tuple[Cell, ...]:
+    status = Text(operation.status, palette.terminal_style(operation.status))
+    seconds = f"{operation.seconds:.1f} s" if operation.began else ""
+    detail = Text(operation.current if current else "", no_wrap=True, overflow="ellipsis")
+    return operation.layer, status, seconds, changes(operation), detail
 
 
 def summarize(run: Run, console: Console) -> None:
-    """The table once more when all is over, and the reason of whatever did not end well, in full."""
+    """Print the final table, and in full the reason of each layer that did not succeed."""
     console.print(progress_table(run.operations.values()))
     for operation in run.operations.values():
         if operation.reason:
@@ -60,16 +61,16 @@ def summarize(run: Run, console: Console) -> None:
 
 
 def changes(operation: Operation) -> str:
-    """`12 create, 1 update`; `no changes`; nothing while it is not known."""
-    if operation.status in {Status.WAITING, Status.SKIPPED}:
+    """Return `12 create, 1 update` or `no changes`; an empty text while it is not known."""
+    if operation.status in {OperationStatus.WAITING, OperationStatus.SKIPPED}:
         return ""
-    counted = [f"{number} {op}" for op, number in operation.changed.items()]
-    if operation.status is Status.RUNNING:
-        return f"{operation.done} resources"
+    counted = [f"{number} {op}" for op, number in operation.changes.items()]
+    if operation.status is OperationStatus.RUNNING:
+        return f"{operation.finished_steps} resources"
     return ", ".join(counted) or "no changes"
 
 
 def _result(operation: Operation) -> str:
-    if operation.status is Status.SUCCEEDED:
+    if operation.status is OperationStatus.SUCCEEDED:
         return f"succeeded in {operation.seconds:.1f} s: {changes(operation)}"
     return f"{operation.status}: {operation.reason}"

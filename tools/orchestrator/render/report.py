@@ -1,6 +1,5 @@
-"""The report of a run: a page that needs no network, and Markdown for a pull request."""
+"""The report of a run: an HTML page that needs no network, and Markdown for a pull request."""
 
-import json
 import re
 import time
 from collections import Counter
@@ -13,25 +12,25 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from tools.orchestrator.engine.operation import Action, Operation, Status, Step, is_unknown
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.operation import Action, Operation, OperationStatus, Step
 from tools.orchestrator.render import graph, palette
+from tools.orchestrator.render.values import SECRET, value_text
 from tools.orchestrator.repository import git
-from tools.orchestrator.run.drift import SECRET
 from tools.orchestrator.run.journal import RunRecord
 from tools.orchestrator.run.scheduler import Run
 
-SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
 MARKDOWN_STEPS = 40
-"""Steps of a layer that Markdown shows: a comment on a pull request holds 65,536 characters."""
+"""Steps of a layer that the Markdown shows. A comment on a pull request holds 65,536 characters."""
 MARKDOWN = re.compile(r"[\\`*\[\]<>#|~&@]|\b_|_\b|^[-+]")
-"""What Markdown and HTML take for more than a character."""
+"""Characters with a meaning in Markdown or HTML."""
 TICKS = 6
-"""Intervals that the axis of the timeline has at most."""
+"""The most intervals on the timeline's axis."""
 
 
 @dataclass(frozen=True)
 class Value:
-    """An output: its text, and what it was before where that differs."""
+    """An output as text, and its old value if that differs."""
 
     name: str
     text: str
@@ -44,7 +43,7 @@ class Section:
 
     operation: Operation
     offset: float
-    """When it began, in seconds after the first one."""
+    """When it began, in seconds after the first layer."""
 
     @property
     def layer(self) -> str:
@@ -52,8 +51,8 @@ class Section:
 
     @property
     def state(self) -> str:
-        """How it ended; of a preview that went well, what it tells."""
-        if not (self.operation.action.is_preview and self.operation.status is Status.SUCCEEDED):
+        """How it ended; for a preview that succeeded, its result."""
+        if not (self.operation.action.is_preview and self.operation.status is OperationStatus.SUCCEEDED):
             return str(self.operation.status)
         if self.losses:
             return "replaces or deletes"
@@ -61,12 +60,12 @@ class Section:
 
     @property
     def changes(self) -> dict[str, int]:
-        return self.operation.changed
+        return self.operation.changes
 
     @property
     def losses(self) -> list[Step]:
         """Steps that lose what a resource holds."""
-        return [step for step in self.operation.steps if step.loses]
+        return [step for step in self.operation.steps if step.is_loss]
 
     @property
     def is_destroy(self) -> bool:
@@ -74,7 +73,7 @@ class Section:
 
     @property
     def values(self) -> list[Value]:
-        """The outputs, changed ones first; a destroyed layer has none."""
+        """The outputs, changed ones first; none for a destroy."""
         if self.is_destroy:
             return []
         before, after = self.operation.old_outputs, self.operation.outputs
@@ -86,6 +85,7 @@ class Section:
 class Report:
     """What a run did, or a preview would do."""
 
+    monorepo: Monorepo
     record: RunRecord
     sections: list[Section]
     began: datetime
@@ -96,17 +96,17 @@ class Report:
 
     @property
     def warns(self) -> bool:
-        """Whether something is lost that nobody asked to destroy."""
+        """Whether something is lost without a destroy."""
         return bool(self.losses) and not any(section.is_destroy for section in self.sections)
 
     @property
     def seconds(self) -> float:
-        """Wall time from the first layer's begin to the last one's end."""
+        """Wall time from the begin of the first layer to the end of the last."""
         return max((section.offset + section.operation.seconds for section in self.sections), default=0.0)
 
     @property
     def work(self) -> float:
-        """The layers' times together: what the run would take one layer after another."""
+        """The sum of the layers' times: the duration one layer after the other."""
         return sum(section.operation.seconds for section in self.sections)
 
     @property
@@ -125,7 +125,7 @@ class Report:
 
     @property
     def state(self) -> str:
-        """How the run ended; of a preview that went well, the gravest of what it tells."""
+        """How the run ended; for a preview that succeeded, its gravest result."""
         told = ("replaces or deletes", "changes")
         if not self.is_preview or self.record.result != "succeeded":
             return self.record.result
@@ -133,26 +133,28 @@ class Report:
 
     @property
     def done(self) -> int:
-        """How many layers ended well."""
-        return sum(section.operation.status is Status.SUCCEEDED for section in self.sections)
+        """How many layers succeeded."""
+        return sum(section.operation.status is OperationStatus.SUCCEEDED for section in self.sections)
 
 
 def record_of(run: Run) -> RunRecord:
-    """The record of a preview, which no journal keeps."""
-    commit, dirty = git.head()
+    """Return the record of a preview, which has no journal."""
+    commit, dirty = git.head(run.workspace.monorepo.root)
     return RunRecord(verb=f"{run.action}-all", env=run.workspace.env, commit=commit, dirty=dirty, result=run.result)
 
 
-def report_of(record: RunRecord, operations: Iterable[Operation]) -> Report:
-    """The report of operations, which share one clock."""
+def report_of(record: RunRecord, operations: Iterable[Operation], monorepo: Monorepo) -> Report:
+    """Return the report of a run's operations."""
     made = list(operations)
     first = min((operation.began for operation in made if operation.began), default=time.monotonic())
     began = min((each.began_at for each in made if each.began_at), default=datetime.now(UTC))
-    return Report(record, [Section(each, each.began - first if each.began else 0.0) for each in made], began)
+    return Report(
+        monorepo, record, [Section(each, each.began - first if each.began else 0.0) for each in made], began
+    )
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """Write `report.html` and `report.md`; gives their paths."""
+    """Write `report.html` and `report.md`; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     pages = {folder / "report.html": as_html(report), folder / "report.md": as_markdown(report)}
     for path, text in pages.items():
@@ -161,17 +163,17 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 def as_html(report: Report) -> str:
-    """The page: everything is in it, and it runs nothing."""
-    return _template("report.html.j2", str).render(report=report, marks=dict(ticks(report.seconds)))
+    """Return the page. It loads nothing and runs no script."""
+    return _template("report.html.j2", report.monorepo, str).render(report=report, marks=dict(ticks(report.seconds)))
 
 
 def as_markdown(report: Report) -> str:
-    """Markdown as GitHub and GitLab show it; what the run has said cannot break out of its place."""
-    text = _template("report.md.j2", _markdown_text).render(report=report)
+    """Return Markdown for GitHub and GitLab; text of the run cannot act as markup."""
+    text = _template("report.md.j2", report.monorepo, _markdown_text).render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def _template(name: str, escape: Callable[[Any], str]) -> Template:
+def _template(name: str, monorepo: Monorepo, escape: Callable[[Any], str]) -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -183,8 +185,8 @@ def _template(name: str, escape: Callable[[Any], str]) -> Template:
     environment.globals |= {
         "palette": palette,
         "css": Markup(palette.css() + graph.SVG_STYLE),  # noqa: S704 (all of it is ours)
-        "drawing": lambda states: Markup(graph.svg(states)),  # noqa: S704 (names of layers and words, escaped there)
-        "mermaid": lambda states: Markup(graph.mermaid(states)),  # noqa: S704 (the same)
+        "drawing": lambda states: Markup(graph.svg(monorepo, states)),  # noqa: S704 (names of layers and words, escaped there)
+        "mermaid": lambda states: Markup(graph.mermaid(monorepo, states)),  # noqa: S704 (the same)
         "secret": SECRET,
         "limit": MARKDOWN_STEPS,
     }
@@ -193,13 +195,13 @@ def _template(name: str, escape: Callable[[Any], str]) -> Template:
 
 
 def _markdown_text(value: Any) -> Markup:
-    """A text in which nothing is Markdown or HTML: every such character as an entity, which neither takes for one."""
+    """Return a text with an entity in place of every character that Markdown or HTML would interpret."""
     plain = str(value).replace("\n", " ")
-    return Markup(MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", plain))  # noqa: S704 (nothing is left of it)
+    return Markup(MARKDOWN.sub(lambda found: f"&#{ord(found[0])};", plain))  # noqa: S704 (nothing to interpret is left)
 
 
 def ticks(seconds: float) -> Iterator[tuple[str, float]]:
-    """The marks of an axis: label and place in per cent, at round distances."""
+    """Yield the marks of an axis at round distances: label and position in per cent."""
     steps = (factor * 10**power for power in range(6) for factor in (1, 2, 5))
     step = next(step for step in steps if step * TICKS >= seconds)
     for number in range(TICKS + 1):
@@ -208,7 +210,7 @@ def ticks(seconds: float) -> Iterator[tuple[str, float]]:
 
 
 def duration(seconds: float) -> str:
-    """`4.0 s`, `3 min 20 s`, `1 h 5 min`."""
+    """Return a duration as in `4.0 s`, `3 min 20 s` or `1 h 5 min`."""
     hours, rest = divmod(round(seconds), 3600)
     minutes, whole = divmod(rest, 60)
     if hours:
@@ -220,18 +222,6 @@ def duration(seconds: float) -> str:
 
 def _value(name: str, before: dict[str, Any], after: dict[str, Any]) -> Value:
     changed = name in before and before[name] != after.get(name)
-    return Value(name, shown(after[name]) if name in after else "removed", shown(before[name]) if changed else None)
-
-
-def shown(value: Any) -> str:
-    """An output as text; a secret masked, also inside of a list or a map."""
-    if is_unknown(value):
-        return "known after the deploy"
-    plain = _masked(value)
-    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
-
-
-def _masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return SECRET if SECRET_MARK in value else {name: _masked(part) for name, part in value.items()}
-    return [_masked(part) for part in value] if isinstance(value, list) else value
+    return Value(
+        name, value_text(after[name]) if name in after else "removed", value_text(before[name]) if changed else None
+    )

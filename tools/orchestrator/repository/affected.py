@@ -1,81 +1,58 @@
-"""Which layers a change touches, asked of git: for CI's matrix, and for a deploy-all of what has changed only."""
+"""Which layers a change affects, by git: for CI's matrix, and to deploy only what has changed."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from shared.environments import find_environment
-from shared.graph import LAYERS, dependents, deploy_order
-from tools.orchestrator.engine.workspace import ROOT
+from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.repository import git
 from tools.orchestrator.repository.sources import deploys
-
-SHOWN = 3
-"""How many of a layer's changed files the text names."""
 
 
 @dataclass(frozen=True)
 class Affected:
-    """The layers that a change touches, and those that read them."""
+    """The layers that a change affects, with their dependents."""
 
-    because: dict[str, list[str]]
-    """Layer -> the changed files that deploy it, or the layers it depends on; in the order they deploy in."""
+    reasons: dict[str, list[str]]
+    """Layer -> the changed files that deploy it, or else `depends on …`; in deploy order."""
     deleted: list[str]
-    """Layers whose folder the change deletes: what they deployed is still there."""
+    """Layers whose folder the change deletes. What they have deployed still exists."""
 
     @property
     def layers(self) -> list[str]:
-        return list(self.because)
+        return list(self.reasons)
 
 
-def affected(base: str, env: str | None = None) -> Affected:
-    """The layers affected by what this branch and the work tree change since they left `base`.
+def affected(monorepo: Monorepo, base: str, env: str | None = None) -> Affected:
+    """Return the layers affected by the changes of this branch and the work tree since they left `base`.
 
     With `env`, the settings of other environments do not count.
 
     Raises:
-        TxmonError: git does not know `base`, or there is no environment `env`.
+        OrchestratorError: git does not know `base`.
     """
-    if env is not None:
-        find_environment(env)
-    return of_files(git.changed_files(git.branch_point(base)), env)
+    branch_point = git.branch_point(monorepo.root, base)
+    return affected_by(monorepo, git.changed_files(monorepo.root, branch_point), env)
 
 
-def of_files(files: Iterable[PurePath], env: str | None = None) -> Affected:
-    """The layers affected by a change of these files."""
+def affected_by(monorepo: Monorepo, files: Iterable[PurePath], env: str | None = None) -> Affected:
+    """Return the layers affected by a change of these files."""
     changed = list(files)
-    deleted = _deleted(changed)
-    touched = {layer: [str(path) for path in changed if deploys(path, layer, env)] for layer in deploy_order()}
-    because = {
-        layer: paths or [f"depends on {below}" for below in touched if touched[below] and layer in dependents(below)]
+    deleted = _deleted(monorepo, changed)
+    touched = {
+        layer: [str(path) for path in changed if deploys(monorepo, path, layer, env)]
+        for layer in monorepo.deploy_order
+    }
+    reasons = {
+        layer: paths
+        or [f"depends on {other}" for other in touched if touched[other] and layer in monorepo.dependents(other)]
         for layer, paths in touched.items()
     }
-    kept = {layer: reasons for layer, reasons in because.items() if reasons and layer not in deleted}
+    kept = {layer: found for layer, found in reasons.items() if found and layer not in deleted}
     return Affected(kept, deleted)
 
 
-def _deleted(changed: Iterable[PurePath]) -> list[str]:
-    """Also a layer that `shared.graph` still names: without its project nothing can deploy it."""
+def _deleted(monorepo: Monorepo, changed: Iterable[PurePath]) -> list[str]:
+    """Return the layers without a project, even if the graph still has them: nothing can deploy them."""
     projects = [path for path in changed if path.match("projects/*/Pulumi.yaml")]
-    return sorted(path.parts[1] for path in projects if not (ROOT / path).exists())
-
-
-def as_text(found: Affected) -> str:
-    """A line a layer, with the reason."""
-    width = max(map(len, LAYERS))
-    lines = [f"{layer:{width}}  {_listed(reasons)}" for layer, reasons in found.because.items()]
-    lines += [
-        f"{layer} is deleted: ./inv destroy {layer} --env ENV, in each ENV that has it" for layer in found.deleted
-    ]
-    return "\n".join(lines) or "no layer is affected"
-
-
-def _listed(reasons: list[str]) -> str:
-    shown, more = reasons[:SHOWN], len(reasons) - SHOWN
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
-
-
-def as_json(found: Affected) -> str:
-    """One line, `{"layers": […], "because": {…}, "deleted": […]}`: `layers` is what CI's matrix takes."""
-    return json.dumps({"layers": found.layers, "because": found.because, "deleted": found.deleted})
+    return sorted(path.parts[1] for path in projects if not (monorepo.root / path).exists())

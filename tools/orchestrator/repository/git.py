@@ -1,89 +1,93 @@
-"""What git knows of the repository: which files a change touches, and how they were before it."""
+"""What git knows about the repository: which files a change touches, and how they were before."""
 
 import os
 import subprocess
-from pathlib import PurePath, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
-from shared.errors import TxmonError
-from tools.orchestrator.engine.workspace import ROOT
+from tools.orchestrator.model.errors import OrchestratorError
 
 FETCH = "fetch it first, in CI with the whole history: git fetch --unshallow origin"
 
 
-def changed_files(since: str) -> list[PurePosixPath]:
-    """The files that differ between a commit and the work tree, new and deleted ones too; of a rename both names.
+def changed_files(root: Path, since: str) -> list[PurePosixPath]:
+    """Return the files that differ between a commit and the work tree, with new and deleted ones and both names of a rename.
 
     Raises:
-        TxmonError: git does not know the commit.
+        OrchestratorError: git does not know the commit.
     """
-    differing = _git("diff", "--name-only", "--relative", "--no-renames", "-z", commit(since), "--")
-    untracked = _git("ls-files", "--others", "--exclude-standard", "-z")
+    differing = _git(root, "diff", "--name-only", "--relative", "--no-renames", "-z", commit(root, since), "--")
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z")
     return sorted({PurePosixPath(name) for name in (differing + untracked).decode().split("\0") if name})
 
 
-def work_tree_files() -> list[PurePosixPath]:
-    """The files of the work tree that git tracks, or would track."""
-    listed = _git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+def work_tree_files(root: Path) -> list[PurePosixPath]:
+    """Return the files of the work tree that git tracks, or would track."""
+    listed = _git(root, "ls-files", "--cached", "--others", "--exclude-standard", "-z")
     paths = (PurePosixPath(name) for name in listed.decode().split("\0") if name)
-    return [path for path in paths if (ROOT / path).exists()]
+    return [path for path in paths if (root / path).exists()]
 
 
-def branch_point(ref: str) -> str:
-    """The commit that this branch left `ref` at: what others have done on `ref` since is not this change.
+def branch_point(root: Path, ref: str) -> str:
+    """Return the commit at which this branch left `ref`. Later commits on `ref` are not part of this change.
 
     Raises:
-        TxmonError: git does not know `ref`, or no common commit.
+        OrchestratorError: git does not know `ref`, or no common commit.
     """
-    found = _run("merge-base", commit(ref), "HEAD")
+    found = _run(root, "merge-base", commit(root, ref), "HEAD")
     if found.returncode == 1:
-        raise TxmonError(f"git knows no commit that HEAD and {ref} have in common: {FETCH}")
-    return _printed(found).decode().strip()
+        raise OrchestratorError(f"git knows no commit that HEAD and {ref} have in common: {FETCH}")
+    return _stdout(found).decode().strip()
 
 
-def commit(ref: str) -> str:
-    """The commit that `ref` (a branch, a tag, a commit) names.
+def commit(root: Path, ref: str) -> str:
+    """Return the commit that `ref` (a branch, a tag, a commit) names.
 
     Raises:
-        TxmonError: git does not know it, or this is no repository.
+        OrchestratorError: git does not know it, or this is no repository.
     """
-    found = _run("rev-parse", "--verify", f"{ref}^{{commit}}")
+    found = _run(root, "rev-parse", "--verify", f"{ref}^{{commit}}")
     if b"not a git repository" in found.stderr:
-        raise TxmonError("this folder is no git repository, so nothing tells what has changed: run this in a clone")
+        raise OrchestratorError(
+            "this folder is no git repository, so nothing tells what has changed: run this in a clone"
+        )
     if b"Needed a single revision" in found.stderr:
-        raise TxmonError(f"git knows no commit {ref!r}: {FETCH}")
-    return _printed(found).decode().strip()
+        raise OrchestratorError(f"git knows no commit {ref!r}: {FETCH}")
+    return _stdout(found).decode().strip()
 
 
-def head() -> tuple[str, bool]:
-    """The commit of the work tree, and whether the tree differs from it; empty without git or outside of it."""
+def head(root: Path) -> tuple[str, bool]:
+    """Return the commit of the work tree, and whether the tree differs from it; an empty commit without a repository."""
     try:
-        told = _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty").decode().strip()
-    except TxmonError:
+        description = _git(root, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty").decode().strip()
+    except OrchestratorError:
         return "", False
-    return told.removesuffix("-dirty"), told.endswith("-dirty")
+    return description.removesuffix("-dirty"), description.endswith("-dirty")
 
 
-def file_at(commit: str, path: PurePath) -> str | None:
-    """Return the text of a file in a commit; None if the commit does not have the file."""
-    if not _git("ls-tree", "--name-only", commit, "--", str(path)):
-        return None
-    return _git("show", f"{commit}:./{path}").decode()
+def file_at(root: Path, ref: str, path: PurePath) -> str | None:
+    """Return the text of a file at a commit; None if the commit does not have it.
+
+    Raises:
+        OrchestratorError: git does not know the commit.
+    """
+    found = _run(root, "show", f"{commit(root, ref)}:./{path.as_posix()}")
+    return None if found.returncode else found.stdout.decode()
 
 
-def _git(*arguments: str) -> bytes:
-    return _printed(_run(*arguments))
+def _git(root: Path, *arguments: str) -> bytes:
+    return _stdout(_run(root, *arguments))
 
 
-def _printed(done: subprocess.CompletedProcess[bytes]) -> bytes:
+def _stdout(done: subprocess.CompletedProcess[bytes]) -> bytes:
     if done.returncode:
         said = " ".join(done.stderr.decode().split()).removeprefix("fatal: ")
-        raise TxmonError(f"git {done.args[1]}: {said}")
+        raise OrchestratorError(f"git {done.args[1]}: {said}")
     return done.stdout
 
 
-def _run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    english = {**os.environ, "LC_ALL": "C"}  # what it says is looked into
+def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    english = {**os.environ, "LC_ALL": "C"}  # its messages are parsed
     try:
-        return subprocess.run(["git", *arguments], cwd=ROOT, env=english, capture_output=True, check=False)
+        return subprocess.run(["git", *arguments], cwd=root, env=english, capture_output=True, check=False)
     except FileNotFoundError:
-        raise TxmonError("git is not on PATH: install it and run this again") from None
+        raise OrchestratorError("git is not on PATH: install it and run this again") from None

@@ -1,4 +1,4 @@
-"""Environments that come and go: made like another one, with a day on which they expire."""
+"""Environments that come and go: created like another one, with a date on which they expire."""
 
 import json
 import re
@@ -8,68 +8,60 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.table import Table
 
-from shared.environments import (
-    environment,
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.repository import settings
+from tools.orchestrator.repository.environments import (
     find_environment,
     known_environments,
-    lacking,
     require_files,
-    shown,
-    stack_file,
+    without_stack_file,
 )
-from shared.errors import TxmonError
-from shared.graph import LAYERS, project
-from shared.names import Names
-from tools.orchestrator.repository import settings
-from tools.orchestrator.repository.stack_files import written
+from tools.orchestrator.repository.stack_files import settings_in_file
 
 
 def today() -> date:
-    """The day that expiry is counted in, the same for everybody: UTC's."""
+    """Return the current date in UTC, by which environments expire."""
     return datetime.now(UTC).date()
 
 
 @dataclass(frozen=True)
-class Made:
+class NewEnvironment:
     """The stack files of a new environment."""
 
     files: list[Path]
-    left_out: list[str]
-    """Secret settings of the environment it is like: encrypted with that one's key, so they cannot be copied."""
-
-    @property
-    def said(self) -> list[str]:
-        """What was made, and what is left to set, a line each."""
-        files = [f"made {shown(path)}" for path in self.files]
-        return files + [f"left out {key}, which is secret: set it with pulumi config set" for key in self.left_out]
+    skipped_secrets: list[str]
+    """Settings that are not copied, because they are encrypted with the key of the other environment."""
 
 
-def make_environment(name: str, like: str, expires: date | None) -> Made:
-    """Write the stack files of an environment with the settings of another; nothing else is made.
+def create(monorepo: Monorepo, name: str, like: str, expires: date | None) -> NewEnvironment:
+    """Write the stack files of an environment with the settings of another one; nothing else is created.
 
-    One that expires is not protected, whatever it is like: it has to be destroyable on its day. Of an environment
-    that lacks some of its stack files only those are made, with the suffix, region and expiry of the others. All are
-    written, or none.
+    An environment that expires is not protected, so that it can be destroyed on its day. If the environment already
+    has some of its stack files, only the missing ones are written, with the suffix, region and expiry of the others.
+    All files are written, or none.
 
     Raises:
-        TxmonError: the name makes names that AWS refuses, or is taken; there is no environment `like`, or it lacks
-            what is to be taken from it.
+        OrchestratorError: the name leads to names that AWS refuses, or is taken; the environment `like` does not
+            exist or lacks a stack file.
         OSError: a file cannot be written.
     """
-    find_environment(like)
-    layers = _layers_to_make(name)
-    require_files(like, layers)
-    if expires and len(layers) < len(LAYERS):
-        raise TxmonError(f"{name} has stack files already, which say whether it expires: leave out --expires")
-    expires = expires or _expires(name)
-    given = {layer: written(layer, like) for layer in layers}
-    left_out = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
-    common = _in_common(name, expires)
-    texts = {stack_file(layer, name): _stack_file(layer, name, like, given[layer], common) for layer in layers}
+    find_environment(monorepo, like)
+    layers = _layers_to_create(monorepo, name)
+    require_files(monorepo, like, layers)
+    if expires and len(layers) < len(monorepo.layers):
+        raise OrchestratorError(f"{name} has stack files already, which say whether it expires: leave out --expires")
+    expires = expires or _expires(monorepo, name)
+    given = {layer: settings_in_file(monorepo, layer, like) for layer in layers}
+    skipped = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
+    common = _common_settings(monorepo, name, expires)
+    texts = {
+        monorepo.stack_file(layer, name): _stack_file(monorepo, layer, name, like, given[layer], common)
+        for layer in layers
+    }
     _write(texts)
-    return Made(list(texts), left_out)
+    return NewEnvironment(list(texts), skipped)
 
 
 def _write(texts: dict[Path, str]) -> None:
@@ -83,89 +75,98 @@ def _write(texts: dict[Path, str]) -> None:
         raise
 
 
-def _layers_to_make(name: str) -> list[str]:
-    """The layers that have no stack file of the environment yet.
+def _layers_to_create(monorepo: Monorepo, name: str) -> list[str]:
+    """Return the layers that have no stack file of the environment yet.
 
     Raises:
-        TxmonError: its name makes names that AWS refuses, or every layer has one.
+        OrchestratorError: its name leads to names that AWS refuses, or every layer has one.
     """
     try:
-        Names(name)
+        monorepo.check_name(name)
     except ValueError as error:
-        raise TxmonError(f"an environment cannot have this name: {error}") from None
-    layers = lacking(name)
+        raise OrchestratorError(f"an environment cannot have this name: {error}") from None
+    layers = without_stack_file(monorepo, name)
     if not layers:
-        raise TxmonError(f"there is an environment {name!r} already, with a stack file in every layer")
+        raise OrchestratorError(f"there is an environment {name!r} already, with a stack file in every layer")
     return layers
 
 
-def _stack_file(layer: str, name: str, like: str, given: dict[str, Any], common: dict[str, tuple[Any, str]]) -> str:
-    own = f"{project(layer)}:"
+def _stack_file(
+    monorepo: Monorepo,
+    layer: str,
+    name: str,
+    like: str,
+    given: dict[str, Any],
+    common: dict[str, tuple[Any, str]],
+) -> str:
+    own = f"{monorepo.project(layer)}:"
     reasons = {
         key: (value, f"as in {like}")
         for key, value in given.items()
         if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
     }
-    reasons |= {key if ":" in key else f"{own}{key}": told for key, told in common.items()}
+    reasons |= {key if ":" in key else f"{own}{key}": setting for key, setting in common.items()}
     lines = [f"# Made like {like} by ./inv new-env.", "config:"]
     lines += [f"  {key}: {json.dumps(value)} # {reason}" for key, (value, reason) in reasons.items()]
-    if environment(name).is_local:
-        lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {_local_salt()}"]
+    if monorepo.environment(name).is_local:
+        lines += ["# Every local environment has the same passphrase.", f"encryptionsalt: {_local_salt(monorepo)}"]
     return "\n".join(lines) + "\n"
 
 
-def _in_common(name: str, expires: date | None) -> dict[str, tuple[Any, str]]:
-    """What every layer's stack file of the environment says, with the reason.
+def _common_settings(monorepo: Monorepo, name: str, expires: date | None) -> dict[str, tuple[Any, str]]:
+    """Return what every stack file of the environment says, with the reason: region, suffix and expiry.
 
-    The region and, if one is set, the suffix, as the first stack file that has them says; and that it expires.
+    Region and suffix come from the first existing stack file that sets them.
     """
     found: dict[str, tuple[Any, str]] = {}
-    for layer in _present(name):
-        for key, value in written(layer, name).items():
-            setting = key.removeprefix(f"{project(layer)}:")
+    for layer in _layers_with_file(monorepo, name):
+        for key, value in settings_in_file(monorepo, layer, name).items():
+            setting = key.removeprefix(f"{monorepo.project(layer)}:")
             if setting in {"aws:region", "environmentSuffix"}:
                 found.setdefault(setting, (value, f"as in the other layers of {name}"))
     if expires:
         found["protect"] = (False, "it expires")
-        found["expires"] = (expires.isoformat(), "./inv status and the tag Expires tell it")
+        found["expires"] = (expires.isoformat(), "./inv status and the tag Expires show it")
     return found
 
 
-def _local_salt() -> str:
-    """Of the passphrase of the local environments; every layer has the same."""
-    return str(yaml.safe_load(stack_file(_present("local")[0], "local").read_text())["encryptionsalt"])
+def _local_salt(monorepo: Monorepo) -> str:
+    """Return the salt of the passphrase of local environments, which is the same in every layer."""
+    layer = _layers_with_file(monorepo, "local")[0]
+    return str(yaml.safe_load(monorepo.stack_file(layer, "local").read_text())["encryptionsalt"])
 
 
-def _present(name: str) -> list[str]:
-    """The layers that have a stack file of the environment."""
-    without = lacking(name)
-    return [layer for layer in LAYERS if layer not in without]
+def _layers_with_file(monorepo: Monorepo, name: str) -> list[str]:
+    missing = without_stack_file(monorepo, name)
+    return [layer for layer in monorepo.layers if layer not in missing]
 
 
 def parse_expiry(text: str) -> date:
-    """The day that `3d` (from today) or `2026-12-31` means.
+    """Return the date that `3d` (from today) or `2026-12-31` means.
 
     Raises:
-        TxmonError: it is neither, or not after today.
+        OrchestratorError: it is neither, or not after today.
     """
     days = re.fullmatch(r"(\d{1,4})d", text)
     try:
         day = today() + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
     except ValueError:
-        raise TxmonError(f"--expires {text!r} is neither a number of days (3d) nor a date (2026-12-31)") from None
+        raise OrchestratorError(
+            f"--expires {text!r} is neither a number of days (3d) nor a date (2026-12-31)"
+        ) from None
     if day <= today():
-        raise TxmonError(f"--expires {text}: that is {day}, but it has to be after today, {today()}")
+        raise OrchestratorError(f"--expires {text}: that is {day}, but it has to be after today, {today()}")
     return day
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """An environment, where it lives and until when."""
+    """An environment: where it is deployed, and until when."""
 
     env: str
-    lives: str
+    location: str
     expires: date | None
-    lacking: list[str]
+    without_stack_file: list[str]
     """The layers that have no stack file of it."""
 
     @property
@@ -179,58 +180,36 @@ class Lifetime:
         )
 
 
-def lifetimes() -> list[Lifetime]:
-    """Every environment, those that expire first in front.
+def lifetimes(monorepo: Monorepo) -> list[Lifetime]:
+    """Return every environment, those that expire first in front.
 
     Raises:
-        TxmonError: a stack file cannot be read, or has an expiry that is no date.
+        OrchestratorError: a stack file cannot be read, or has an expiry that is no date.
     """
-    found = [Lifetime(name, _lives(name), _expires(name), lacking(name)) for name in known_environments()]
+    found = [
+        Lifetime(name, _location(monorepo, name), _expires(monorepo, name), without_stack_file(monorepo, name))
+        for name in known_environments(monorepo)
+    ]
     return sorted(found, key=lambda each: (each.expires or date.max, each.env))
 
 
-def _lives(name: str) -> str:
-    known = environment(name)
+def _location(monorepo: Monorepo, name: str) -> str:
+    known = monorepo.environment(name)
     if known.is_local:
         return "local cloud"
     return f"AWS account {known.account_id}" if known.account_id else "AWS"
 
 
-def _expires(name: str) -> date | None:
-    """The first day that a layer's stack file names."""
+def _expires(monorepo: Monorepo, name: str) -> date | None:
+    """Return the first date that a stack file names."""
     days = []
-    for layer in _present(name):
-        value = written(layer, name).get(f"{project(layer)}:expires")
+    for layer in _layers_with_file(monorepo, name):
+        value = settings_in_file(monorepo, layer, name).get(f"{monorepo.project(layer)}:expires")
         if value is not None:
             try:
                 days.append(date.fromisoformat(str(value)))
             except ValueError:
-                raise TxmonError(
-                    f"{shown(stack_file(layer, name))}: expires: {value!r} is no date as in 2026-12-31"
+                raise OrchestratorError(
+                    f"{monorepo.display(monorepo.stack_file(layer, name))}: expires: {value!r} is not a date (YYYY-MM-DD)"
                 ) from None
     return min(days, default=None)
-
-
-def as_table(found: list[Lifetime]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("environment", "lives in", "expires", "no stack file in"):
-        table.add_column(heading)
-    for each in found:
-        when = f"{each.expires}{' (expired)' if each.expired else ''}" if each.expires else "never"
-        style = "bold red" if each.expired else ""
-        table.add_row(each.env, each.lives, when, ", ".join(each.lacking), style=style)
-    return table
-
-
-def as_json(found: list[Lifetime]) -> str:
-    rows = [
-        {
-            "environment": each.env,
-            "lives_in": each.lives,
-            "expires": each.expires and each.expires.isoformat(),
-            "expired": each.expired,
-            "no_stack_file_in": each.lacking,
-        }
-        for each in found
-    ]
-    return json.dumps(rows, indent=2)

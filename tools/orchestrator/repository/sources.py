@@ -5,29 +5,31 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from shared.errors import TxmonError
-from shared.graph import LAYERS
 from tools.orchestrator.engine.stack_file_guard import without_keys
-from tools.orchestrator.engine.workspace import ROOT
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.stack import UpdateRecord
 from tools.orchestrator.repository import git
-from tools.orchestrator.state.stacks import Update
 
 STACK_FILE = re.compile(r"Pulumi\.(.+)\.yaml")
 
 
-def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
-    """Whether a file (relative to the repository, existing or not) deploys the layer in an environment, or in any.
+def deploys(monorepo: Monorepo, path: PurePath, layer: str, env: str | None = None) -> bool:
+    """Return whether a file (relative to the repository, existing or not) deploys a layer in an environment, or in any.
 
-    That is: its folder, without the other environments' settings; the contracts it exports and reads; the pins; and
-    all else in `shared/`, the policies too, as they decide whether a deploy goes on. Not `tools/orchestrator` and
-    `shared/localcloud`: they run and host the programs, and whatever they are, the programs ask for the same
-    resources. Tests, lock files, and what only people read, deploy nothing.
+    These files do: the layer's folder without the settings of other environments; the contracts that it exports and
+    reads; the pins; and the rest of `shared/` with its policies, which decide whether a deploy goes on. Tests, tools
+    and pages do not: the programs ask for the same resources without them.
     """
-    if path.name.endswith((".md", ".pyc", ".lock.json")) or any(part.startswith(".") for part in path.parts):
+    if (
+        path.suffix in {".md", ".pyc"}
+        or path.name.endswith(".lock.json")
+        or any(p.startswith(".") for p in path.parts)
+    ):
         return False
     match path.parts:
-        case ("shared", "contracts", name) if (exporter := name.removesuffix(".py")) in LAYERS:
-            return exporter in {layer, *LAYERS[layer].reads}
+        case ("shared", "contracts", name) if (exporter := name.removesuffix(".py")) in monorepo.layers:
+            return exporter in {layer, *monorepo.layers[layer].reads}
         case ("shared", *_) | ("requirements.txt",) | ("projects", "__init__.py"):
             return True
         case ("projects", folder, *_) if folder == layer:
@@ -36,33 +38,34 @@ def deploys(path: PurePath, layer: str, env: str | None = None) -> bool:
     return False
 
 
-def sources_digest(layer: str, env: str) -> str:
-    """Eight hex digits that change with what deploys the layer."""
+def sources_digest(monorepo: Monorepo, layer: str, env: str) -> str:
+    """Return eight hex digits that change with the files that deploy the layer."""
     digest = hashlib.sha256()
-    for path in _sources(layer, env):
-        content = (ROOT / path).read_bytes()
+    for path in _sources(monorepo, layer, env):
+        content = (monorepo.root / path).read_bytes()
         digest.update(str(path).encode() + (without_keys(content) if STACK_FILE.fullmatch(path.name) else content))
     return digest.hexdigest()[:8]
 
 
-def _sources(layer: str, env: str) -> Iterator[PurePath]:
+def _sources(monorepo: Monorepo, layer: str, env: str) -> Iterator[PurePath]:
     for pattern in ("requirements.txt", "shared/**/*", "projects/__init__.py", f"projects/{layer}/**/*"):
-        for found in sorted(ROOT.glob(pattern)):
-            path = found.relative_to(ROOT)
-            if found.is_file() and deploys(path, layer, env):
+        for found in sorted(monorepo.root.glob(pattern)):
+            path = found.relative_to(monorepo.root)
+            if found.is_file() and deploys(monorepo, path, layer, env):
                 yield path
 
 
-def changed_since(update: Update, layer: str, env: str) -> bool:
-    """Whether the sources differ from those of an update.
+def changed_since(monorepo: Monorepo, update: UpdateRecord, layer: str, env: str) -> bool:
+    """Return whether the sources differ from those of an update.
 
-    The runner writes their digest into the update's message; of one by plain pulumi only the commit is known, and
-    where not even that, nothing is said to have changed.
+    The orchestrator writes their digest into the update's message. An update by plain pulumi names at most its commit;
+    without that, nothing counts as changed.
     """
-    told = re.search(r"sources (\w{8})", update.message)
-    if told:
-        return told.group(1) != sources_digest(layer, env)
+    digest = re.search(r"sources (\w{8})", update.message)
+    if digest:
+        return digest[1] != sources_digest(monorepo, layer, env)
     try:
-        return bool(update.commit) and any(deploys(path, layer, env) for path in git.changed_files(update.commit))
-    except TxmonError:
+        changed = git.changed_files(monorepo.root, update.commit) if update.commit else []
+    except OrchestratorError:
         return False
+    return any(deploys(monorepo, path, layer, env) for path in changed)

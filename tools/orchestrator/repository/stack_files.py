@@ -1,17 +1,17 @@
-"""What the engine reads beside a layer's program, `Pulumi.yaml` and the stack files; refused where it is broken."""
+"""Reads `Pulumi.yaml` and the stack files as the engine does, and refuses broken ones with file and line."""
 
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from shared.environments import PROJECTS, lacking, require_projects, shown, stack_file
-from shared.errors import TxmonError
-from shared.graph import LAYERS, project
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.repository.environments import require_projects
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # six times as fast, if it is there
-    """Reads as the engine does: no key twice, and a day, as in `expires: 2026-12-31`, as it is written."""
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml is six times as fast
+    """Reads like the engine: no key twice, and a date, as in `expires: 2026-12-31`, as text."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
@@ -25,43 +25,45 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
 
 
-def written(layer: str, env: str) -> dict[str, Any]:
-    """The settings in a stack file by their full keys, as in `txmon-network:vpcCidr`.
+def settings_in_file(monorepo: Monorepo, layer: str, env: str) -> dict[str, Any]:
+    """Return the settings in a stack file by their full keys, as in `txmon-network:vpcCidr`.
 
     Raises:
-        TxmonError: the file is no YAML, or no stack file.
+        OrchestratorError: the file is not YAML, or not a stack file.
     """
-    path = stack_file(layer, env)
-    config = (_read(path) or {}).get("config") or {}
+    path = monorepo.stack_file(layer, env)
+    config = (_read(monorepo, path) or {}).get("config") or {}
     if not isinstance(config, dict):
-        raise TxmonError(f"{shown(path)}: under config there has to be a setting a line, as in aws:region: …")
-    return {key if ":" in key else f"{project(layer)}:{key}": value for key, value in config.items()}
+        raise OrchestratorError(
+            f"{monorepo.display(path)}: under config there has to be a setting a line, as in aws:region: …"
+        )
+    return {key if ":" in key else f"{monorepo.project(layer)}:{key}": value for key, value in config.items()}
 
 
-def require_readable(env: str) -> None:
-    """The engine can read the project file of every layer, and the stack files that there are.
+def require_readable(monorepo: Monorepo, env: str) -> None:
+    """Check that the engine can read every layer's project file, and the environment's stack files that exist.
 
     Raises:
-        TxmonError: it cannot; names the file and the line.
+        OrchestratorError: it cannot; names the file and the line.
     """
-    require_projects(LAYERS)
-    without = lacking(env)
-    for layer in LAYERS:
-        if layer not in without:
-            written(layer, env)
-        path = PROJECTS / layer / "Pulumi.yaml"
-        if (_read(path) or {}).get("name") != project(layer):
-            raise TxmonError(f"{shown(path)}: name has to be {project(layer)}")
+    require_projects(monorepo, monorepo.layers)
+    for layer in monorepo.layers:
+        if monorepo.stack_file(layer, env).exists():
+            settings_in_file(monorepo, layer, env)
+        path = monorepo.project_file(layer)
+        if (_read(monorepo, path) or {}).get("name") != monorepo.project(layer):
+            raise OrchestratorError(f"{monorepo.display(path)}: name has to be {monorepo.project(layer)}")
 
 
-def _read(path: Path) -> dict[Any, Any] | None:
+def _read(monorepo: Monorepo, path: Path) -> dict[Any, Any] | None:
+    file = monorepo.display(path)
     try:
-        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (it is a safe one)
+        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}," if mark else ""
         why = getattr(error, "problem", "") or getattr(error, "reason", "")
-        raise TxmonError(f"{shown(path)}{line} is not YAML that Pulumi reads: {why}") from None
+        raise OrchestratorError(f"{file}{line} is not YAML that Pulumi reads: {why}") from None
     if content is None or isinstance(content, dict):
         return content
-    raise TxmonError(f"{shown(path)} has to be keys with values, as in config: …, not {type(content).__name__}")
+    raise OrchestratorError(f"{file} has to be keys with values, as in config: …, not {type(content).__name__}")

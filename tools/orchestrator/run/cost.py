@@ -1,9 +1,8 @@
-"""What an environment would cost a month, estimated from the resources of a preview and a dated price book.
+"""Estimates what an environment costs a month, from the resources of a preview and a price book with dates.
 
-Only what a resource costs by being there: what is billed by usage is named, not guessed.
+The estimate covers what a resource costs while it exists. Charges by usage are named, not guessed.
 """
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,19 +13,18 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel
-from rich.table import Table
 
-from tools.orchestrator.engine.operation import Operation, Resource
+from tools.orchestrator.model.operation import Operation, PlannedResource
 
 BOOK = Path(__file__).with_name("prices.yaml")
 
 Inputs = Mapping[str, Any]
 Quantity = tuple[str, float]
-"""The name of a price in the book, and how many units of it."""
+"""The name of a price in the book, and the number of units."""
 
 
 class Price(BaseModel):
-    """A list price, and how it is known."""
+    """A list price with its source."""
 
     usd: float
     per: Literal["hour", "month"]
@@ -35,7 +33,7 @@ class Price(BaseModel):
 
 
 class PriceBook(BaseModel):
-    """Prices of one region, and what is known to cost nothing or only by usage."""
+    """Prices of one region, and the types that cost nothing or are charged by usage only."""
 
     region: str
     hours: int
@@ -101,7 +99,7 @@ QUANTITIES: dict[str, Callable[[Inputs], Iterator[Quantity]]] = {
     "aws:rds/instance:Instance": _database,
     "aws:secretsmanager/secret:Secret": _one("secret"),
 }
-"""Resource type -> what it costs, from its inputs as the engine tells them."""
+"""Resource type -> the priced units, from the inputs."""
 
 
 def _known_list(value: Any) -> list[Any]:
@@ -112,7 +110,7 @@ def _known_list(value: Any) -> list[Any]:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What resources cost a month, by the prices they need, and what that leaves out."""
+    """What resources cost a month, by price, and what the estimate leaves out."""
 
     quantities: Mapping[str, float]
     unpriced: tuple[str, ...]
@@ -124,8 +122,8 @@ class Estimate:
         return sum(price_book().monthly(name) * units for name, units in self.quantities.items())
 
 
-def estimate(resources: Iterable[Resource]) -> Estimate:
-    """The cost of resources as they stand in a preview; never fails, what it cannot price it names."""
+def estimate(resources: Iterable[PlannedResource]) -> Estimate:
+    """Return the cost of a preview's resources; names the resources that it cannot price."""
     book = price_book()
     quantities: defaultdict[str, float] = defaultdict(float)
     unpriced: list[str] = []
@@ -147,7 +145,7 @@ class _NoPriceError(Exception):
     """Why a resource has no price."""
 
 
-def _needed(resource: Resource) -> list[Quantity]:
+def _needed(resource: PlannedResource) -> list[Quantity]:
     book = price_book()
     if resource.type not in QUANTITIES:
         if resource.type in book.by_usage:
@@ -164,76 +162,10 @@ def _needed(resource: Resource) -> list[Quantity]:
 
 
 def of_layers(operations: Iterable[Operation]) -> dict[str, Estimate]:
-    """Layer -> the cost of what its preview has planned."""
+    """Return layer -> the cost of what its preview has planned."""
     return {operation.layer: estimate(operation.planned.values()) for operation in operations}
 
 
-def difference(operations: Iterable[Operation]) -> str:
-    """What the plan of these previews would change, as a line."""
-    previews = list(operations)
-    before = sum(estimate(preview.present.values()).total for preview in previews)
-    after = sum(estimated.total for estimated in of_layers(previews).values())
-    return f"estimated cost: {before:.0f} USD a month before, {after:.0f} after, without what is billed by usage"
-
-
-def as_table(found: Mapping[str, Estimate]) -> Table:
-    """A row a layer and price, and the totals."""
-    book = price_book()
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layer", "what", "units", "USD a month"):
-        table.add_column(heading, justify="left" if heading in {"layer", "what"} else "right")
-    for layer, estimated in found.items():
-        for name, units in estimated.quantities.items():
-            table.add_row(layer, name, f"{units:g}", f"{book.monthly(name) * units:.2f}")
-        table.add_row(layer, "", "", f"{estimated.total:.2f}", style="bold")
-    table.add_row("total", "", "", f"{_total(found):.2f}", style="bold")
-    return table
-
-
-def _total(found: Mapping[str, Estimate]) -> float:
-    return sum(estimated.total for estimated in found.values())
-
-
-def notes(found: Mapping[str, Estimate]) -> list[str]:
-    """What the estimate leaves out and how good it is, a line each."""
-    by_usage = dict.fromkeys(what for estimated in found.values() for what in estimated.by_usage)
-    lines = [f"no price for {what}" for estimated in found.values() for what in estimated.unpriced]
-    if by_usage:
-        lines.append(f"billed by usage and not in it: {', '.join(by_usage)}, data transfer")
-    return [
-        *lines,
-        f"an estimate from list prices of {price_book().region}, without tax; {'; '.join(_sources(found))}",
-    ]
-
-
-def _sources(found: Mapping[str, Estimate]) -> list[str]:
-    """How the prices that were needed are known, and since when."""
-    prices = price_book().prices
-    used = (prices[name] for estimated in found.values() for name in estimated.quantities)
-    return list(dict.fromkeys(f"{price.source} ({price.date})" for price in used))
-
-
-def as_json(found: Mapping[str, Estimate]) -> str:
-    """The estimate with the source of each price."""
-    book = price_book()
-    layers = {
-        layer: {
-            name: {
-                "units": units,
-                "usd_a_month": round(book.monthly(name) * units, 2),
-                **book.prices[name].model_dump(mode="json", include={"source", "date"}),
-            }
-            for name, units in estimated.quantities.items()
-        }
-        for layer, estimated in found.items()
-    }
-    return json.dumps(
-        {
-            "estimate": True,
-            "region": book.region,
-            "usd_a_month": round(_total(found), 2),
-            "layers": layers,
-            "notes": notes(found),
-        },
-        indent=2,
-    )
+def total(estimates: Mapping[str, Estimate]) -> float:
+    """Return the sum of the layers' costs, in USD a month."""
+    return sum(each.total for each in estimates.values())

@@ -1,40 +1,48 @@
-"""A run that changes an environment: alone in it, after nothing was left behind, and written down."""
+"""A run that changes an environment: alone in it, after nothing was left behind, and recorded."""
 
-from collections.abc import Callable, Collection, Iterator
+import logging
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
 from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.plan import Plan
+from tools.orchestrator.model.stack import Snapshot
 from tools.orchestrator.run.journal import Journal, last_run
-from tools.orchestrator.run.plan import Plan
-from tools.orchestrator.run.preconditions import require_settled
-from tools.orchestrator.state.locks import environment_lock, require_unlocked
+from tools.orchestrator.run.preconditions import require_no_pending_operations
+from tools.orchestrator.state.checkpoints import read_snapshot
+from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def changing(
+def exclusive_run(
     workspace: Workspace,
     verb: str,
     layers: Collection[str],
-    say: Callable[[str], None],
     *,
     refresh: bool = False,
     plan: Plan | None = None,
-) -> Iterator[Journal]:
-    """Hold the environment while `verb` works on `layers`, and give the journal to write to.
+    everywhere: bool = False,
+) -> Iterator[tuple[Journal, Snapshot]]:
+    """Hold the environment while `verb` works on `layers`; yield the journal and the state as it is under the lock.
 
-    The journal keeps what it takes to go on in the same way: whether to `refresh`, the approved `plan`.
+    The journal records what `resume` needs: `refresh` and the approved `plan`. The snapshot covers the whole backend
+    if `everywhere` is true.
 
     Raises:
-        TxmonError: another run is at work, or an earlier one left a lock or an operation behind.
+        OrchestratorError: another run is at work, or an earlier one left a lock or a pending operation behind.
     """
-    before = last_run(workspace.env, say)
+    before = last_run(workspace.monorepo, workspace.env)
     if before and before.was_killed:
-        say(f"the last run ({before.verb} at {before.began:%Y-%m-%d %H:%M:%S} UTC, process {before.pid}) was killed")
-    with environment_lock(workspace, verb):
+        began = f"{before.began:%Y-%m-%d %H:%M:%S} UTC"
+        logger.info("the last run (%s at %s, process %s) was killed", before.verb, began, before.pid)
+    with EnvironmentLock(workspace).hold(verb):
         require_unlocked(workspace)
-        require_settled(workspace)
+        snapshot = read_snapshot(workspace, everywhere=everywhere)
+        require_no_pending_operations(workspace, snapshot)
         journal = Journal(workspace, verb, layers, refresh=refresh, plan=plan)
         try:
-            yield journal
+            yield journal, snapshot
         finally:
             journal.close()

@@ -1,46 +1,50 @@
-"""What every run did, on disk while it happens: `.txmon/runs/<run>/`, one JSON a run and the engine's events a layer.
+"""What every run did, on disk while it happens: `.txmon/runs/<run>/` has one JSON a run and the engine's events a layer.
 
-The record is replaced whole and atomically at every change, so that it is true at whatever point the run is killed.
+The record is replaced atomically as a whole at every change, so that it is true whenever the run is killed.
 """
 
+import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
-from shared.errors import TxmonError
-from shared.graph import dependents
-from tools.orchestrator.engine.operation import Operation, Status
-from tools.orchestrator.engine.workspace import ROOT, Workspace, current_user
+from tools.orchestrator.engine.workspace import Workspace, current_user
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.operation import Operation, OperationStatus
+from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.repository import git
-from tools.orchestrator.run.plan import Plan
 from tools.orchestrator.state.locks import is_gone
 
-Say = Callable[[str], None]
-
-RUNS = ROOT / ".txmon" / "runs"
-
-KEPT = 50
-"""Of so many runs of a clone the engine's events stay, a megabyte each; of all older ones what became of them."""
+EVENTS_KEPT = 50
+"""Runs of a clone whose engine events are kept, a megabyte each. Of older runs only the record stays."""
 
 OUTCOMES = {"running": "is at work", "interrupted": "was interrupted", "forced": "was stopped by force"}
-"""Results of a run that are not yet what is said of it."""
+"""Results of a run that read differently in a sentence."""
+
+logger = logging.getLogger(__name__)
+
+
+def runs_folder(monorepo: Monorepo) -> Path:
+    return monorepo.work_folder / "runs"
 
 
 class LayerRecord(BaseModel):
-    """How far a layer came in a run."""
+    """How far a layer got in a run."""
 
     action: str
-    status: Status
+    status: OperationStatus
     reason: str = ""
     began: datetime | None = None
     seconds: float = 0.0
     changes: dict[str, int] = Field(default_factory=dict)
     resources: int | None = None
-    """How many it holds, if it ended well."""
+    """How many the layer has if it succeeded."""
     contract_version: int | None = None
 
 
@@ -59,11 +63,11 @@ class RunRecord(BaseModel):
     result: str = "running"
     """`running`, `succeeded`, `failed`, `interrupted` (once) or `forced` (twice)."""
     wanted: list[str] = Field(default_factory=list)
-    """The layers it was to work on."""
+    """The layers that it was asked to work on."""
     refresh: bool = False
-    """Whether it asked AWS first what has become of them."""
+    """Whether it refreshes the state from AWS first."""
     plan: Plan | None = None
-    """The approved plan that it was held to, and that whoever goes on is held to."""
+    """The approved plan that it is held to, and `resume` too."""
     layers: dict[str, LayerRecord] = Field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -74,21 +78,21 @@ class RunRecord(BaseModel):
         return self.verb.startswith("destroy")
 
     @property
-    def left(self) -> list[str]:
-        """The layers that are not as it wanted them, or that it did not see end."""
-        done = {name for name, record in self.layers.items() if record.status is Status.SUCCEEDED}
+    def unfinished(self) -> list[str]:
+        """The layers that did not succeed, or whose end it did not see."""
+        done = {name for name, record in self.layers.items() if record.status is OperationStatus.SUCCEEDED}
         return [name for name in self.wanted if name not in done]
 
     @property
     def outcome(self) -> str:
-        """How it ended, for a person: `failed`, `was interrupted`, `was killed` and so on."""
+        """How it ended, as the verb of a sentence: `failed`, `was interrupted`, `was killed`."""
         if self.was_killed:
             return "was killed"
         return OUTCOMES.get(self.result, self.result)
 
     @property
     def was_killed(self) -> bool:
-        """Whether it never ended and its process is gone."""
+        """Whether its process is gone although it never ended."""
         return self.result == "running" and is_gone(self.host, self.pid, self.began)
 
 
@@ -104,7 +108,7 @@ class Journal:
         refresh: bool = False,
         plan: Plan | None = None,
     ) -> None:
-        commit, dirty = git.head()
+        commit, dirty = git.head(workspace.monorepo.root)
         self.record = RunRecord(
             verb=verb,
             env=workspace.env,
@@ -114,14 +118,15 @@ class Journal:
             refresh=refresh,
             plan=plan,
         )
-        self.folder = RUNS / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
+        runs = runs_folder(workspace.monorepo)
+        self.folder = runs / f"{self.record.began:%Y%m%dT%H%M%S.%f}-{verb}-{workspace.env}"
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = threading.Lock()
         self._write()
-        _forget_old_events()
+        _delete_old_events(runs)
 
     def note(self, operation: Operation) -> None:
-        """Write down how far a layer is."""
+        """Record how far a layer is."""
         version = operation.outputs.get("contract_version")
         with self._lock:
             self.record.layers[operation.layer] = LayerRecord(
@@ -130,18 +135,18 @@ class Journal:
                 reason=operation.reason,
                 began=operation.began_at,
                 seconds=round(operation.seconds, 2),
-                changes=operation.changed,
-                resources=operation.holds,
+                changes=operation.changes,
+                resources=operation.resource_count,
                 contract_version=int(version) if isinstance(version, int | float) else None,
             )
             self._write()
 
     def end(self, result: str) -> None:
-        """Say how the run ends; the last word counts."""
+        """Record how the run ends; the last call counts."""
         self.record.result = result
 
     def close(self) -> None:
-        """The run is over; it failed unless `end` has said otherwise."""
+        """Close the record: the run failed, unless `end` has recorded another result."""
         with self._lock:
             self.record.ended = datetime.now(UTC)
             if self.record.result == "running":
@@ -154,47 +159,46 @@ class Journal:
             partial.write_text(self.record.model_dump_json(indent=2))
             partial.replace(self.folder / "run.json")
         except OSError as error:
-            raise TxmonError(
-                f"how far the run is cannot be written to {self.folder} ({error.strerror}): mend that, then "
+            raise OrchestratorError(
+                f"the run's progress cannot be written to {self.folder} ({error.strerror}): mend that, then "
                 f"./inv resume --env {self.record.env}"
             ) from None
 
 
-def _forget_old_events() -> None:
-    for folder in sorted(RUNS.iterdir(), reverse=True)[KEPT:]:
+def _delete_old_events(runs: Path) -> None:
+    for folder in sorted(runs.iterdir(), reverse=True)[EVENTS_KEPT:]:
         for events in folder.glob("*.jsonl"):
             events.unlink(missing_ok=True)
 
 
-def last_run(env: str, say: Say) -> RunRecord | None:
-    """The newest run in an environment that changed something; None if there was none."""
-    return next(_records(env, say), None)
+def last_run(monorepo: Monorepo, env: str) -> RunRecord | None:
+    """Return the newest run that changed something in an environment; None if there was none."""
+    return next(_records(monorepo, env), None)
 
 
-def unfinished(env: str, say: Say) -> tuple[RunRecord, list[str]] | None:
-    """The newest run in an environment that left something to do, and the layers that no later run has settled.
+def unfinished(monorepo: Monorepo, env: str) -> tuple[RunRecord, list[str]] | None:
+    """Return the newest run that left something to do, with the layers that no later run has finished.
 
-    A run settles the layers that it brought to a good end; one that destroys, what reads them as well, which must
-    have been gone before.
+    A run finishes the layers that succeeded in it. A destroy also finishes their readers, which were gone before.
     """
-    settled: set[str] = set()
-    for record in _records(env, say):
-        left = [layer for layer in record.left if layer not in settled]
+    finished: set[str] = set()
+    for record in _records(monorepo, env):
+        left = [layer for layer in record.unfinished if layer not in finished]
         if left:
             return record, left
-        settled.update(record.wanted)
+        finished.update(record.wanted)
         if record.destroys:
-            settled.update(*map(dependents, record.wanted))
+            finished.update(*map(monorepo.dependents, record.wanted))
     return None
 
 
-def _records(env: str, say: Say) -> Iterator[RunRecord]:
-    """The runs in an environment that changed something, newest first; says which cannot be read."""
-    for path in sorted(RUNS.glob(f"*-{env}/run.json"), reverse=True):
+def _records(monorepo: Monorepo, env: str) -> Iterator[RunRecord]:
+    """Yield the runs that changed something in an environment, newest first; warn about unreadable ones."""
+    for path in sorted(runs_folder(monorepo).glob(f"*-{env}/run.json"), reverse=True):
         try:
             record = RunRecord.model_validate_json(path.read_bytes())
         except ValidationError:
-            say(f"{path} cannot be read: delete it; ./inv status --env {env} tells what is deployed")
+            logger.warning("%s cannot be read: delete it; ./inv status --env %s shows what is deployed", path, env)
             continue
         if record.env == env:
             yield record

@@ -1,4 +1,4 @@
-"""Runs one action over many layers: each as soon as those it waits for have ended well, side by side."""
+"""Runs one action over many layers: each as soon as the layers that it waits for have succeeded, side by side."""
 
 import json
 import signal
@@ -10,91 +10,92 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from shared.errors import TxmonError
-from shared.graph import PLANNED_OUTPUTS
-from tools.orchestrator.engine import errors, policy_host, program_host, stack_file_guard
-from tools.orchestrator.engine.operation import Action, Operation, Status
+from tools.orchestrator.engine import errors, policy_host, program_host
+from tools.orchestrator.engine.process import OperationProcess
+from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
 from tools.orchestrator.engine.workspace import Workspace, current_user
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import Action, Operation, OperationStatus
+from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.repository.sources import sources_digest
-from tools.orchestrator.run.plan import Plan
 from tools.orchestrator.state.locks import free_own
 
-Tell = Callable[[Operation, str], None]
-"""Hears what happens: the operation and a line about it; an empty line says that its status changed."""
+OnProgress = Callable[[Operation, str], None]
+"""Receives an operation and a line about it; an empty line means that its status has changed."""
 
 
 @dataclass
 class Run:
-    """An action over a graph of layers, live while it runs and the result afterwards."""
+    """An action over a graph of layers: live while it runs, then the result."""
 
     workspace: Workspace
     action: Action
     waits_for: Mapping[str, Collection[str]]
-    """Layer -> the layers that have to end well first; layers outside the mapping are not waited for."""
+    """Layer -> the layers that have to succeed first. It does not wait for layers outside of the mapping."""
     folder: Path
     """Where the engine's events are kept, a file a layer."""
     approved: Plan | None = None
-    """What it must hold to: a layer that would lose more stops before it begins."""
+    """The plan to hold to: a layer that would lose more than it says stops before it begins."""
     missing: Collection[str] = ()
-    """Layers that have no stack yet: theirs is made when their turn comes."""
+    """Layers without a stack; it is created when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
-    looks: dict[str, Operation] = field(init=False)
-    """The previews of layers that are to hold to the plan."""
-    given_keys: list[str] = field(default_factory=list)
-    """Layers into whose stack files the engine has written how their secrets are encrypted, to stay."""
+    files_with_keys: list[Path] = field(default_factory=list)
+    """Stack files to which the engine has added how their secrets are encrypted."""
     interruptions: int = 0
     """How often it was asked to end: once cleanly, twice at once."""
+    _processes: list[OperationProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         order = list(self._sorter().static_order())
         self.operations = {layer: Operation(layer, self.action) for layer in order}
-        self.looks = {layer: Operation(layer, Action.PREVIEW) for layer in order}
 
     def _sorter(self) -> TopologicalSorter[str]:
-        return TopologicalSorter({layer: self._needs(layer) for layer in self.waits_for})
+        return TopologicalSorter({layer: self._upstreams(layer) for layer in self.waits_for})
 
-    def _needs(self, layer: str) -> list[str]:
-        """What it waits for, in the order of the mapping: tables and reasons are the same in every run."""
-        return [need for need in self.waits_for if need in self.waits_for[layer]]
+    def _upstreams(self, layer: str) -> list[str]:
+        """Return what a layer waits for, in the order of the mapping, so that output is the same in every run."""
+        return [upstream for upstream in self.waits_for if upstream in self.waits_for[layer]]
 
     @property
     def ok(self) -> bool:
-        return all(operation.status is Status.SUCCEEDED for operation in self.operations.values())
+        return all(operation.status is OperationStatus.SUCCEEDED for operation in self.operations.values())
 
     @property
     def result(self) -> str:
-        """`succeeded`, `failed`, `interrupted` or `forced`, as the journal says it."""
+        """`succeeded`, `failed`, `interrupted` or `forced`, as the journal records it."""
         if self.interruptions:
             return "forced" if self.interruptions > 1 else "interrupted"
         return "succeeded" if self.ok else "failed"
 
     @property
     def exit_code(self) -> int:
-        """0 done, 1 a layer failed or was skipped, 130 interrupted."""
+        """0 if all succeeded, 1 if a layer failed or was skipped, 130 if interrupted."""
         if self.interruptions:
             return 130
         return 0 if self.ok else 1
 
-    def execute(self, tell: Tell, parallel: int) -> None:
-        """Run every layer, `parallel` at a time. A failed layer stops only those that wait for it."""
+    def execute(self, on_progress: OnProgress, parallel: int) -> None:
+        """Run every layer, `parallel` at a time. A failed layer stops only the layers that wait for it."""
+        monorepo = self.workspace.monorepo
         sorter = self._sorter()
         sorter.prepare()
         running: dict[Future[None], str] = {}
         with self._interruptible(), ThreadPoolExecutor(max_workers=parallel) as pool:
-            program_host.warm(layers=self.action.is_judged and len(self.operations) > 1)
-            if self.action.is_judged:
-                policy_host.start()
+            several = self.action.runs_program and len(self.operations) > 1
+            program_host.start(monorepo.preload if several else None)
+            if self.action.runs_program and monorepo.policy_pack:
+                policy_host.start(monorepo.policy_pack)
             while sorter.is_active():
                 for layer in sorter.get_ready():
-                    if self._may_run(layer, tell):
-                        running[pool.submit(self._run, self.operations[layer], tell)] = layer
+                    if self._may_run(layer, on_progress):
+                        running[pool.submit(self._run, self.operations[layer], on_progress)] = layer
                     else:
                         sorter.done(layer)
                 for layer in self._ended(running):
                     sorter.done(layer)
 
     def _ended(self, running: dict[Future[None], str]) -> list[str]:
-        """The layers that have ended; waits for at least one."""
+        """Return the layers that have ended; wait for at least one."""
         if not running:
             return []
         ended, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -104,7 +105,7 @@ class Run:
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
-        """Pass Ctrl-C and SIGTERM on to what runs, instead of falling over."""
+        """Pass Ctrl-C and SIGTERM on to the running engines."""
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, lambda *_: self.interrupt()) for number in numbers}
         try:
@@ -114,77 +115,97 @@ class Run:
                 signal.signal(number, handler)
 
     def interrupt(self) -> None:
-        """Start nothing more and ask what runs to end cleanly; a second call stops it at once."""
+        """Start no more layers and ask the running ones to end cleanly; a second call stops them at once."""
         self.interruptions += 1
-        for operation in (*self.operations.values(), *self.looks.values()):
-            operation.interrupt()
+        for process in tuple(self._processes):
+            process.interrupt()
 
-    def _may_run(self, layer: str, tell: Tell) -> bool:
-        operation = self.operations[layer]
-        blockers = [need for need in self._needs(layer) if self.operations[need].status is not Status.SUCCEEDED]
+    def _process(self, operation: Operation, on_progress: Callable[[str], None]) -> OperationProcess:
+        process = OperationProcess(operation, self.workspace, on_progress)
+        self._processes.append(process)
+        if self.interruptions:  # while the process was made
+            process.interrupt()
+        return process
+
+    def _may_run(self, layer: str, on_progress: OnProgress) -> bool:
+        blockers = [
+            upstream
+            for upstream in self._upstreams(layer)
+            if self.operations[upstream].status is not OperationStatus.SUCCEEDED
+        ]
         if blockers:
-            self._skip(operation, f"waits for {', '.join(blockers)}", tell)
+            self._skip(self.operations[layer], f"waits for {', '.join(blockers)}", on_progress)
         return not blockers
 
-    def _skip(self, operation: Operation, reason: str, tell: Tell) -> None:
-        operation.end(Status.SKIPPED, reason)
-        tell(operation, "")
+    def _skip(self, operation: Operation, reason: str, on_progress: OnProgress) -> None:
+        operation.end(OperationStatus.SKIPPED, reason)
+        on_progress(operation, "")
 
-    def _run(self, operation: Operation, tell: Tell) -> None:
-        with stack_file_guard.kept(operation.layer, self.workspace.env, lambda: self._needs_key(operation)):
-            self._go(operation, tell)
+    def _run(self, operation: Operation, on_progress: OnProgress) -> None:
+        path = self.workspace.monorepo.stack_file(operation.layer, self.workspace.env)
 
-    def _needs_key(self, operation: Operation) -> bool:
-        if operation.made:
-            self.given_keys.append(operation.layer)
-        return operation.made
+        def needs_keys() -> bool:
+            if operation.changed_aws:
+                self.files_with_keys.append(path)
+            return operation.changed_aws
 
-    def _go(self, operation: Operation, tell: Tell) -> None:
+        with preserve_stack_file(path, needs_keys):
+            self._run_parts(operation, on_progress)
+
+    def _run_parts(self, operation: Operation, on_progress: OnProgress) -> None:
         try:
             for part in (self._prepare, self._attempt):
                 if self.interruptions:
-                    self._skip(operation, "interrupted before it began", tell)
+                    self._skip(operation, "interrupted before it began", on_progress)
                     return
-                part(operation, lambda line: tell(operation, line))
-        except TxmonError as error:
-            operation.end(Status.FAILED, str(error))
+                part(operation, lambda line: on_progress(operation, line))
+        except OrchestratorError as error:
+            operation.end(OperationStatus.FAILED, str(error))
         except OSError as error:
-            operation.end(Status.FAILED, errors.of_system(error))
-        tell(operation, "")
+            operation.end(OperationStatus.FAILED, errors.explain_os_error(error))
+        on_progress(operation, "")
 
-    def _prepare(self, operation: Operation, tell: Callable[[str], None]) -> None:
+    def _prepare(self, operation: Operation, on_progress: Callable[[str], None]) -> None:
         if operation.layer in self.missing:
-            operation.make_stack(self.workspace, tell)
+            self._process(operation, on_progress).create_stack()
         elif self.approved:
-            self._hold_to(self.approved, operation.layer, tell)
+            self._recheck(self.approved, operation.layer, on_progress)
 
-    def _hold_to(self, approved: Plan, layer: str, tell: Callable[[str], None]) -> None:
-        """Look again: settings, programs, the state and what other layers export may not be those of the plan."""
-        look = self.looks[layer]
-        look.run(self.workspace, "", self.folder / f"{layer}-{look.action}.jsonl", tell)
-        refusal = look.reason if look.status is Status.FAILED else approved.surprise(look)
+    def _recheck(self, approved: Plan, layer: str, on_progress: Callable[[str], None]) -> None:
+        """Preview the layer again: settings, programs, state and upstream outputs may have changed since the plan.
+
+        Raises:
+            OrchestratorError: the layer would lose something that the plan does not have.
+        """
+        preview = Operation(layer, Action.PREVIEW)
+        self._process(preview, on_progress).run("", self._events_file(preview))
+        failed = preview.status is OperationStatus.FAILED
+        refusal = preview.reason if failed else approved.unapproved_changes(preview)
         if refusal:
-            raise TxmonError(refusal)
+            raise OrchestratorError(refusal)
 
-    def _attempt(self, operation: Operation, tell: Callable[[str], None]) -> None:
-        operation.run(
-            self.workspace,
-            self._message(operation.layer),
-            self.folder / f"{operation.layer}-{operation.action}.jsonl",
-            tell,
-            self._planned(operation.layer),
+    def _attempt(self, operation: Operation, on_progress: Callable[[str], None]) -> None:
+        process = self._process(operation, on_progress)
+        process.run(
+            self._message(operation.layer), self._events_file(operation), self._planned_outputs(operation.layer)
         )
-        if operation.unheard:
-            free_own(self.workspace, operation.layer, operation.unheard)
+        if process.interrupted_pid:
+            free_own(self.workspace, operation.layer, process.interrupted_pid)
 
-    def _planned(self, layer: str) -> dict[str, str]:
-        """For a preview: what the layers before it are planned to export."""
+    def _events_file(self, operation: Operation) -> Path:
+        return self.folder / f"{operation.layer}-{operation.action}.jsonl"
+
+    def _planned_outputs(self, layer: str) -> dict[str, str]:
+        """Return the variable in which a preview's program finds the planned outputs of the layers that it reads."""
         if self.action is not Action.PREVIEW:
             return {}
-        upstream = {need: self.operations[need].outputs for need in self._needs(layer)}
-        return {PLANNED_OUTPUTS: json.dumps(upstream)}
+        upstream = {name: self.operations[name].outputs for name in self._upstreams(layer)}
+        return {self.workspace.monorepo.variable("PLANNED_OUTPUTS"): json.dumps(upstream)}
 
     def _message(self, layer: str) -> str:
-        """What the stack's history says of this update; `./inv status` finds the sources in it."""
-        done = f"txmon {self.action} by {current_user()}@{socket.gethostname()}"
-        return f"{done}, sources {sources_digest(layer, self.workspace.env)}" if self.action.is_judged else done
+        """Return the update's message in the stack's history; `./inv status` compares the sources in it."""
+        monorepo = self.workspace.monorepo
+        message = f"{monorepo.product} {self.action} by {current_user()}@{socket.gethostname()}"
+        if not self.action.runs_program:
+            return message
+        return f"{message}, sources {sources_digest(monorepo, layer, self.workspace.env)}"

@@ -1,7 +1,7 @@
-"""Who is changing what: the engine's locks on single stacks, and the runner's own on a whole environment.
+"""Who is changing what: the engine's locks on single stacks, and the orchestrator's own on a whole environment.
 
-The runner's lock lies beside the state, so that everyone who shares the state shares the lock: a file in a folder
-backend, an object in an S3 bucket. A backend of another kind cannot hold it; there it guards this clone only.
+The orchestrator's lock is stored beside the state, so that everyone who shares the state shares the lock: a file in a
+folder backend, an object in an S3 bucket. In any other backend it guards this clone only.
 """
 
 import os
@@ -15,23 +15,23 @@ from typing import Self
 import psutil
 from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationError
 
-from shared.errors import TxmonError
-from tools.orchestrator.engine.workspace import ROOT, Workspace, current_user, layer_of
-from tools.orchestrator.state.folder_store import Folder, Found, Place, Store
+from tools.orchestrator.engine.workspace import Workspace, current_user
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.state.backend import open_store
+from tools.orchestrator.state.folder_store import FolderStore
+from tools.orchestrator.state.object_store import ObjectStore, StoredObject
 
-RUNS = ".txmon/locks"
-"""Where the runner keeps its locks: a file an environment."""
-ENGINES = ".pulumi/locks/organization"
-"""Where the engine keeps its locks in a backend of its own: a folder a project, in it one a stack."""
-SKEW = timedelta(minutes=1)
-"""How far the clock may have been set since a process began or a lock was made."""
+STACK_LOCKS = ".pulumi/locks/organization"
+"""Where the engine keeps its locks in a folder or a bucket: a folder a project, in it one a stack."""
+CLOCK_SKEW = timedelta(minutes=1)
+"""How far the clock may have been set since a process began or a lock was taken."""
 
 
 def is_gone(host: str, pid: int, since: datetime) -> bool:
-    """Whether the process of `host` that was there at `since` provably is no more.
+    """Return whether the process that ran on `host` at `since` has provably ended.
 
-    That is known of this host only. Another process may have got its number, after a restart of the host above all;
-    it began later.
+    Only processes of this host can be asked about. If another process got the number since then, it began later.
     """
     if host != socket.gethostname():
         return False
@@ -39,21 +39,24 @@ def is_gone(host: str, pid: int, since: datetime) -> bool:
         began = datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
     except psutil.NoSuchProcess:
         return True
-    return began > since + SKEW
+    return began > since + CLOCK_SKEW
 
 
-def in_words(age: timedelta) -> str:
-    """An age for a person, as in `3 h 20 min`."""
+def format_age(age: timedelta) -> str:
+    """Return an age as in `3 h 20 min`."""
     minutes, seconds = divmod(int(age.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (seconds, "s")]
-    told = [f"{number} {unit}" for number, unit in parts if number]
-    return " ".join(told[:2]) or "0 s"
+    parts = [
+        f"{number} {unit}"
+        for number, unit in zip((days, hours, minutes, seconds), ("d", "h", "min", "s"), strict=True)
+        if number
+    ]
+    return " ".join(parts[:2]) or "0 s"
 
 
 class Lock(BaseModel):
-    """Who holds a stack or an environment, since when. The engine's locks have other names for the same."""
+    """Who holds a stack or an environment, and since when. The engine's locks name the same facts differently."""
 
     user: str = Field(validation_alias=AliasChoices("user", "username"))
     host: str = Field(validation_alias=AliasChoices("host", "hostname"))
@@ -62,89 +65,96 @@ class Lock(BaseModel):
     verb: str = ""
 
     @classmethod
-    def own(cls, verb: str) -> Self:
-        """This process's."""
+    def of_this_process(cls, verb: str) -> Self:
         return cls(
             user=current_user(), host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC), verb=verb
         )
 
     @property
     def abandoned(self) -> bool:
-        """Whether the owner is provably gone."""
+        """Whether the owner has provably ended."""
         return is_gone(self.host, self.pid, self.since)
 
     def __str__(self) -> str:
         gone = ", which is gone" if self.abandoned else ""
         verb = f" ({self.verb})" if self.verb else ""
-        age = in_words(datetime.now(UTC) - self.since)
+        age = format_age(datetime.now(UTC) - self.since)
         return f"{self.user}@{self.host} process {self.pid}{verb}{gone}, since {age}"
 
 
 @dataclass(frozen=True)
 class UnreadableLock:
-    """A lock that does not say whose it is: empty or damaged, as a full disk or a power cut leaves a file."""
+    """A lock without a readable owner: empty or damaged by a full disk or a power cut."""
 
-    place: str
+    url: str
     pid: int = 0
     abandoned: bool = False
 
     def __str__(self) -> str:
-        return f"an unknown owner ({self.place} cannot be read)"
+        return f"an unknown owner ({self.url} cannot be read)"
 
 
 AnyLock = Lock | UnreadableLock
 
 MayBreak = Callable[[str], bool]
-"""Whether a lock may be freed whose owner may still be at work; is told so in a sentence."""
+"""Decides whether a lock may be freed whose owner may still be at work; receives the situation as a sentence."""
 
 
-def _lock(place: Place, found: Found) -> AnyLock:
+def _parse(url: str, found: StoredObject) -> AnyLock:
     try:
         return Lock.model_validate_json(found.text)
     except ValidationError:
-        return UnreadableLock(str(place))
+        return UnreadableLock(url)
+
+
+def _environment_locks(monorepo: Monorepo) -> str:
+    """Return where the orchestrator keeps its locks: a file an environment."""
+    return f".{monorepo.product}/locks"
 
 
 def stack_locks(workspace: Workspace) -> dict[str, AnyLock]:
-    """The engine's locks on stacks of the environment, by layer; none where the backend keeps them out of sight."""
-    places = workspace.store.below(ENGINES) if workspace.store else {}
+    """Return the engine's locks on the environment's stacks, by layer; none if the backend does not show them."""
+    store = open_store(workspace.backend)
     locks: dict[str, AnyLock] = {}
-    for name, place in places.items():
+    for name in store.list(STACK_LOCKS) if store else ():
         match name.split("/"):
-            case [owner, workspace.env, file] if (layer := layer_of(owner)) and file.endswith(".json"):
-                found = place.read()
-                if found:  # else its owner has just ended
-                    locks[layer] = _lock(place, found)
+            case [project, workspace.env, file] if (layer := workspace.monorepo.layer_of(project)) and file.endswith(
+                ".json"
+            ):
+                key = f"{STACK_LOCKS}/{name}"
+                found = store.get(key) if store else None
+                if found:  # otherwise its owner has just ended
+                    locks[layer] = _parse(store.url(key) if store else "", found)
     return locks
 
 
-def require_nobody_at_work(store: Store) -> None:
-    """No run and no engine changes anything of what is kept there.
+def require_idle(store: ObjectStore, monorepo: Monorepo) -> None:
+    """Check that no run and no engine changes anything that is kept in the store.
 
     Raises:
-        TxmonError: one does, or may do; names the owner and what frees it.
+        OrchestratorError: one does, or may do; names the owner and what frees it.
     """
-    for folder in (RUNS, ENGINES):
-        for file, place in store.below(folder).items():
-            found = place.read() if file.endswith(".json") else None
-            lock = _lock(place, found) if found else None
+    for folder in (_environment_locks(monorepo), STACK_LOCKS):
+        for name in store.list(folder):
+            found = store.get(f"{folder}/{name}") if name.endswith(".json") else None
+            lock = _parse(store.url(f"{folder}/{name}"), found) if found else None
             if lock and not lock.abandoned:
-                raise _at_work(file.removesuffix(".json"), lock)
+                raise _busy(name.removesuffix(".json"), lock)
 
 
-def _at_work(what: str, lock: AnyLock) -> TxmonError:
-    """`what` is an environment, or one's stack, as in `txmon-data/dev`."""
-    return TxmonError(
+def _busy(what: str, lock: AnyLock) -> OrchestratorError:
+    """Return the error for a locked environment, or a locked stack as in `txmon-data/dev`."""
+    return OrchestratorError(
         f"{what} is being changed by {lock}; wait for it to end, or if it hangs: "
         f"./inv unlock all --env {what.rpartition('/')[2]} --force"
     )
 
 
 def require_unlocked(workspace: Workspace) -> None:
-    """No stack of the environment is being changed by someone else, or was left locked.
+    """Check that no stack of the environment is locked, by a run at work or by one that is gone.
 
     Raises:
-        TxmonError: names the layers, the owners and what frees them.
+        OrchestratorError: names the layers, the owners and what frees them.
     """
     locks = stack_locks(workspace)
     if locks:
@@ -153,7 +163,7 @@ def require_unlocked(workspace: Workspace) -> None:
         gone = all(lock.abandoned for lock in locks.values())
         what = f"to free {them}" if gone else f"wait for {them} to end, or if {hang}"
         which = "all" if len(locks) > 1 else next(iter(locks))
-        raise TxmonError(f"{held}; {what}: ./inv unlock {which} --env {workspace.env}")
+        raise OrchestratorError(f"{held}; {what}: ./inv unlock {which} --env {workspace.env}")
 
 
 def free_own(workspace: Workspace, layer: str, pid: int) -> None:
@@ -164,73 +174,87 @@ def free_own(workspace: Workspace, layer: str, pid: int) -> None:
 
 
 def free_stack(workspace: Workspace, layer: str, may_break: MayBreak) -> AnyLock | None:
-    """Free the layer's stack; gives the lock that was freed.
+    """Free the layer's stack; return the lock that was freed.
 
     Raises:
-        TxmonError: the owner may still be at work, and the lock may not be broken.
+        OrchestratorError: the owner may still be at work, and the lock may not be broken.
     """
     lock = stack_locks(workspace).get(layer)
     if lock:
-        _require_free_to_break(lock, layer, f"./inv unlock {layer} --env {workspace.env} --force", may_break)
+        _require_breakable(lock, layer, f"./inv unlock {layer} --env {workspace.env} --force", may_break)
         workspace.call(layer, "cancel", "--yes")
     return lock
 
 
-def _require_free_to_break(lock: AnyLock, what: str, command: str, may_break: MayBreak) -> None:
+def _require_breakable(lock: AnyLock, what: str, command: str, may_break: MayBreak) -> None:
     held = f"{what} is locked by {lock}: it may still be at work"
     if not lock.abandoned and not may_break(held):
-        raise TxmonError(f"{held}; wait, or free it with {command}")
+        raise OrchestratorError(f"{held}; wait, or free it with {command}")
 
 
-def place_of(workspace: Workspace) -> Place:
-    """Where the lock of the workspace's environment lies."""
-    return (workspace.store or Folder(ROOT)).at(f"{RUNS}/{workspace.env}.json")
+@dataclass(frozen=True)
+class EnvironmentLock:
+    """The orchestrator's lock on an environment."""
 
+    workspace: Workspace
 
-def holder(workspace: Workspace) -> AnyLock | None:
-    """Who holds the environment."""
-    place = place_of(workspace)
-    found = place.read()
-    return _lock(place, found) if found else None
+    @property
+    def store(self) -> ObjectStore:
+        return open_store(self.workspace.backend) or FolderStore(self.workspace.monorepo.root)
 
+    @property
+    def key(self) -> str:
+        return f"{_environment_locks(self.workspace.monorepo)}/{self.workspace.env}.json"
 
-@contextmanager
-def environment_lock(workspace: Workspace, verb: str) -> Iterator[None]:
-    """Hold the environment while it is changed; a lock whose owner is provably gone is taken over.
+    def _read(self) -> tuple[StoredObject, AnyLock] | None:
+        found = self.store.get(self.key)
+        return (found, _parse(self.store.url(self.key), found)) if found else None
 
-    Raises:
-        TxmonError: another run holds it; names the owner.
-    """
-    place = place_of(workspace)
-    text = Lock.own(verb).model_dump_json()
-    while not place.create(text):
-        found = place.read()
-        if found and found.text == text:  # the answer was lost, and so it was asked a second time
-            break
-        lock = _lock(place, found) if found else None
-        if lock and not lock.abandoned:
-            raise _at_work(workspace.env, lock)
-        if found and place.replace(found, text):  # else it was freed or taken over just now
-            break
-    try:
-        yield
-    finally:
-        held = place.read()
-        if held and held.text == text:  # else it was freed by force, and what is there may be another run's
-            place.delete(held)
+    def holder(self) -> AnyLock | None:
+        """Return who holds the environment."""
+        held = self._read()
+        return held[1] if held else None
 
+    @contextmanager
+    def hold(self, verb: str) -> Iterator[None]:
+        """Hold the environment; take the lock over if its owner has provably ended.
 
-def free_environment(workspace: Workspace, may_break: MayBreak) -> AnyLock | None:
-    """Free the environment's lock; gives the lock that was freed.
+        Raises:
+            OrchestratorError: another run holds it; names the owner.
+        """
+        text = Lock.of_this_process(verb).model_dump_json()
+        self._take(text)
+        try:
+            yield
+        finally:
+            held = self.store.get(self.key)
+            if held and held.text == text:  # otherwise it was freed by force, and another run may hold it now
+                self.store.delete_if_match(self.key, held.version)
 
-    Raises:
-        TxmonError: the owner may still be at work, and the lock may not be broken.
-    """
-    place = place_of(workspace)
-    found = place.read()
-    if found is None:
-        return None
-    lock = _lock(place, found)
-    _require_free_to_break(lock, workspace.env, f"./inv unlock all --env {workspace.env} --force", may_break)
-    # Where it has just become another run's, that one's owner is to be asked about.
-    return lock if place.delete(found) else free_environment(workspace, may_break)
+    def _take(self, text: str) -> None:
+        while not self.store.put_if_absent(self.key, text):
+            held = self._read()
+            if held is None:  # just freed
+                continue
+            found, lock = held
+            if found.text == text:  # the store's answer was lost, and the SDK asked again
+                return
+            if not lock.abandoned:
+                raise _busy(self.workspace.env, lock)
+            if self.store.put_if_match(self.key, text, found.version):
+                return
+
+    def free(self, may_break: MayBreak) -> AnyLock | None:
+        """Free the environment; return the lock that was freed.
+
+        Raises:
+            OrchestratorError: the owner may still be at work, and the lock may not be broken.
+        """
+        held = self._read()
+        if held is None:
+            return None
+        found, lock = held
+        env = self.workspace.env
+        _require_breakable(lock, env, f"./inv unlock all --env {env} --force", may_break)
+        # If another run has taken it in the meantime, ask about that one.
+        return lock if self.store.delete_if_match(self.key, found.version) else self.free(may_break)

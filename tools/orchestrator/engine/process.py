@@ -1,0 +1,138 @@
+"""One command of the engine on one layer: start it, follow it, interrupt it, judge how it ended."""
+
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import BinaryIO
+
+from tools.orchestrator.engine import errors, policy_host, program_host
+from tools.orchestrator.engine.events import EventHandler
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.operation import Action, Operation, OperationStatus
+
+CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
+"""The engine's message after it was asked to end. It may say the same of a resource if another one has failed."""
+POLL_SECONDS = 0.05
+"""How long a line may stay unread: short for a person, long for a processor."""
+
+
+@dataclass
+class OperationProcess:
+    """Runs an operation in the engine."""
+
+    operation: Operation
+    workspace: Workspace
+    on_progress: Callable[[str], None]
+    """Receives each command and each finished step as a line."""
+    interrupted: bool = False
+    _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def interrupted_pid(self) -> int | None:
+        """The engine's process if the interruption ended it before it could react, and so left its lock behind."""
+        process = self._process
+        return process.pid if process and process.returncode == -signal.SIGINT else None
+
+    def create_stack(self) -> None:
+        """Create the layer's empty stack, as the first part of the operation.
+
+        Raises:
+            OrchestratorError: the engine does not create it.
+        """
+        self._begin(*self.workspace.stack_init_args)
+        self.workspace.create_stack(self.operation.layer)
+
+    def run(self, message: str, events_file: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Run to the end; a failure becomes the operation's status and reason.
+
+        The layer's program sees `variables` in addition to the engine's own. The engine writes its events to a file
+        and not to a pipe: if this process is killed, the engine goes on, ends its update and frees its lock.
+
+        Raises:
+            OrchestratorError: the program's runtime or the policy pack does not start.
+        """
+        operation, workspace = self.operation, self.workspace
+        arguments = workspace.action_arguments(operation.action)
+        self._begin(*arguments)
+        message_arguments = () if operation.action.is_preview else ("--message", message)
+        program_environment = workspace.with_env(**variables).process_environment()
+        with (
+            program_host.serve(str(workspace.monorepo.folder(operation.layer)), program_environment) as runtime,
+            events_file.open("wb") as written,
+            events_file.open("rb") as read,
+        ):
+            hosted = policy_host.with_pack(workspace) if operation.action.runs_program else workspace
+            streaming = ("--json", "--client", runtime.address)
+            with subprocess.Popen(  # the context manager waits for it, even if following it fails
+                hosted.command(operation.layer, *arguments, *message_arguments, *streaming),
+                env=hosted.process_environment() | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
+                stdin=subprocess.DEVNULL,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                pass_fds=(*hosted.inherited_fds, runtime.inherited_fd),
+                start_new_session=True,  # Ctrl-C reaches this process, which passes it on once
+            ) as self._process:
+                if self.interrupted:  # before the engine started
+                    self.interrupt()
+                self._follow(self._process, read)
+        operation.end(*self._result(self._process.returncode))
+
+    def _begin(self, *arguments: str) -> None:
+        self.operation.begin(self.workspace.display_command(self.operation.layer, *arguments))
+        self.on_progress(self.operation.command)
+
+    def _follow(self, process: subprocess.Popen[bytes], events: BinaryIO) -> None:
+        """Handle each line as it is written, until the engine has ended. A partial line may end in half a character."""
+        handler = EventHandler(self.operation, self.workspace.monorepo.stateful_types, self.on_progress)
+        partial = b""
+        while True:
+            ended = process.poll() is not None
+            for text in events:
+                partial += text
+                if partial.endswith(b"\n"):
+                    handler.on_line(partial.decode(errors="replace"))
+                    partial = b""
+            if ended:
+                return
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_SECONDS)
+
+    def interrupt(self) -> None:
+        """Ask the engine to end cleanly, as soon as it runs; asked a second time, it stops at once."""
+        self.interrupted = True
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(signal.SIGINT)
+
+    def _result(self, code: int) -> tuple[OperationStatus, str]:
+        """Return how the operation ended and why."""
+        operation = self.operation
+        if self._was_cut_short(code):
+            nothing = "nothing was changed"
+            kept = "what was done is kept; run it again to go on"
+            return OperationStatus.INTERRUPTED, nothing if operation.action.is_preview else kept
+        if code == 0 and operation.saw_summary:
+            return OperationStatus.SUCCEEDED, ""
+        if code == 0:
+            reason = "what the engine did could not be written to its end: make room on the disk, run it again"
+            return OperationStatus.FAILED, reason
+        sentences = [errors.explain(error, operation.layer, self.workspace.env) for error in self._reported_errors]
+        reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {operation.command}"
+        return OperationStatus.FAILED, reason
+
+    def _was_cut_short(self, code: int) -> bool:
+        """Return whether the engine ended early because it was asked to."""
+        operation = self.operation
+        if code == 0:  # after a destroy that was cut short, the engine reports success
+            return self.interrupted and operation.action is Action.DESTROY and not operation.deleted_stack
+        canceled = any(CANCELED.fullmatch(error) for error in operation.errors)
+        return canceled or code == -signal.SIGINT or (self.interrupted and not self._reported_errors)
+
+    @property
+    def _reported_errors(self) -> list[str]:
+        """The errors that say what is wrong."""
+        return [error for error in self.operation.errors if not errors.is_noise(error)]

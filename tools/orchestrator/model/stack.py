@@ -1,0 +1,183 @@
+"""What a stack holds and how it is."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from tools.orchestrator.model.operation import STACK, STACK_REFERENCE
+
+REFERENCE_TYPES = {STACK_REFERENCE, "pulumi:providers:pulumi"}
+"""Resources of a state that stand for other stacks."""
+RESOLVED = re.compile(r"\S+ unlock, (resolved|settled) ")
+"""Begins the message of the refresh with which `./inv unlock` resolves pending operations. Older versions wrote
+"settled"."""
+
+
+class StackHealth(StrEnum):
+    """How a stack is, as `./inv status` shows it."""
+
+    NEVER_DEPLOYED = "never"
+    DESTROYED = "destroyed"
+    OK = "ok"
+    CHANGED_SINCE = "changed since"
+    """Its sources have changed since the last update."""
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+    REMOVED = "removed"
+    """It is deployed, but the repository no longer has its layer."""
+
+
+@dataclass(frozen=True)
+class UpdateRecord:
+    """A finished update in a stack's history."""
+
+    kind: str
+    result: str
+    ended: str
+    message: str
+    commit: str = ""
+    """The git commit that was deployed; empty if the work tree had changes, or was not a git repository."""
+
+    @property
+    def succeeded(self) -> bool:
+        return self.result == "succeeded"
+
+    @property
+    def resolved_pending_operations(self) -> bool:
+        return bool(RESOLVED.match(self.message))
+
+
+@dataclass(frozen=True)
+class StackSnapshot:
+    """A stack's checkpoint, and its last update if that was read too."""
+
+    name: str
+    """The layer; `project/stack` if it belongs to another environment or product."""
+    deployment: dict[str, Any] = field(default_factory=dict)
+    last: UpdateRecord | None = None
+    """The last update that says how the stack is."""
+
+    @property
+    def resources(self) -> list[dict[str, Any]]:
+        return self.deployment.get("resources") or []
+
+    @property
+    def size(self) -> int:
+        """The number of resources as the engine's summaries count them: without references to other stacks."""
+        return sum(resource["type"] not in REFERENCE_TYPES for resource in self.resources)
+
+    @property
+    def pending_operations(self) -> list[dict[str, Any]]:
+        """Operations of a killed update. AWS may or may not have done them."""
+        return self.deployment.get("pending_operations") or []
+
+    @property
+    def pending(self) -> list[str]:
+        """The pending operations in words, as in `creating vpc-dev`."""
+        return [
+            f"{operation['type']} {operation['resource']['urn'].rsplit('::', 1)[-1]}"
+            for operation in self.pending_operations
+        ]
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the stack holds anything; a destroyed one is empty."""
+        return bool(self.resources)
+
+    @cached_property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs. The contracts make sure that none is secret."""
+        return next((r.get("outputs") or {} for r in self.resources if r["type"] == STACK), {})
+
+    @property
+    def reads(self) -> set[str]:
+        """The stacks that this one reads, as in `txmon-network/dev`, without the organization."""
+        return {"/".join(r.get("id", "").split("/")[-2:]) for r in self.resources if r["type"] == STACK_REFERENCE}
+
+    @property
+    def protected(self) -> list[str]:
+        """The logical names of the protected resources."""
+        return [r["urn"].rsplit("::", 1)[-1] for r in self.resources if r.get("protect")]
+
+    @property
+    def health(self) -> StackHealth:
+        """How the stack is by its checkpoint and its last update."""
+        if not self.is_deployed and (self.last is None or self.last.succeeded):
+            return StackHealth.NEVER_DEPLOYED if self.last is None else StackHealth.DESTROYED
+        if self.pending:
+            return StackHealth.INTERRUPTED
+        if self.last is None or not self.last.succeeded:
+            return StackHealth.FAILED
+        was_cut_short = self.last.resolved_pending_operations or self._is_half_destroyed
+        return StackHealth.INTERRUPTED if was_cut_short else StackHealth.OK
+
+    @property
+    def _is_half_destroyed(self) -> bool:
+        return bool(self.is_deployed and self.last and self.last.kind == "destroy")
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with a stack that failed or was interrupted, as in `last update failed`."""
+        if self.pending:
+            return f"last update was interrupted while {', '.join(self.pending)}"
+        if self._is_half_destroyed:  # the history does not show an update that was killed after a destroy
+            failed = self.last is not None and not self.last.succeeded
+            what = "failed" if failed else "or an update after it was interrupted"
+            return f"destroy {what} with {self.size} resource{'s' * (self.size > 1)} left"
+        resolved = self.last is not None and self.last.resolved_pending_operations
+        return "last update was interrupted" if resolved else "last update failed"
+
+    @property
+    def remedies(self) -> list[str]:
+        """The verbs that go on from here, as alternatives."""
+        if self.pending:
+            return ["unlock"]
+        return ["up", "destroy"] if self._is_half_destroyed else ["up"]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The stacks of one environment, or of the whole backend, as they were when it was read."""
+
+    env: str
+    stacks: dict[str, StackSnapshot]
+    """Every stack that was read, by layer, or by `project/stack` if it belongs to another environment or product.
+    A stack that exists may be empty."""
+
+    def stack(self, layer: str) -> StackSnapshot:
+        """Return the layer's stack; an empty one if it does not exist."""
+        return self.stacks.get(layer) or StackSnapshot(layer)
+
+    @property
+    def deployed(self) -> dict[str, StackSnapshot]:
+        """The stacks that hold something."""
+        return {name: stack for name, stack in self.stacks.items() if stack.is_deployed}
+
+    def without_stack(self, layers: Iterable[str]) -> list[str]:
+        """Return those of the layers that have no stack yet."""
+        return [layer for layer in layers if layer not in self.stacks]
+
+    def readers(self, stack: str) -> set[str]:
+        """Return what reads a stack, named as in `txmon-network/dev`: layers, or `project/stack`."""
+        return {name for name, other in self.deployed.items() if stack in other.reads}
+
+    def with_updates(self, updates: dict[str, UpdateRecord | None]) -> "Snapshot":
+        """Return the snapshot with the last update of some layers."""
+        stacks = {layer: replace(self.stack(layer), last=last) for layer, last in updates.items()}
+        return replace(self, stacks=self.stacks | stacks)
+
+
+def last_significant_update(history: list[UpdateRecord]) -> UpdateRecord | None:
+    """Return the update that says how the stack is, from a history with the newest first.
+
+    A refresh that succeeded deploys nothing, so the update before it counts. A refresh that failed counts itself, and
+    so does one that resolved pending operations: the killed update has left no other trace.
+    """
+    for update in history:
+        if update.kind != "refresh" or not update.succeeded or update.resolved_pending_operations:
+            return update
+    return history[0] if history else None

@@ -1,0 +1,78 @@
+"""Estimates of cost, as a table, as JSON, and in sentences."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from rich.table import Table
+
+from tools.orchestrator.model.operation import Operation
+from tools.orchestrator.render.table import Row, table
+from tools.orchestrator.run.cost import Estimate, estimate, of_layers, price_book, total
+
+
+def difference(operations: Iterable[Operation]) -> str:
+    """Return what the plan of these previews would change in cost, as a line."""
+    previews = list(operations)
+    before = sum(estimate(preview.present.values()).total for preview in previews)
+    after = sum(estimated.total for estimated in of_layers(previews).values())
+    return f"estimated cost: {before:.0f} USD a month before, {after:.0f} after, without what is billed by usage"
+
+
+def as_table(found: Mapping[str, Estimate]) -> Table:
+    """Return a row a layer and price, and the totals."""
+    headings = ("layer", "what", "units", "USD a month")
+    return table(*headings, rows=_rows(found), right=headings[2:])
+
+
+def _rows(found: Mapping[str, Estimate]) -> Iterator[Row]:
+    book = price_book()
+    for layer, estimated in found.items():
+        for name, units in estimated.quantities.items():
+            yield Row((layer, name, f"{units:g}", f"{book.monthly(name) * units:.2f}"))
+        yield Row((layer, "", "", f"{estimated.total:.2f}"), "bold")
+    yield Row(("total", "", "", f"{total(found):.2f}"), "bold")
+
+
+def notes(found: Mapping[str, Estimate]) -> list[str]:
+    """Return what the estimate leaves out and where its prices come from, a line each."""
+    by_usage = dict.fromkeys(what for estimated in found.values() for what in estimated.by_usage)
+    lines = [f"no price for {what}" for estimated in found.values() for what in estimated.unpriced]
+    if by_usage:
+        lines.append(f"billed by usage and not in it: {', '.join(by_usage)}, data transfer")
+    return [
+        *lines,
+        f"an estimate from list prices of {price_book().region}, without tax; {'; '.join(_sources(found))}",
+    ]
+
+
+def _sources(found: Mapping[str, Estimate]) -> list[str]:
+    """Return the sources of the prices used, with dates."""
+    prices = price_book().prices
+    used = (prices[name] for estimated in found.values() for name in estimated.quantities)
+    return list(dict.fromkeys(f"{price.source} ({price.date})" for price in used))
+
+
+def as_json(found: Mapping[str, Estimate]) -> str:
+    """Return the estimate with the source of each price."""
+    book = price_book()
+    layers = {
+        layer: {
+            name: {
+                "units": units,
+                "usd_a_month": round(book.monthly(name) * units, 2),
+                **book.prices[name].model_dump(mode="json", include={"source", "date"}),
+            }
+            for name, units in estimated.quantities.items()
+        }
+        for layer, estimated in found.items()
+    }
+    return json.dumps(
+        {
+            "estimate": True,
+            "region": book.region,
+            "usd_a_month": round(total(found), 2),
+            "layers": layers,
+            "notes": notes(found),
+        },
+        indent=2,
+    )

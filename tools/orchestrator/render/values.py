@@ -1,0 +1,26 @@
+"""Outputs, settings and properties as text."""
+
+import json
+from typing import Any
+
+from tools.orchestrator.model.operation import is_unknown
+
+SECRET = "[secret]"  # noqa: S105 (shown in place of a secret)
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
+
+
+def value_text(value: Any, *, nothing: str = "none", unknown: str = "known after the deploy") -> str:
+    """Return a value as text: a string as it is, all else as JSON; secrets are masked, in lists and maps too."""
+    if value is None:
+        return nothing
+    if is_unknown(value):
+        return unknown
+    plain = masked(value)
+    return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
+
+
+def masked(value: Any) -> Any:
+    """Return a value with a mask in place of each secret."""
+    if isinstance(value, dict):
+        return SECRET if SECRET_MARK in value else {name: masked(part) for name, part in value.items()}
+    return [masked(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,139 @@
+"""How an environment is: each layer's health, who is at work in it, and what to do next."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.operation import OperationStatus
+from tools.orchestrator.model.stack import Snapshot, StackHealth, StackSnapshot
+from tools.orchestrator.repository.sources import changed_since
+from tools.orchestrator.run.journal import RunRecord, unfinished
+from tools.orchestrator.state.checkpoints import nothing_deployed, with_last_updates
+from tools.orchestrator.state.locks import AnyLock, EnvironmentLock, stack_locks
+
+
+@dataclass(frozen=True)
+class LayerStatus:
+    """How a layer is."""
+
+    layer: str
+    stack: StackSnapshot
+    health: StackHealth
+    lock: AnyLock | None
+    next_step: str | None
+    """What is wrong and the command that goes on from here; None if nothing is."""
+
+
+@dataclass(frozen=True)
+class EnvironmentStatus:
+    """How the layers of an environment are, and who is at work in it."""
+
+    env: str
+    layers: list[LayerStatus]
+    holder: AnyLock | None
+    unfinished: tuple[RunRecord, list[str]] | None
+
+    @property
+    def next_steps(self) -> list[str]:
+        """What is not as it should be, each with the command that goes on from here."""
+        lines = [layer.next_step for layer in self.layers if layer.next_step]
+        if self.holder:
+            gone = "; the next run takes its lock over" if self.holder.abandoned else ""
+            lines.append(f"{self.env} is being changed by {self.holder}{gone}")
+        if self.unfinished and (self.unfinished[0].ended or self.unfinished[0].was_killed):
+            run, left = self.unfinished
+            lines.append(f"{run} {run.outcome} and left {', '.join(left)}: ./inv resume --env {self.env}")
+        return lines
+
+
+def status(workspace: Workspace, snapshot: Snapshot) -> EnvironmentStatus:
+    """Return how the environment is, with removed layers that are still deployed."""
+    monorepo = workspace.monorepo
+    layers = [*monorepo.layers, *monorepo.removed_layers(snapshot.deployed)]
+    reader = _LayerReader(
+        workspace,
+        with_last_updates(workspace, snapshot, layers),
+        stack_locks(workspace),
+        unfinished(monorepo, workspace.env),
+    )
+    holder = EnvironmentLock(workspace).holder()
+    return EnvironmentStatus(workspace.env, [reader.read(layer) for layer in layers], holder, reader.unfinished)
+
+
+@dataclass(frozen=True)
+class _LayerReader:
+    """Judges layers by the state, the engine's locks and the journal together."""
+
+    workspace: Workspace
+    snapshot: Snapshot
+    locks: Mapping[str, AnyLock]
+    unfinished: tuple[RunRecord, list[str]] | None
+
+    def read(self, layer: str) -> LayerStatus:
+        stack, lock = self.snapshot.stack(layer), self.locks.get(layer)
+        health = self._health(stack, lock)
+        return LayerStatus(layer, stack, health, lock, next(self._next_steps(stack, health, lock), None))
+
+    def _health(self, stack: StackSnapshot, lock: AnyLock | None) -> StackHealth:
+        if lock:
+            return StackHealth.INTERRUPTED if lock.abandoned else StackHealth.RUNNING
+        health = health_of(self.workspace, stack)
+        looks_fine = health in {StackHealth.OK, StackHealth.CHANGED_SINCE}
+        return StackHealth.INTERRUPTED if looks_fine and self._was_killed_in(stack) else health
+
+    def _was_killed_in(self, stack: StackSnapshot) -> bool:
+        """Return whether the unfinished run was killed while it worked on the layer, with no update since then."""
+        if self.unfinished is None or not self.unfinished[0].was_killed:
+            return False
+        record = self.unfinished[0].layers.get(stack.name)
+        if record is None or record.began is None or record.status is not OperationStatus.RUNNING:
+            return False
+        return stack.last is None or datetime.fromisoformat(stack.last.ended) < record.began
+
+    def _next_steps(self, stack: StackSnapshot, health: StackHealth, lock: AnyLock | None) -> Iterator[str]:
+        layer, env = stack.name, self.workspace.env
+        if layer not in self.workspace.monorepo.layers:
+            yield f"{layer} is no longer a layer: ./inv destroy {layer} --env {env}"
+        elif lock and lock.abandoned:
+            yield f"{layer} was left locked: ./inv unlock {layer} --env {env}"
+        elif health in {StackHealth.FAILED, StackHealth.INTERRUPTED}:
+            if stack.health is health:
+                fault, verbs = stack.fault, stack.remedies
+            else:  # only the journal shows it
+                destroyed = self.unfinished is not None and self.unfinished[0].destroys
+                fault, verbs = "last update was killed", ["destroy" if destroyed else "up"]
+            commands = " or ".join(f"./inv {verb} {layer} --env {env}" for verb in verbs)
+            yield f"{layer}: its {fault}: {commands}"
+
+
+def health_of(workspace: Workspace, stack: StackSnapshot) -> StackHealth:
+    """Return how a stack is, also compared with the sources and the graph of this work tree."""
+    monorepo = workspace.monorepo
+    if stack.name not in monorepo.layers:
+        return StackHealth.REMOVED
+    is_ok = stack.health is StackHealth.OK and stack.last
+    if is_ok and stack.last and changed_since(monorepo, stack.last, stack.name, workspace.env):
+        return StackHealth.CHANGED_SINCE
+    return stack.health
+
+
+def health_by_layer(workspace: Workspace, snapshot: Snapshot) -> dict[str, StackHealth]:
+    """Return how every layer is."""
+    layers = workspace.monorepo.layers
+    snapshot = with_last_updates(workspace, snapshot, layers)
+    return {layer: health_of(workspace, snapshot.stack(layer)) for layer in layers}
+
+
+def outputs(workspace: Workspace, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """Return the outputs of every deployed layer.
+
+    Raises:
+        OrchestratorError: nothing is deployed.
+    """
+    stacks = [snapshot.stack(layer) for layer in workspace.monorepo.layers]
+    found = {stack.name: stack.outputs for stack in stacks if stack.is_deployed}
+    if not found:
+        raise nothing_deployed(workspace.env)
+    return found

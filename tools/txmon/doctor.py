@@ -1,0 +1,35 @@
+"""What is installed, what runs, and where the local cloud differs from AWS."""
+
+import platform
+import shutil
+from importlib.metadata import version
+
+from rich.table import Table
+
+from tools.engine.install import Engine
+from tools.localcloud import PROVIDERS, LocalCloud, gaps
+from tools.orchestrator.render.table import table
+
+
+def installation(engine: Engine, cloud: LocalCloud) -> Table:
+    """Return Python, engine, packages and local cloud, a row each."""
+    running = cloud.status()
+    rows = [
+        ("python", platform.python_version()),
+        ("engine", f"{engine.version} {engine.origin} ({engine.folder})"),
+        *((package, version(package)) for package in ("pulumi", "pulumi-aws", "ministack")),
+        ("go", shutil.which("go") or "not on PATH (only needed to build the engine)"),
+        (
+            "local cloud",
+            f"at {running.endpoint} since {running.started} (process {running.pid})" if running else "not running",
+        ),
+        ("its provider", f"{cloud.provider}: {PROVIDERS[cloud.provider]}"),
+    ]
+    return table("", "value", rows=rows, fold=["value"], show_header=False)
+
+
+def differences() -> Table:
+    """Return what the local cloud's emulator loses or lacks, with the reason."""
+    headings = ("resource: property", "reason")
+    rows = [(gap.subject, gap.reason) for gap in gaps()]
+    return table(*headings, rows=rows, fold=headings, title="what the local cloud does not really do")

@@ -1,0 +1,38 @@
+"""This repository as the orchestrator sees it."""
+
+from functools import partial
+
+from shared.environments import PROJECTS, REAL, environment
+from shared.graph import APPLICATION_OUTPUTS, LAYERS, PRODUCT
+from shared.names import Names
+from shared.resource_types import STATEFUL
+from tools.localcloud import LocalCloud
+from tools.orchestrator.model.monorepo import Layer, Monorepo
+from tools.txmon import layers
+
+ROOT = PROJECTS.parent
+LOCAL_CLOUD = LocalCloud(ROOT / ".local")
+
+MONOREPO = Monorepo(
+    root=ROOT,
+    product=PRODUCT,
+    layers={
+        name: Layer(
+            name=name,
+            owner=info.owner,
+            summary=info.summary,
+            reads=info.reads,
+            config=partial(layers.config_class, name),
+            contract=partial(layers.contract_outputs, name),
+        )
+        for name, info in LAYERS.items()
+    },
+    environment=environment,
+    declared_environments=[known.name for known in REAL],
+    check_name=Names,
+    local_cloud=LOCAL_CLOUD,
+    application_outputs=APPLICATION_OUTPUTS,
+    stateful_types=STATEFUL,
+    policy_pack=ROOT / "shared" / "policies" / "pack",
+    preload="tools.txmon.preload",
+)
