@@ -1,4 +1,4 @@
-"""The script that everything begins with: what it says when the machine lacks something."""
+"""Tests of the script `inv`: making .venv, running from anywhere, and its messages when something is missing."""
 
 import os
 import re
@@ -43,7 +43,7 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def test_no_python_that_is_new_enough_is_one_sentence(clone: Path) -> None:
+def test_a_missing_python_is_reported_in_one_sentence(clone: Path) -> None:
     script(clone / "bin/python3", "exit 1")
     done = inv(clone)
     assert done.returncode == 1
@@ -54,14 +54,14 @@ def test_no_python_that_is_new_enough_is_one_sentence(clone: Path) -> None:
 
 
 @pytest.mark.parametrize("home", ["", None])
-def test_no_home_is_one_sentence(clone: Path, home: str | None) -> None:
+def test_a_missing_home_is_reported_in_one_sentence(clone: Path, home: str | None) -> None:
     done = inv(clone, HOME=home)
     assert done.returncode == 1
     assert done.stderr.startswith("txmon: HOME is not set")
 
 
-def everything(clone: Path) -> dict[str, str]:
-    """Variables with which a stand-in in the clone's bin comes first, and uv from a cache of its own."""
+def stand_ins(clone: Path) -> dict[str, str]:
+    """Return variables that put the clone's bin first on PATH and give uv a cache of its own."""
     return {"PATH": f"{clone / 'bin'}:{os.environ['PATH']}", "XDG_CACHE_HOME": str(clone / "cache")}
 
 
@@ -72,13 +72,13 @@ def cached_uv(clone: Path, text: str) -> None:
     script(uv, text)
 
 
-def test_an_unreachable_registry_is_said_so_and_leaves_nothing_half_made(clone: Path) -> None:
-    # Its virtualenvs hold a Python whose `pip` fails.
+def test_an_unreachable_registry_is_reported_and_leaves_nothing_behind(clone: Path) -> None:
+    # This Python makes virtualenvs in which `pip` fails.
     script(
         clone / "bin/python3",
         '[ "$2" != venv ] || { echo "$3" >made; mkdir -p "$3/bin"; ln -s /bin/false "$3/bin/python"; }',
     )
-    done = inv(clone, **everything(clone))
+    done = inv(clone, **stand_ins(clone))
     made = Path((clone / "made").read_text().strip())
     assert done.returncode == 1
     assert done.stderr.endswith(
@@ -90,9 +90,9 @@ def test_an_unreachable_registry_is_said_so_and_leaves_nothing_half_made(clone: 
     assert not (clone / ".venv").exists()
 
 
-def test_requirements_that_cannot_be_had_are_said_so_and_leave_no_environment(clone: Path) -> None:
+def test_missing_requirements_are_reported_and_leave_no_environment(clone: Path) -> None:
     cached_uv(clone, "[ $1 = venv ] && mkdir .venv")
-    done = inv(clone, **everything(clone))
+    done = inv(clone, **stand_ins(clone))
     assert done.returncode == 1
     assert "txmon: cannot install requirements.txt (see above)" in done.stderr
     assert not (clone / ".venv").exists()
@@ -105,31 +105,31 @@ pip) sleep 0.5; rmdir busy; echo made >>made ;;
 esac"""
 
 
-def test_two_at_once_make_one_environment(clone: Path) -> None:
+def test_two_concurrent_runs_make_one_environment(clone: Path) -> None:
     cached_uv(clone, UV)
     with ThreadPoolExecutor() as pool:
-        both = list(pool.map(lambda _: inv(clone, **everything(clone)), range(2)))
+        both = list(pool.map(lambda _: inv(clone, **stand_ins(clone)), range(2)))
     assert [done.returncode for done in both] == [0, 0], both
     assert sum("txmon: waiting for another ./inv that makes .venv ..." in done.stderr for done in both) == 1
     assert (clone / "made").read_text() == "made\n"
 
 
-def test_an_environment_whose_python_is_gone_is_made_anew(installed: Path) -> None:
+def test_an_environment_without_its_python_is_made_again(installed: Path) -> None:
     (installed / ".venv/bin/python").unlink()
     (installed / ".venv/bin/python").symlink_to("/no/python3")
     script(installed / "bin/python3", "exit 1")
     assert "Python 3.11 or newer (with its venv module) is needed" in inv(installed).stderr
 
 
-def test_a_clone_that_cannot_be_written_is_said_so(clone: Path) -> None:
+def test_a_read_only_clone_is_reported(clone: Path) -> None:
     script(clone / "bin/python3", "exit 0")
-    with TemporaryDirectory() as folder:  # one that other users may enter
+    with TemporaryDirectory() as folder:  # which other users can enter
         elsewhere = shutil.copytree(clone, folder, symlinks=True, dirs_exist_ok=True)
         Path(elsewhere).chmod(0o555)
         done = subprocess.run(
             ["/bin/sh", f"{elsewhere}/inv"],
             env={"HOME": "/nowhere", "PATH": f"{elsewhere}/bin"},
-            user=NOBODY if os.geteuid() == 0 else None,  # root may write everywhere
+            user=NOBODY if os.geteuid() == 0 else None,  # root can write to read-only folders
             capture_output=True,
             text=True,
             check=False,
@@ -141,7 +141,7 @@ def test_a_clone_that_cannot_be_written_is_said_so(clone: Path) -> None:
 
 @pytest.fixture
 def installed(clone: Path) -> Path:
-    """A clone with a virtualenv whose Python says where it works, where it was called from, and with what."""
+    """Return a clone whose Python prints its folder, the folder of the caller, and its arguments."""
     (clone / ".venv/bin").mkdir(parents=True)
     script(clone / ".venv/bin/python", 'shift 2; echo "$(pwd) $TXMON_CALLED_FROM $*"')
     made_from = "".join((clone / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
@@ -150,7 +150,7 @@ def installed(clone: Path) -> Path:
 
 
 @pytest.mark.parametrize("link", ["inv", "absolute", "relative", "twice"])
-def test_it_works_in_its_repository_from_anywhere_and_through_links(installed: Path, link: str) -> None:
+def test_it_runs_in_its_repository_from_any_folder_and_through_links(installed: Path, link: str) -> None:
     elsewhere = installed / "else where"
     elsewhere.mkdir()
     (elsewhere / "absolute").symlink_to(installed / "inv")
@@ -162,7 +162,7 @@ def test_it_works_in_its_repository_from_anywhere_and_through_links(installed: P
     assert (done.stdout, done.stderr) == (f"{installed} {elsewhere} status --env a b\n", "")
 
 
-def test_without_a_verb_it_lists_them(installed: Path) -> None:
+def test_it_lists_the_verbs_if_none_is_given(installed: Path) -> None:
     environment = {"HOME": "/nowhere", "PATH": str(installed / "bin")}
     done = subprocess.run(
         ["/bin/sh", installed / "inv"], env=environment, capture_output=True, text=True, check=False
@@ -181,7 +181,7 @@ def test_without_a_verb_it_lists_them(installed: Path) -> None:
         (None, "plan.json", "plan.json"),
     ],
 )
-def test_a_file_counts_from_where_the_user_stands(
+def test_a_file_is_relative_to_the_folder_of_the_caller(
     called_from: Path | None, given: str, meant: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from shared.contracts import CONTRACTS
-from shared.contracts.contract import COMMON
 from shared.environments import PROJECTS
 from shared.graph import LAYERS
 from shared.policies import AREAS
@@ -58,16 +57,15 @@ def write_generated() -> list[Path]:
 
 
 def layers_table() -> str:
-    """Return the layers with owner, upstreams, outputs and state."""
+    """Return the layers with owner, upstreams and state."""
     return _table(
-        ("Layer", "Owner", "What it is", "Reads", "Exports", "Holds state"),
+        ("Layer", "Owner", "What it is", "Reads", "Holds state"),
         (
             (
                 f"[{layer}](projects/{layer}/README.md)",
                 info.owner,
                 info.summary,
                 ", ".join(sorted(info.reads)) or "nothing",
-                ", ".join(f"`{name}`" for name in CONTRACTS[layer].outputs() if name not in COMMON),
                 info.state,
             )
             for layer, info in LAYERS.items()
