@@ -3,6 +3,7 @@
 import functools
 import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
@@ -380,8 +381,8 @@ def test(_: Context, unit: bool = False, select: str = "") -> int:
 @verb()
 def check(_: Context) -> int:
     """Check style, formatting, types and the imports between rooms (ruff, mypy, import-linter)."""
-    modules = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["importlinter.cli"])
-    return max(_call([sys.executable, "-m", *module]) for module in modules)
+    commands = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    return max(_call([str(Path(sys.executable).with_name(name)), *arguments]) for name, *arguments in commands)
 
 
 @verb()

@@ -15,8 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.schedule import ideal_seconds, seconds_of_last_run
-from shared.graph import LAYERS, deploy_order
-from tools.orchestrator.engine.workspace import ROOT, Workspace, open_workspace
+from tools.orchestrator.cli.commands import open_environment
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.render.table import table
+from tools.orchestrator.run.journal import runs_folder
+from tools.orchestrator.state.checkpoints import read_snapshot
+from tools.txmon.monorepo import MONOREPO
 
 ROUNDS = 3
 
@@ -38,8 +42,9 @@ class Figure:
 
 def main() -> None:
     console = Console()
-    workspace = open_workspace("local", console.print)
-    workspace.make_stacks(workspace.missing_stacks())
+    workspace = open_environment(MONOREPO, MONOREPO.environment("local"))
+    workspace.create_stacks(read_snapshot(workspace).without_stack(MONOREPO.layers))
+    order = MONOREPO.deploy_order
     first = Figure("deploy-all", 0.7)
     again = Figure("deploy-all, no changes", 0.7)
     destroy = Figure("destroy-all (previews included)", 0.8)
@@ -50,9 +55,9 @@ def main() -> None:
         shares.append(overhead(first.ours[-1]))
         again.ours.append(timed(lambda: inv("deploy-all")))
         destroy.ours.append(timed(lambda: inv("destroy-all")))
-        first.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order())))
-        again.plain.append(timed(lambda: _plain_loop(workspace, "up", deploy_order())))
-        destroy.plain.append(timed(lambda: _plain_loop(workspace, "destroy", deploy_order()[::-1])))
+        first.plain.append(timed(lambda: _plain_loop(workspace, "up", order)))
+        again.plain.append(timed(lambda: _plain_loop(workspace, "up", order)))
+        destroy.plain.append(timed(lambda: _plain_loop(workspace, "destroy", order[::-1])))
     console.print(_table((first, again, destroy)))
     console.print(f"runner's own overhead (wall minus critical path): {statistics.median(shares):.1%}, target 10 %")
 
@@ -66,7 +71,7 @@ def timed(work: Callable[[], None]) -> float:
 
 def inv(verb: str) -> None:
     """Run a verb as a person would."""
-    subprocess.run([ROOT / "inv", verb], check=True, capture_output=True)
+    subprocess.run([MONOREPO.root / "inv", verb], check=True, capture_output=True)
 
 
 def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> None:
@@ -81,18 +86,19 @@ def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> None:
 
 def overhead(wall: float) -> float:
     """Share of the last run's wall time that no layer on its critical path accounts for."""
-    reads = {layer: info.reads for layer, info in LAYERS.items()}
-    return 1 - ideal_seconds(reads, seconds_of_last_run(ROOT), parallel=len(LAYERS)) / wall
+    reads = {name: layer.reads for name, layer in MONOREPO.layers.items()}
+    seconds = seconds_of_last_run(runs_folder(MONOREPO))
+    return 1 - ideal_seconds(reads, seconds, parallel=len(reads)) / wall
 
 
 def _table(figures: tuple[Figure, ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "./inv, s", "plain loop, s", "ratio", "target"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for figure in figures:
-        ours, plain = statistics.median(figure.ours), statistics.median(figure.plain)
-        table.add_row(figure.name, f"{ours:.1f}", f"{plain:.1f}", f"{figure.ratio:.2f}", f"{figure.target:.2f}")
-    return table
+    headings = ("", "./inv, s", "plain loop, s", "ratio", "target")
+    return table(*headings, rows=map(_row, figures), right=headings[1:])
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    ours, plain = statistics.median(figure.ours), statistics.median(figure.plain)
+    return figure.name, f"{ours:.1f}", f"{plain:.1f}", f"{figure.ratio:.2f}", f"{figure.target:.2f}"
 
 
 if __name__ == "__main__":

@@ -1,57 +1,37 @@
-"""Makes a monorepo of many small layers around this repository's own runner, to see how the runner scales."""
+"""Generates a monorepo of many small layers in a temporary folder, to see how the orchestrator scales.
 
-import ast
+The orchestrator is handed this monorepo as it is handed txmon's. The layers are plain Pulumi programs that use nothing
+of this repository.
+"""
+
 import math
-import os
-import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from shared.environments import stack_file
-from shared.graph import LAYERS, LayerInfo, project
-from tools.orchestrator.engine.workspace import ROOT
-from tools.orchestrator.repository.git import work_tree_files
+from shared.environments import Environment, stack_file
+from tools.localcloud import LocalCloud
+from tools.orchestrator.model.monorepo import Layer, Monorepo
 
-CONTRACT = '''"""What {layer} exports."""
-
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from pulumi import Output
-
-from shared.contracts.contract import Contract
-from shared.contracts.output_spec import OutputSpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class {contract}(Contract):
-    layer: ClassVar[str] = "{layer}"
-
-    queue_arn: Annotated[Output[str], OutputSpec("Its queue.", "arn:aws:sqs:ap-northeast-1:123456789012:queue-dev")]
-'''
+PRODUCT = "bench"
+ROOT = Path(__file__).parents[1]
 
 PROGRAM = '''"""A queue, tagged with the queues of the layers that this one reads."""
 
+import pulumi
 import pulumi_aws as aws
-from pulumi import Output
 
-from shared import contracts
-from shared.config import LayerConfig
-from shared.stack import StackContext
-
-stack = StackContext.current(LayerConfig.load())
-upstream = [contract.read(stack) for contract in ({reads})]
-queue = aws.sqs.Queue(
-    stack.names.logical("queue"),
-    name=f"{{stack.names.physical('dead_letter_queue')}}-{{stack.name}}",
-    tags={{"Reads": Output.all(*(contract.queue_arn for contract in upstream)).apply(" ".join)}},
-    opts=stack.stateful,
-)
-contracts.{contract}(queue_arn=queue.arn).export(stack)
+stack = pulumi.get_stack()
+upstream = [pulumi.StackReference(f"organization/{product}-{{name}}/{{stack}}") for name in {reads!r}]
+arns = pulumi.Output.all(*(each.get_output("queue_arn") for each in upstream))
+reads = arns.apply(lambda values: " ".join(map(str, values)))
+queue = aws.sqs.Queue("queue", name=f"{layer}-{{stack}}", tags={{"Reads": reads}})
+pulumi.export("queue_arn", queue.arn)
 '''
 
 PROJECT = """name: {project}
@@ -59,35 +39,78 @@ description: A queue
 runtime:
   name: python
   options:
-    virtualenv: ../../.venv
+    virtualenv: {virtualenv}
 """
 
 SETTINGS = """config:
   aws:region: ap-northeast-1
-  {project}:protect: false
 {salt}
 """
 
+Graph = Mapping[str, frozenset[str]]
+"""Layer -> the layers that it reads."""
+
+
+class NoConfig:
+    """The configuration of a layer without settings."""
+
+    @classmethod
+    def effective(cls, given: Mapping[str, Any], project: str, env: str, stack_file: str) -> dict[str, Any]:  # noqa: ARG003
+        return dict(given)
+
+
+class AnyOutput:
+    """An output that accepts every value."""
+
+    def fault(self, value: Any) -> str | None:  # noqa: ARG002
+        return None
+
+
+def monorepo_in(path: Path, graph: Graph) -> Monorepo:
+    """Return the monorepo in a folder, with a local cloud of its own."""
+    layers = {
+        name: Layer(
+            name=name,
+            owner="somebody",
+            reads=reads,
+            config=lambda: NoConfig,
+            contract=lambda: {"queue_arn": AnyOutput()},
+        )
+        for name, reads in graph.items()
+    }
+    return Monorepo(
+        root=path,
+        product=PRODUCT,
+        layers=layers,
+        environment=lambda name: Environment(name=name),
+        local_cloud=LocalCloud(path / ".local"),
+        application_outputs={"queue_arn": next(reversed(layers))},
+    )
+
 
 @dataclass(frozen=True)
-class Monorepo:
-    """A generated monorepo, with a virtualenv and a local cloud of its own."""
+class Generated:
+    """A monorepo of `count` layers in the folder `path`."""
 
     path: Path
-    layers: dict[str, LayerInfo]
+    count: int
+
+    @property
+    def monorepo(self) -> Monorepo:
+        return monorepo_in(self.path, graph(self.count))
 
     def start(self, verb: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start a verb as a person would, in a clean environment; the process is the runner's own."""
+        """Start a verb in a process of its own."""
         return subprocess.Popen(
-            [self.path / "inv", verb, *arguments],
-            env={name: os.environ[name] for name in ("HOME", "PATH")},
+            [sys.executable, "-m", "benchmarks.run", str(self.path), str(self.count), verb, *arguments],
+            cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def inv(self, verb: str, *arguments: str) -> None:
+    def run(self, verb: str, *arguments: str) -> None:
         """Run a verb to its end.
 
         Raises:
@@ -100,107 +123,47 @@ def finish(process: "subprocess.Popen[str]") -> None:
     """Wait until a verb has ended.
 
     Raises:
-        subprocess.CalledProcessError: it failed; `output` is what it said.
+        subprocess.CalledProcessError: it failed; `output` is what it printed.
     """
-    said, _ = process.communicate()
+    printed, _ = process.communicate()
     if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, process.args, said)
+        raise subprocess.CalledProcessError(process.returncode, process.args, printed)
 
 
 @contextmanager
-def generated(count: int) -> Iterator[Monorepo]:
-    """A monorepo of `count` layers; afterwards its cloud is stopped and nothing of it is left."""
-    with TemporaryDirectory(prefix=f"txmon-{count}-layers-") as folder:
-        monorepo = write(Path(folder), count)
+def generated(count: int) -> Iterator[Generated]:
+    """Yield a monorepo of `count` layers; afterwards, stop its cloud and delete it."""
+    with TemporaryDirectory(prefix=f"{PRODUCT}-{count}-layers-") as folder:
+        path = Path(folder)
+        write(path, graph(count))
         try:
-            yield monorepo
+            yield Generated(path, count)
         finally:
-            monorepo.inv("local-down")
+            LocalCloud(path / ".local").stop()
 
 
-def write(path: Path, count: int) -> Monorepo:
-    """Write the work tree to the folder `path`, with `count` small layers in place of its own, and commit it."""
-    layers = graph(count)
-    _copy_all_but_layers(path)
-    _write_graph(path / "shared" / "graph.py", layers)
-    _write_contracts(path / "shared" / "contracts", layers)
-    for layer, info in layers.items():
-        _write_project(path / "projects" / layer, layer, info)
-    _commit(path)
-    return Monorepo(path, layers)
+def write(path: Path, layers: Graph) -> None:
+    """Write the projects of the layers to the folder `path`."""
+    salt = next(line for line in stack_file("network", "local").read_text().splitlines() if "encryptionsalt" in line)
+    for layer, reads in layers.items():
+        folder = path / "projects" / layer
+        folder.mkdir(parents=True)
+        program = PROGRAM.format(product=PRODUCT, layer=layer, reads=sorted(reads))
+        (folder / "__main__.py").write_text(program)
+        project = PROJECT.format(project=f"{PRODUCT}-{layer}", virtualenv=sys.prefix)
+        (folder / "Pulumi.yaml").write_text(project)
+        # All local environments have the same passphrase, and so the same salt.
+        (folder / "Pulumi.local.yaml").write_text(SETTINGS.format(salt=salt))
 
 
-def graph(count: int) -> dict[str, LayerInfo]:
-    """`count` layers in rows of about √count: the first row reads nothing, all others two of the row above."""
+def graph(count: int) -> dict[str, frozenset[str]]:
+    """Return `count` layers in rows of about √count: the first row reads nothing, all others two of the row above."""
     width = math.isqrt(count)
     names = [f"layer{number:02}" for number in range(count)]
-    return {
-        name: LayerInfo(owner="somebody", summary="a queue", reads=_above(names, number, width))
-        for number, name in enumerate(names)
-    }
+    return {name: _above(names, number, width) for number, name in enumerate(names)}
 
 
 def _above(names: list[str], number: int, width: int) -> frozenset[str]:
     row, column = divmod(number, width)
     above = names[(row - 1) * width : row * width] if row else []
     return frozenset(above[place % width] for place in (column, column + 1)) if above else frozenset()
-
-
-def _copy_all_but_layers(path: Path) -> None:
-    for name in work_tree_files():
-        if not _is_layers(name):
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, path / name)
-
-
-def _is_layers(name: PurePath) -> bool:
-    """Whether a file belongs to one of this repository's own layers."""
-    return any(name.match(f"projects/{layer}/*") or name.match(f"shared/contracts/{layer}.py") for layer in LAYERS)
-
-
-def _write_graph(path: Path, layers: dict[str, LayerInfo]) -> None:
-    text = _redefined(path.read_text(), "LAYERS", layers)
-    path.write_text(_redefined(text, "APPLICATION_OUTPUTS", {"queue_arn": next(reversed(layers))}))
-
-
-def _redefined(source: str, name: str, value: object) -> str:
-    """A module's source with another value for its annotated variable `name`."""
-    found = [node for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)]
-    node = next(node for node in found if ast.unparse(node.target) == name)
-    lines = source.splitlines(keepends=True)
-    lines[node.lineno - 1 : node.end_lineno] = [f"{name}: {ast.unparse(node.annotation)} = {value!r}\n"]
-    return "".join(lines)
-
-
-def _write_contracts(folder: Path, layers: dict[str, LayerInfo]) -> None:
-    for layer in layers:
-        (folder / f"{layer}.py").write_text(CONTRACT.format(layer=layer, contract=_contract(layer)))
-    imports = "".join(f"from shared.contracts.{layer} import {_contract(layer)}\n" for layer in layers)
-    listed = "".join(f'    "{layer}": {_contract(layer)},\n' for layer in layers)
-    (folder / "__init__.py").write_text(f"{imports}\nCONTRACTS = {{\n{listed}}}\n")
-
-
-def _contract(layer: str) -> str:
-    return f"{layer.capitalize()}Contract"
-
-
-def _write_project(folder: Path, layer: str, info: LayerInfo) -> None:
-    reads = "".join(f"contracts.{_contract(need)}, " for need in sorted(info.reads))
-    folder.mkdir()
-    (folder / "__init__.py").touch()
-    (folder / "__main__.py").write_text(PROGRAM.format(reads=reads, contract=_contract(layer)))
-    (folder / "Pulumi.yaml").write_text(PROJECT.format(project=project(layer)))
-    (folder / "Pulumi.local.yaml").write_text(SETTINGS.format(project=project(layer), salt=_salt()))
-
-
-def _salt() -> str:
-    """The line with the salt of the local cloud's passphrase, which is the same in every stack file of `local`."""
-    lines = stack_file(next(iter(LAYERS)), "local").read_text().splitlines()
-    return next(line for line in lines if line.startswith("encryptionsalt:"))
-
-
-def _commit(path: Path) -> None:
-    """Make it a git repository: the runner and the engine ask git what they deploy."""
-    somebody = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com", "-c", "commit.gpgsign=false"]
-    for command in (["init", "--quiet"], ["add", "--all"], [*somebody, "commit", "--quiet", "--message", "Begin"]):
-        subprocess.run(["git", *command], cwd=path, check=True)

@@ -1,8 +1,7 @@
-"""Times the runner on generated monorepos of 5, 20 and 60 small layers, and watches its memory.
+"""Times the orchestrator on generated monorepos of 5, 20 and 60 small layers, and watches its memory.
 
-Beside each wall time stands the ideal one: what a scheduler without any cost of its own, bound to as many layers at a
-time, would need for the seconds that the layers took by the run's own journal. The rest is the runner's overhead.
-A preview has no journal, so planning has a wall time only.
+Each wall time is compared with the ideal one: what a scheduler without any cost would need for the layers' own seconds,
+with as many layers at a time. The rest is overhead. A preview has no journal, and so no ideal time.
 """
 
 import subprocess
@@ -17,8 +16,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.monorepo import Monorepo, finish, generated
+from benchmarks.monorepo import Generated, finish, generated
 from benchmarks.schedule import ideal_seconds, seconds_of_last_run
+from tools.orchestrator.render.table import table
+from tools.orchestrator.run.journal import runs_folder
 
 COUNTS = (5, 20, 60)
 PARALLEL = 4
@@ -65,26 +66,27 @@ def main() -> None:
 
 def _measure(count: int) -> Iterator[Figure]:
     with generated(count) as monorepo:
-        reads = {layer: info.reads for layer, info in monorepo.layers.items()}
+        reads = {name: layer.reads for name, layer in monorepo.monorepo.layers.items()}
         readers = {layer: {reader for reader in reads if layer in reads[reader]} for layer in reads}
-        # The first run makes the virtualenv, compiles every module and starts the cloud: once in a clone's life.
-        monorepo.inv("preview-all", "--only", next(iter(reads)))
+        monorepo.run("preview-all")  # the first run starts the local cloud
         yield _figure(monorepo, "preview-all", "preview-all", None)
         yield _figure(monorepo, "deploy-all", "deploy-all", reads)
         yield _figure(monorepo, "deploy-all", "deploy-all again", reads)
         yield _figure(monorepo, "destroy-all", "destroy-all", readers)
 
 
-def _figure(monorepo: Monorepo, verb: str, name: str, waits_for: Mapping[str, Collection[str]] | None) -> Figure:
+def _figure(monorepo: Generated, verb: str, name: str, waits_for: Mapping[str, Collection[str]] | None) -> Figure:
     """Run a verb and measure; `waits_for` is the graph it follows, None if it keeps no journal."""
     began = time.monotonic()
-    process = monorepo.start(verb, "--parallel", str(PARALLEL))
+    process = monorepo.start(verb, str(PARALLEL))
     with ThreadPoolExecutor(1) as pool:
         watched = pool.submit(_watch, process.pid)
         finish(process)
         wall = time.monotonic() - began
-    ideal = ideal_seconds(waits_for, seconds_of_last_run(monorepo.path), PARALLEL) if waits_for else None
-    return Figure(len(monorepo.layers), name, wall, ideal, watched.result())
+    ideal = None
+    if waits_for:
+        ideal = ideal_seconds(waits_for, seconds_of_last_run(runs_folder(monorepo.monorepo)), PARALLEL)
+    return Figure(monorepo.count, name, wall, ideal, watched.result())
 
 
 def _watch(pid: int) -> Peaks:
@@ -107,20 +109,20 @@ def _resident(process: psutil.Process) -> int:
 
 
 def _table(figures: list[Figure]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("layers", "", "wall, s", "ideal, s", "overhead", "runner, MiB", "all, MiB"):
-        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for figure in figures:
-        table.add_row(
-            str(figure.layers),
-            figure.name,
-            f"{figure.wall:.1f}",
-            "" if figure.ideal is None else f"{figure.ideal:.1f}",
-            "" if figure.overhead is None else f"{figure.overhead:.0%}",
-            f"{figure.peaks.runner / MIB:.0f}",
-            f"{figure.peaks.tree / MIB:.0f}",
-        )
-    return table
+    headings = ("layers", "", "wall, s", "ideal, s", "overhead", "runner, MiB", "all, MiB")
+    return table(*headings, rows=map(_row, figures), right=[heading for heading in headings if heading])
+
+
+def _row(figure: Figure) -> tuple[str, ...]:
+    return (
+        str(figure.layers),
+        figure.name,
+        f"{figure.wall:.1f}",
+        "" if figure.ideal is None else f"{figure.ideal:.1f}",
+        "" if figure.overhead is None else f"{figure.overhead:.0%}",
+        f"{figure.peaks.runner / MIB:.0f}",
+        f"{figure.peaks.tree / MIB:.0f}",
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a run would take if the runner cost nothing: the schedule that its layers' own seconds allow."""
+"""The ideal duration of a run: the schedule that the layers' own seconds allow, without any overhead."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -7,16 +7,16 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 
-def seconds_of_last_run(clone: Path) -> dict[str, float]:
-    """Seconds that each layer took in the clone's last run, from when it began, as its journal says."""
-    newest = max((clone / ".txmon" / "runs").glob("*/run.json"))
+def seconds_of_last_run(runs: Path) -> dict[str, float]:
+    """Return the seconds that each layer took in the last run, by the journal in the folder `runs`."""
+    newest = max(runs.glob("*/run.json"))
     return {layer: record["seconds"] for layer, record in json.loads(newest.read_text())["layers"].items()}
 
 
 def ideal_seconds(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str, float], parallel: int) -> float:
-    """When the last layer ends if each begins the moment it may, those before the longest chains first.
+    """Return when the last layer ends if each begins as soon as it may, longest chains first.
 
-    Without a bound it is the length of the critical path.
+    Without a bound on parallel layers, this is the length of the critical path.
     """
     order = TopologicalSorter(waits_for)
     chains = _chains(waits_for, seconds)
@@ -36,7 +36,7 @@ def ideal_seconds(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str
 
 
 def _chains(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str, float]) -> dict[str, float]:
-    """Layer -> the seconds of the longest chain that begins with it."""
+    """Return layer -> the seconds of the longest chain that begins with it."""
     chains: dict[str, float] = {}
     for layer in reversed(list(TopologicalSorter(waits_for).static_order())):
         after = (chains[reader] for reader in chains if layer in waits_for[reader])

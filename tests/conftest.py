@@ -22,9 +22,9 @@ from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
 from shared.environments import stack_file
-from shared.errors import TxmonError
 from shared.graph import project
-from tools.orchestrator.state import locks
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.state.locks import EnvironmentLock
 
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
@@ -262,9 +262,9 @@ def refuses_a_second_run() -> Callable[[Any], None]:
     def check(workspace: Any) -> None:
         message = rf"dev is being changed by \S+ process {os.getpid()} \(deploy-all\)"
         with (
-            locks.environment_lock(workspace, "deploy-all"),
-            pytest.raises(TxmonError, match=message),
-            locks.environment_lock(workspace, "destroy-all"),
+            EnvironmentLock(workspace).hold("deploy-all"),
+            pytest.raises(OrchestratorError, match=message),
+            EnvironmentLock(workspace).hold("destroy-all"),
         ):
             pytest.fail("two runs have locked the environment")
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-import tasks
+from tools.orchestrator.cli.options import path_argument
 
 ROOT = Path(__file__).parents[1]
 NOBODY = 65534
@@ -188,4 +188,4 @@ def test_a_file_is_relative_to_the_folder_of_the_caller(
     monkeypatch.delenv("TXMON_CALLED_FROM", raising=False)
     if called_from:
         monkeypatch.setenv("TXMON_CALLED_FROM", str(called_from))
-    assert tasks.path(given) == Path(meant)
+    assert path_argument(given) == Path(meant)

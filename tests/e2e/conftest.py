@@ -153,7 +153,7 @@ class Clone:
 
 def make_clone(path: Path) -> Clone:
     """Copy what git tracks, as it is in the work tree, and what it would track."""
-    for name in work_tree_files():
+    for name in work_tree_files(ROOT):
         target = path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target)

@@ -6,12 +6,15 @@ import re
 import shlex
 import socket
 from collections.abc import Iterator
-from types import SimpleNamespace
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from tests.support.monorepo import make_monorepo, make_workspace
+from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.state import locks
-from tools.orchestrator.state.folder_store import store_of
+from tools.orchestrator.state.backend import open_store
 
 pytestmark = pytest.mark.local
 
@@ -45,51 +48,55 @@ def url(clone, bucket: str) -> str:
 
 
 @pytest.fixture
-def workspace(clone, bucket, credentials) -> Iterator[SimpleNamespace]:
+def workspace(clone, bucket, credentials, tmp_path: Path) -> Iterator[Workspace]:
     backend = url(clone, bucket)
-    yield SimpleNamespace(env="dev", backend=backend, store=store_of(backend))
+    yield replace(
+        make_workspace(make_monorepo(tmp_path, {"network": ()}, product="txmon")),
+        variables={"PULUMI_BACKEND_URL": backend},
+    )
     clone.client("s3").delete_object(Bucket=bucket, Key=KEY)
 
 
 def lock(**changes: object) -> str:
     """This process's lock, with changes."""
-    return locks.Lock.own("up").model_copy(update=changes).model_dump_json()
+    return locks.Lock.of_this_process("up").model_copy(update=changes).model_dump_json()
 
 
 def test_the_lock_is_made_once_and_lies_beside_the_state(clone, bucket, workspace) -> None:
-    place = locks.place_of(workspace)
-    assert place.read() is None
-    assert place.create("first")
-    assert not place.create("second")
-    first = place.read()
+    store, key = open_store(workspace.backend), locks.EnvironmentLock(workspace).key
+    assert store.get(key) is None
+    assert store.put_if_absent(key, "first")
+    assert not store.put_if_absent(key, "second")
+    first = store.get(key)
     assert first.text == "first"
     assert clone.client("s3").get_object(Bucket=bucket, Key=KEY)["Body"].read() == b"first"
-    assert place.replace(first, "third")
-    assert not place.replace(first, "fourth")
-    third = place.read()
+    assert store.put_if_match(key, "third", first.version)
+    assert not store.put_if_match(key, "fourth", first.version)
+    third = store.get(key)
     assert third.text == "third"
-    assert place.delete(third)
-    assert place.read() is None
-    assert not place.replace(third, "fifth")
-    assert place.create("sixth")
+    assert store.delete_if_match(key, third.version)
+    assert store.get(key) is None
+    assert not store.put_if_match(key, "fifth", third.version)
+    assert store.put_if_absent(key, "sixth")
 
 
 def test_a_bucket_is_held_by_one_run_at_a_time_and_free_afterwards(workspace, refuses_a_second_run) -> None:
     refuses_a_second_run(workspace)
-    assert locks.place_of(workspace).read() is None
+    assert locks.EnvironmentLock(workspace).holder() is None
 
 
 def test_the_lock_of_a_run_that_is_provably_gone_is_taken_over(workspace) -> None:
-    place = locks.place_of(workspace)
-    place.create(lock(pid=NOBODY))
-    with locks.environment_lock(workspace, "up"):
-        assert locks.Lock.model_validate_json(place.read().text).pid == os.getpid()
+    held = locks.EnvironmentLock(workspace)
+    held.store.put_if_absent(held.key, lock(pid=NOBODY))
+    with held.hold("up"):
+        assert held.holder().pid == os.getpid()
 
 
 def test_verbs_name_the_holder_of_a_bucket_and_unlock_frees_it_by_force(clone, workspace, credentials) -> None:
     """The verbs find the bucket themselves, with the engine, from PULUMI_BACKEND_URL and the credentials."""
     backend = credentials | {"PULUMI_BACKEND_URL": workspace.backend, "PULUMI_CONFIG_PASSPHRASE": "dev"}
-    locks.place_of(workspace).create(lock(user="aiko", host="elsewhere", pid=7, verb="up"))
+    held = locks.EnvironmentLock(workspace)
+    held.store.put_if_absent(held.key, lock(user="aiko", host="elsewhere", pid=7, verb="up"))
     refused = clone.inv("up", "network", "--env", "dev", "--yes", **backend)
     assert refused.code == 1
     assert "dev is being changed by aiko@elsewhere process 7 (up), since" in refused.err
@@ -98,7 +105,7 @@ def test_verbs_name_the_holder_of_a_bucket_and_unlock_frees_it_by_force(clone, w
     assert "it may still be at work" in kept.err
     freed = clone.inv("unlock", "all", "--env", "dev", "--force", **backend)
     assert freed.code == 0, freed.said
-    assert locks.place_of(workspace).read() is None
+    assert locks.EnvironmentLock(workspace).holder() is None
 
 
 def test_the_engines_own_locks_in_a_bucket_are_shown_and_freed(clone, bucket, workspace, credentials) -> None:

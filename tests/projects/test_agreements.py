@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.environments import known_environments, stack_file
+from shared.environments import stack_file
 from shared.graph import deploy_order, project
+from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.layers import config_class
+from tools.txmon.monorepo import MONOREPO
 
 ACCOUNT = "arn:aws:{service}:ap-northeast-1:123456789012:"
 
@@ -60,7 +62,7 @@ def test_databases_use_the_ports_that_the_matrix_opens(run_layer, env: str) -> N
     assert {("rds", exports["rds_port"]), ("redis", exports["redis_port"])} <= opened
 
 
-@pytest.mark.parametrize("env", known_environments())
+@pytest.mark.parametrize("env", known_environments(MONOREPO))
 def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
     def load(layer: str) -> tuple[int, int]:
         config = yaml.safe_load(stack_file(layer, env).read_text())["config"]

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.environments import PROJECTS, known_environments, stack_file
+from shared.environments import PROJECTS, stack_file
 from shared.graph import deploy_order, project
+from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.layers import config_class
+from tools.txmon.monorepo import MONOREPO
 
 STACK_FILES = sorted(PROJECTS.glob("*/Pulumi.*.yaml"))
 
@@ -30,7 +32,7 @@ def test_every_setting_of_a_stack_file_is_valid(path: Any) -> None:
 
 
 def test_local_dev_and_prod_have_stack_files_in_every_layer() -> None:
-    assert {"local", "dev", "prod"} <= set(known_environments())
+    assert {"local", "dev", "prod"} <= set(known_environments(MONOREPO))
 
 
 @every_layer

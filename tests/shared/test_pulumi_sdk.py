@@ -1,5 +1,6 @@
 """What shared/pulumi_sdk.py assumes about Pulumi's SDK. A failure here means that the SDK has changed."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 

@@ -72,8 +72,8 @@ def make_monorepo(
         )
         for name, reads in graph.items()
     }
-    facts: dict[str, Any] = {"environment": Facts, "application_outputs": {}} | more
-    monorepo = Monorepo(root=root, product="shop", layers=layers, **facts)
+    facts: dict[str, Any] = {"product": "shop", "environment": Facts} | more
+    monorepo = Monorepo(root=root, layers=layers, **facts)
     for layer in layers:
         monorepo.project_file(layer).parent.mkdir(parents=True, exist_ok=True)
         monorepo.project_file(layer).write_text(f"name: {monorepo.project(layer)}\nruntime: python\n")
@@ -90,7 +90,8 @@ def make_workspace(
     engine: Path | None = None,
     **variables: str,
 ) -> Workspace:
-    """Return a workspace whose state is in the folder `state` of the monorepo, with the engine in the folder `engine`.
+    """Return a workspace whose state is in the folder `state` of the monorepo, with the engine in the folder
+    `engine`.
 
     Without `engine`, no command of the engine can run.
     """

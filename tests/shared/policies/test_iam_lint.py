@@ -12,10 +12,11 @@ import pytest
 
 from projects.network.config import EndpointService
 from projects.security.config import Assumer
-from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
 from shared.policies.resource import Resource
+from tools.orchestrator.repository.environments import known_environments
+from tools.txmon.monorepo import MONOREPO
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # about pkg_resources, which parliament imports
@@ -180,7 +181,7 @@ def findings(run_layer) -> Callable[[str], list[Finding]]:
 
 
 PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments()},
+    **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments(MONOREPO)},
     # Settings in no committed stack file that add statements.
     "every endpoint": ("network", "prod", {"config": {"interfaceEndpoints": get_args(EndpointService)}}),
     "every service": (

@@ -9,17 +9,18 @@ from collections.abc import Callable
 import pytest
 from ministack.core.iam_evaluator import EvalContext, evaluate, evaluate_resource_policy, parse_policy_document
 
-from shared.environments import known_environments
 from shared.graph import LAYERS
 from shared.policies import documents
 from shared.policies.resource import Resource
+from tools.orchestrator.repository.environments import known_environments
+from tools.txmon.monorepo import MONOREPO
 
 KEY, TOPIC_POLICY = documents.KEY, documents.TOPIC_POLICY
 HERE = "ap-northeast-1:123456789012"
 OURS = "transaction-monitoring"
 ROLES = {"producer": "kinesis_producer_role_name", "consumer": "kinesis_role_name"}
 
-every_environment = pytest.mark.parametrize("env", known_environments())
+every_environment = pytest.mark.parametrize("env", known_environments(MONOREPO))
 
 
 def request(action: str, resource: str, context: dict[str, str]) -> EvalContext:

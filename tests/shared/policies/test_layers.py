@@ -12,7 +12,6 @@ from pulumi.runtime import set_all_config
 
 from projects.network.config import EndpointService
 from projects.security.config import Assumer
-from shared.environments import known_environments
 from shared.graph import LAYERS, project
 from shared.names import PHYSICAL
 from shared.policies import AREAS, access, documents, exceptions, known, violations
@@ -21,6 +20,8 @@ from shared.policies.profile import is_production, is_protected
 from shared.policies.resource import PROVIDER, Resource, default_tags
 from shared.policies.rule import Violation
 from shared.resource_types import STATEFUL
+from tools.orchestrator.repository.environments import known_environments
+from tools.txmon.monorepo import MONOREPO
 
 RULES = [rule for rules in AREAS.values() for rule in rules]
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -42,7 +43,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 """Settings in no committed stack file that change resources or statements; run with production's stack file."""
 
 PROGRAMS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments()},
+    **{f"{layer}-{env}": (layer, env, {}) for layer in LAYERS for env in known_environments(MONOREPO)},
     **{f"{layer} with {option}": (layer, "prod", config) for option, (layer, config) in OPTIONS.items()},
 }
 """Layer, environment and further settings."""

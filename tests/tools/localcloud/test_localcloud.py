@@ -21,7 +21,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2
 
-from shared.environments import known_environments
 from shared.graph import LAYERS
 from tools.localcloud import LocalCloud, LocalCloudError, gaps, home
 from tools.localcloud.provider import connection, functions, property_values
@@ -29,6 +28,8 @@ from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
 from tools.localcloud.schema import diff
 from tools.localcloud.schema.spec import Spec, words
+from tools.orchestrator.repository.environments import known_environments
+from tools.txmon.monorepo import MONOREPO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,7 +219,7 @@ def test_what_aws_refuses_is_refused(kind: str, inputs: dict[str, Any], sentence
     assert not any(failure.property for failure in failures), "the engine would show the value"
 
 
-@pytest.mark.parametrize("env", known_environments())
+@pytest.mark.parametrize("env", known_environments(MONOREPO))
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_input_of_every_layer_is_accepted(layer: str, env: str, run_layer: Any) -> None:
     faults = []

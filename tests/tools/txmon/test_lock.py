@@ -9,8 +9,8 @@ import pytest
 
 from shared.contracts import CONTRACTS, Contract
 from shared.environments import PROJECTS
-from shared.errors import TxmonError
 from shared.graph import APPLICATION_OUTPUTS
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.txmon import layers, lock
 
 
@@ -151,12 +151,12 @@ def test_a_layer_reads_neither_its_own_contract_nor_the_common_outputs() -> None
 
 def test_a_contract_without_a_spec_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CONTRACTS["data"].__annotations__, "redis_port", int)
-    with pytest.raises(TxmonError, match=r"DataContract\.redis_port has to be Annotated\[Output"):
+    with pytest.raises(OrchestratorError, match=r"DataContract\.redis_port has to be Annotated\[Output"):
         lock.schemas()
 
 
 def test_a_file_that_is_not_python_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "contract_with_a_typo.py").write_text("\nklass DataContract:\n    pass\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(TxmonError, match=r"contract_with_a_typo\.py is not Python: invalid syntax in line 2"):
+    with pytest.raises(OrchestratorError, match=r"contract_with_a_typo\.py is not Python: invalid syntax in line 2"):
         layers.import_source("contract_with_a_typo")

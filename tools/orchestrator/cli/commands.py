@@ -89,8 +89,8 @@ def deploy_all(
 ) -> int:
     """Deploy layers, each as soon as the layers that it reads have succeeded; other upstreams must be deployed.
 
-    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it. A layer that
-    would then lose something that is not in the plan stops before it begins.
+    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it. A layer
+    that would then lose something that is not in the plan stops before it begins.
     """
     monorepo = workspace.monorepo
     program_host.start(monorepo.preload)  # meanwhile, find out what may be deployed
@@ -129,7 +129,7 @@ def preview_all(
     save: Path | None = None,
     expect_no_changes: bool = False,
 ) -> int:
-    """Show the plan of deploy-all, even before anything exists; return 2 if there are changes and none were expected."""
+    """Show the plan of deploy-all, even before anything exists; return 2 if unexpected changes are found."""
     plan = _plan(workspace, terminal, read_snapshot(workspace), layers, parallel)
     if save:
         plans.save(plan, save)
@@ -172,7 +172,7 @@ def _not_deployed(workspace: Workspace, snapshot: Snapshot, layers: Collection[s
 def _previews(
     workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, new: Collection[str]
 ) -> Run:
-    """Preview the layers. If some are `new`, hold the environment, since missing stacks are created and removed again.
+    """Preview the layers. If some are `new`, hold the environment: missing stacks are created and removed again.
 
     Raises:
         OrchestratorError: some are new, and another run is at work.
@@ -383,7 +383,7 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
 
 
 def _show_application_outputs(run: Run, before: Snapshot, console: Console) -> None:
-    """Show the outputs that an application needs, of this run and of the layers deployed before, and what to do next."""
+    """Show the outputs that an application needs, of this run and of earlier ones, and what to do next."""
     monorepo, env = run.workspace.monorepo, run.workspace.env
     rows = []
     for name, layer in monorepo.application_outputs.items():

@@ -5,7 +5,6 @@ import logging
 import signal
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
@@ -85,9 +84,7 @@ def terminal(*, stderr: bool = False, report: str | None = None) -> Terminal:
     Raises:
         OrchestratorError: it cannot.
     """
-    folder: Path | None = None
-    if report is not None:
-        folder = require_writable(path_argument(report) / "report.html").parent
+    folder = None if report is None else require_writable(path_argument(report) / "report.html").parent
     return Terminal(console(stderr=stderr), folder)
 
 

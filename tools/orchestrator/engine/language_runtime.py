@@ -1,8 +1,8 @@
 """One layer's program as a language runtime that the engine connects to, in a process of its own.
 
 It runs the program as Pulumi's `pulumi-language-python-exec` does, and sends output and errors to the engine's log.
-All that the orchestrator needs of the SDK's internals is here; tests/tools/orchestrator/engine/test_language_runtime.py
-has a test for each assumption.
+All that the orchestrator needs of the SDK's internals is here;
+tests/tools/orchestrator/engine/test_language_runtime.py has a test for each assumption.
 """
 
 import asyncio

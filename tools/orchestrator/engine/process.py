@@ -87,7 +87,7 @@ class OperationProcess:
         self.on_progress(self.operation.command)
 
     def _follow(self, process: subprocess.Popen[bytes], events: BinaryIO) -> None:
-        """Handle each line as it is written, until the engine has ended. A partial line may end in half a character."""
+        """Handle each line as it is written, until the engine has ended; wait for the rest of a partial line."""
         handler = EventHandler(self.operation, self.workspace.monorepo.stateful_types, self.on_progress)
         partial = b""
         while True:

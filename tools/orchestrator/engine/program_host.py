@@ -1,8 +1,8 @@
 """The layers' programs, forked from one process that has the SDK loaded.
 
-The engine alone starts a language host, a `pip list` and a Python for every layer, which is more than half of the cost
-of a layer without changes. Here it gets the address of a running language runtime (`--client`), as Pulumi's Automation
-API does for inline programs. Each program still runs in a process of its own.
+The engine alone starts a language host, a `pip list` and a Python for every layer, which is more than half of the
+cost of a layer without changes. Here it gets the address of a running language runtime (`--client`), as Pulumi's
+Automation API does for inline programs. Each program still runs in a process of its own.
 """
 
 import multiprocessing

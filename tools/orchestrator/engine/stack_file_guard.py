@@ -1,7 +1,7 @@
 """What the engine writes into a stack file, and which part of it stays.
 
-If a file does not say how its stack's secrets are encrypted, every command that opens them adds it, even a preview, and
-rewrites the whole file. Only a stack that holds something needs the addition.
+If a file does not say how its stack's secrets are encrypted, every command that opens them adds it, even a preview,
+and rewrites the whole file. Only a stack that holds something needs the addition.
 """
 
 import re

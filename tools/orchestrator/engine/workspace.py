@@ -1,7 +1,7 @@
 """Where the engine's commands run: the environment, the engine, and the variables that it gets.
 
-The Automation API's workspaces know one project and hide the command line; the orchestrator shows each command so that
-a person can repeat it, and runs many projects side by side.
+The Automation API's workspaces know one project and hide the command line; the orchestrator shows each command so
+that a person can repeat it, and runs many projects side by side.
 """
 
 import getpass

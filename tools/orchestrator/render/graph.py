@@ -91,7 +91,8 @@ def svg(monorepo: Monorepo, healths: Healths) -> str:
     boxes = "".join(_box(monorepo, layer, healths, *drawing.boxes[layer]) for layer in monorepo.layers)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {drawing.width:g} {drawing.height:g}" '
-        f'width="{drawing.width:g}" height="{drawing.height:g}" role="img" aria-label="which layer reads which"><defs>'
+        f'width="{drawing.width:g}" height="{drawing.height:g}" role="img" '
+        'aria-label="which layer reads which"><defs>'
         '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path class="tip" d="M0 0.5 7.5 4 0 7.5z"/></marker></defs>{lines}{boxes}</svg>'
     )
@@ -128,11 +129,11 @@ def _layout(monorepo: Monorepo) -> _Drawing:
         routes = [edge.view._pts for edge in part.sE]  # noqa: SLF001 (grandalf has no other way to read a route)
         xs = [vertex.view.xy[0] for vertex in part.sV]
         points = [x for route in routes for x, _ in route]
-        left = min(min(xs) - BOX_WIDTH / 2, *points) if points else min(xs) - BOX_WIDTH / 2
+        left = min([min(xs) - BOX_WIDTH / 2, *points])
         shift = right - left
         boxes |= {vertex.data: (vertex.view.xy[0] + shift, vertex.view.xy[1] + MARGIN) for vertex in part.sV}
         lines += [[(x + shift, y + MARGIN) for x, y in route] for route in routes]
-        right = shift + max(max(xs) + BOX_WIDTH / 2, *points, max(xs)) + GAP_X
+        right = shift + max([max(xs) + BOX_WIDTH / 2, *points]) + GAP_X
         bottom = max(bottom, *(vertex.view.xy[1] + BOX_HEIGHT / 2 for vertex in part.sV))
     return _Drawing(right - GAP_X + MARGIN, bottom + 2 * MARGIN, boxes, lines)
 

@@ -27,9 +27,10 @@ def table(
     title: str | None = None,
     show_header: bool = True,
 ) -> Table:
-    """Return a table. Columns in `fold` wrap; all others keep a cell on one line and cut it if the terminal is narrow.
+    """Return a table.
 
-    Columns in `right` are aligned to the right.
+    Columns in `fold` wrap; all others keep a cell on one line, cut off if the terminal is narrow. Columns in `right`
+    are aligned to the right.
     """
     made = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=show_header)
     for heading in headings:

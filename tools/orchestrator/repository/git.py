@@ -10,7 +10,9 @@ FETCH = "fetch it first, in CI with the whole history: git fetch --unshallow ori
 
 
 def changed_files(root: Path, since: str) -> list[PurePosixPath]:
-    """Return the files that differ between a commit and the work tree, with new and deleted ones and both names of a rename.
+    """Return the files that differ between a commit and the work tree.
+
+    They include new and deleted files, and both names of a renamed one.
 
     Raises:
         OrchestratorError: git does not know the commit.
@@ -56,7 +58,7 @@ def commit(root: Path, ref: str) -> str:
 
 
 def head(root: Path) -> tuple[str, bool]:
-    """Return the commit of the work tree, and whether the tree differs from it; an empty commit without a repository."""
+    """Return the work tree's commit, empty without a repository, and whether the tree differs from it."""
     try:
         description = _git(root, "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty").decode().strip()
     except OrchestratorError:

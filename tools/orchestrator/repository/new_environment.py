@@ -57,7 +57,9 @@ def create(monorepo: Monorepo, name: str, like: str, expires: date | None) -> Ne
     skipped = [key for values in given.values() for key, value in values.items() if settings.is_secret(value)]
     common = _common_settings(monorepo, name, expires)
     texts = {
-        monorepo.stack_file(layer, name): _stack_file(monorepo, layer, name, like, given[layer], common)
+        monorepo.stack_file(layer, name): _stack_file(
+            monorepo, layer, name, like=like, given=given[layer], common=common
+        )
         for layer in layers
     }
     _write(texts)
@@ -95,6 +97,7 @@ def _stack_file(
     monorepo: Monorepo,
     layer: str,
     name: str,
+    *,
     like: str,
     given: dict[str, Any],
     common: dict[str, tuple[Any, str]],
@@ -210,6 +213,7 @@ def _expires(monorepo: Monorepo, name: str) -> date | None:
                 days.append(date.fromisoformat(str(value)))
             except ValueError:
                 raise OrchestratorError(
-                    f"{monorepo.display(monorepo.stack_file(layer, name))}: expires: {value!r} is not a date (YYYY-MM-DD)"
+                    f"{monorepo.display(monorepo.stack_file(layer, name))}: "
+                    f"expires: {value!r} is not a date (YYYY-MM-DD)"
                 ) from None
     return min(days, default=None)

@@ -15,7 +15,7 @@ STACK_FILE = re.compile(r"Pulumi\.(.+)\.yaml")
 
 
 def deploys(monorepo: Monorepo, path: PurePath, layer: str, env: str | None = None) -> bool:
-    """Return whether a file (relative to the repository, existing or not) deploys a layer in an environment, or in any.
+    """Return whether a file deploys a layer in an environment, or in any. The file need not exist.
 
     These files do: the layer's folder without the settings of other environments; the contracts that it exports and
     reads; the pins; and the rest of `shared/` with its policies, which decide whether a deploy goes on. Tests, tools
@@ -58,8 +58,8 @@ def _sources(monorepo: Monorepo, layer: str, env: str) -> Iterator[PurePath]:
 def changed_since(monorepo: Monorepo, update: UpdateRecord, layer: str, env: str) -> bool:
     """Return whether the sources differ from those of an update.
 
-    The orchestrator writes their digest into the update's message. An update by plain pulumi names at most its commit;
-    without that, nothing counts as changed.
+    The orchestrator writes their digest into the update's message. An update by plain pulumi names at most its
+    commit; without that, nothing counts as changed.
     """
     digest = re.search(r"sources (\w{8})", update.message)
     if digest:

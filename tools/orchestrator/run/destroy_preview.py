@@ -1,8 +1,8 @@
 """What a destroy deletes and what AWS keeps, known before the first delete.
 
-The state alone decides: the engine deletes every resource of the stack, except retained ones, and refuses protected ones
-(Pulumi documentation: `pulumi destroy`, `retainOnDelete`, `protect`). So all layers are previewed from one snapshot,
-without an engine.
+The state alone decides: the engine deletes every resource of the stack, except retained ones, and refuses protected
+ones (Pulumi documentation: `pulumi destroy`, `retainOnDelete`, `protect`). So all layers are previewed from one
+snapshot, without an engine.
 """
 
 from collections.abc import Callable, Iterator, Mapping

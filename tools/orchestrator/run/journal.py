@@ -1,6 +1,7 @@
-"""What every run did, on disk while it happens: `.txmon/runs/<run>/` has one JSON a run and the engine's events a layer.
+"""What every run did, on disk while it happens: `.txmon/runs/<run>/`.
 
-The record is replaced atomically as a whole at every change, so that it is true whenever the run is killed.
+The folder has one JSON file for the run and one file of the engine's events for each layer. The record is replaced
+atomically as a whole at every change, so that it is true whenever the run is killed.
 """
 
 import logging

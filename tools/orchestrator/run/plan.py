@@ -1,7 +1,7 @@
 """Plans on disk, and the plan that a run of previews has made.
 
-Pulumi previews a layer against the deployed outputs of the others. The orchestrator hands each layer's planned outputs
-to the previews of its readers, so that an upstream replacement shows downstream, too.
+Pulumi previews a layer against the deployed outputs of the others. The orchestrator hands each layer's planned
+outputs to the previews of its readers, so that an upstream replacement shows downstream, too.
 """
 
 import shlex

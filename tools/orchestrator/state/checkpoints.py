@@ -1,7 +1,7 @@
 """The only reader of state. A run reads it once into a `Snapshot` and hands that on.
 
-The engine takes a tenth of a second to list or export one stack, and reads the same files; a folder or a bucket is read
-directly. Checkpoints are replaced as a whole, so that a reader never sees half of one.
+The engine takes a tenth of a second to list or export one stack, and reads the same files; a folder or a bucket is
+read directly. Checkpoints are replaced as a whole, so that a reader never sees half of one.
 """
 
 import json

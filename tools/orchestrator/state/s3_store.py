@@ -93,7 +93,7 @@ def s3_store(backend: SplitResult) -> S3Store:
 
 
 def _client(query: dict[str, str]) -> Any:
-    """Return a client for the parameters that the engine knows in a URL (gocloud.dev/blob/s3blob, gocloud.dev/aws)."""
+    """Return a client for the URL parameters that the engine knows (gocloud.dev/blob/s3blob, gocloud.dev/aws)."""
     endpoint = query.get("endpoint")
     if endpoint and "://" not in endpoint:
         endpoint = f"{'http' if _is_true(query, 'disableSSL') else 'https'}://{endpoint}"

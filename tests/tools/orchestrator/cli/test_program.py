@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from invoke.tasks import Task
+from shared.errors import TxmonError
 
 import tasks
-from shared.errors import TxmonError
 
 
 @pytest.fixture(autouse=True)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from shared.errors import Ended, TxmonError
+from tools.orchestrator.engine.operation import Step
 
 from shared.environments import Environment
-from shared.errors import Ended, TxmonError
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.commands import Terminal, resume
-from tools.orchestrator.engine.operation import Step
 from tools.orchestrator.run import journal
 from tools.orchestrator.run.journal import Journal
 from tools.orchestrator.run.plan import Plan, PlannedLayer

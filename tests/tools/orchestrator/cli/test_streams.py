@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from shared.errors import TxmonError
+
 from tasks import _passed_on, writable
 from tools.orchestrator.cli.streams import Piped
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.table import Table
-
 from shared.errors import TxmonError
+from tools.orchestrator.engine.operation import STACK, STACK_REFERENCE
+
 from tools.orchestrator.contracts.compatibility import (
     Change,
     against_commit,
@@ -20,7 +21,6 @@ from tools.orchestrator.contracts.compatibility import (
     compare,
     outputs_table,
 )
-from tools.orchestrator.engine.operation import STACK, STACK_REFERENCE
 from tools.orchestrator.model.contract_schema import ContractSchema, OutputSchema
 from tools.orchestrator.model.errors import OrchestratorError
 

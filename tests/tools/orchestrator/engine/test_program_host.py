@@ -11,8 +11,8 @@ from unittest import mock
 import grpc
 import pytest
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
-
 from shared.errors import TxmonError
+
 from tools.orchestrator.engine import program_host
 
 MISSING = grpc.StatusCode.UNAVAILABLE

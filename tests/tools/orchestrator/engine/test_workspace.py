@@ -8,10 +8,10 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from shared.errors import TxmonError
 
 from shared import environments
 from shared.environments import Environment
-from shared.errors import TxmonError
 from tools.engine.install import Engine
 from tools.orchestrator.engine import workspace
 from tools.orchestrator.engine.workspace import Workspace, open_workspace

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ET
 from itertools import pairwise
 
 import pytest
+from tools.orchestrator.engine.operation import Status
 
 from shared.graph import LAYERS
-from tools.orchestrator.engine.operation import Status
 from tools.orchestrator.render import graph, palette
 
 STATES = {"network": "ok", "security": "failed", "streaming": "changed since", "data": "never"}

@@ -5,8 +5,8 @@ import re
 
 import pytest
 from rich.console import Console
-
 from tools.orchestrator.engine.operation import Action, Status
+
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.render import live
 from tools.orchestrator.run.scheduler import Run

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Status, Step
 
 from shared.graph import LAYERS
-from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Status, Step
 from tools.orchestrator.render import report
 from tools.orchestrator.run.journal import RunRecord
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.orchestrator.engine.operation import Status
+from tools.orchestrator.state.stacks import LayerState, Update
 
 from shared.graph import LAYERS
-from tools.orchestrator.engine.operation import Status
 from tools.orchestrator.render import status
 from tools.orchestrator.render.status import EnvironmentStatus
 from tools.orchestrator.repository import sources
 from tools.orchestrator.run.journal import LayerRecord, RunRecord
 from tools.orchestrator.state.locks import Lock
-from tools.orchestrator.state.stacks import LayerState, Update
 
 
 def test_env_lines_are_upper_case_quoted_for_a_shell_and_keep_structure_as_json() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
 import pytest
+from shared.errors import TxmonError
 
 from shared.contracts import CONTRACTS
-from shared.errors import TxmonError
 from shared.graph import LAYERS, deploy_order
 from tools.orchestrator.engine.workspace import ROOT
 from tools.orchestrator.repository import git

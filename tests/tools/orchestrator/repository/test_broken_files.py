@@ -4,9 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shared.errors import TxmonError
 
 from shared import environments
-from shared.errors import TxmonError
 from shared.graph import LAYERS
 from tools.orchestrator.engine import workspace
 from tools.orchestrator.repository import stack_files

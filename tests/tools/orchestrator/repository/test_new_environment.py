@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 from rich.console import Console
+from shared.errors import TxmonError
 
 from shared import environments
-from shared.errors import TxmonError
 from shared.graph import LAYERS, project
 from tools.orchestrator.repository import new_environment, settings, stack_files
 from tools.orchestrator.repository.new_environment import lifetimes, make_environment, parse_expiry

@@ -1,9 +1,9 @@
 from collections.abc import Callable
 
 import pytest
+from shared.errors import Ended, TxmonError
 
 from shared import environments
-from shared.errors import Ended, TxmonError
 from shared.graph import deploy_order
 from tools.orchestrator.repository import selection
 from tools.orchestrator.repository.affected import Affected

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Resource
 
 from shared.graph import LAYERS
-from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Resource
 from tools.orchestrator.run import cost
 from tools.orchestrator.run.cost import QUANTITIES, difference, estimate, price_book
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from tools.orchestrator.state.stacks import LayerState
 
 from tools.orchestrator.run import destroy_preview
-from tools.orchestrator.state.stacks import LayerState
 
 DATABASE = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"

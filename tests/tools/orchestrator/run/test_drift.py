@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tools.orchestrator.engine.operation import Action, Operation, Status
 
 from shared.environments import Environment
 from tools.engine.install import Engine
-from tools.orchestrator.engine.operation import Action, Operation, Status
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.run import drift
 from tools.orchestrator.run.drift import Difference, Drift

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
 from shared.errors import TxmonError
-from shared.graph import LAYERS
 from tools.orchestrator.engine.operation import Status
+
+from shared.graph import LAYERS
 from tools.orchestrator.run import journal
 from tools.orchestrator.run.journal import LayerRecord, RunRecord, unfinished
 

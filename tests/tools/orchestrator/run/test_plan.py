@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from pulumi.runtime.rpc import UNKNOWN as ENGINES_UNKNOWN
 from rich.console import Console
-
 from shared.errors import TxmonError
 from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Status, Step, is_unknown
+
 from tools.orchestrator.run import plan as plans
 from tools.orchestrator.run.plan import Plan, PlannedLayer, plan_of
 

@@ -2,13 +2,13 @@ from contextlib import nullcontext
 from unittest import mock
 
 import pytest
+from shared.errors import TxmonError
+from tools.orchestrator.state.stacks import SETTLED, LayerState, Update
 
 from shared.contracts import CONTRACTS
-from shared.errors import TxmonError
 from shared.graph import project
 from tools.orchestrator.cli import commands
 from tools.orchestrator.run import preconditions
-from tools.orchestrator.state.stacks import SETTLED, LayerState, Update
 
 GOOD = Update("update", "succeeded", "2026-01-01", "")
 

@@ -11,12 +11,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tools.orchestrator.engine.operation import Action, Operation, Status
 
 from shared.environments import Environment
 from shared.graph import LAYERS
 from tools.engine.install import Engine
 from tools.orchestrator.engine import policy_host, program_host, stack_file_guard
-from tools.orchestrator.engine.operation import Action, Operation, Status
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.run.plan import Plan
 from tools.orchestrator.run.scheduler import Run

@@ -14,11 +14,11 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-
 from shared.errors import TxmonError
+from tools.orchestrator.engine.operation import Action, Operation, Status
+
 from shared.graph import LAYERS, project
 from tools.orchestrator.cli import commands
-from tools.orchestrator.engine.operation import Action, Operation, Status
 from tools.orchestrator.run import exclusive, journal, recovery
 from tools.orchestrator.run.journal import Journal
 from tools.orchestrator.state import locks

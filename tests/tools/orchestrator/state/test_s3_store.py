@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.stub import Stubber
-
 from shared.errors import TxmonError
+
 from tools.orchestrator.state import locks
 from tools.orchestrator.state.folder_store import Found, store_of
 from tools.orchestrator.state.s3_store import ObjectPlace

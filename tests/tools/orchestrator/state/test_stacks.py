@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shared.errors import TxmonError
+from tools.orchestrator.state.stacks import SETTLED, LayerState, Update, decisive, deployed_states, removed_layers
 
 from shared.environments import Environment
-from shared.errors import TxmonError
 from shared.graph import project
 from tools.engine.install import Engine
 from tools.orchestrator.engine.workspace import Workspace
-from tools.orchestrator.state.stacks import SETTLED, LayerState, Update, decisive, deployed_states, removed_layers
 
 BUCKET = [{"type": "aws:s3/bucket:Bucket", "urn": "a::bucket"}]
 
