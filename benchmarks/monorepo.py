@@ -1,7 +1,7 @@
 """Generates a monorepo of many small layers in a temporary folder, to see how the orchestrator scales.
 
-The orchestrator is handed this monorepo as it is handed txmon's. The layers are plain Pulumi programs that use nothing
-of this repository.
+The orchestrator is handed this monorepo as it is handed txmon's. The layers are plain Pulumi programs that use none
+of this repository's modules.
 """
 
 import math

@@ -1,6 +1,6 @@
 """Times the orchestrator on generated monorepos of 5, 20 and 60 small layers, and watches its memory.
 
-Each wall time is compared with the ideal one: what a scheduler without any cost would need for the layers' own seconds,
+Each wall time is compared with the ideal one: what a scheduler without cost would need for the layers' seconds,
 with as many layers at a time. The rest is overhead. A preview has no journal, and so no ideal time.
 """
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from filelock import FileLock
 from semver import VersionInfo
 
+from tools.engine.errors import EngineError
+
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
@@ -33,10 +35,6 @@ LANGUAGE_HOST = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-pyth
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
 
 OnProgress = Callable[[str], None]
-
-
-class EngineError(Exception):
-    """Says in one sentence why there is no engine, and what mends it."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import logging
 import shlex
 from collections.abc import Collection
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from rich.console import Console
 
 from tools.engine.install import find_engine
 from tools.orchestrator.cli.prompts import confirm, require_confirmation_possible
+from tools.orchestrator.cli.terminal import Terminal
 from tools.orchestrator.engine import program_host
 from tools.orchestrator.engine.workspace import Workspace, open_workspace
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
@@ -44,15 +44,6 @@ CHANGED = 2
 """Exit code if there are changes and none were expected."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Terminal:
-    """Where a verb shows its results."""
-
-    console: Console
-    report: Path | None = None
-    """The folder for a report of the run, if one is wanted."""
 
 
 def open_environment(monorepo: Monorepo, environment: Environment) -> Workspace:

@@ -4,7 +4,7 @@ import logging
 
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
 from tools.orchestrator.model.monorepo import Monorepo
-from tools.orchestrator.repository.affected import affected
+from tools.orchestrator.repository.affected import affected as affected_layers
 from tools.orchestrator.repository.environments import require_files
 
 logger = logging.getLogger(__name__)
@@ -28,19 +28,19 @@ def choose(
     only: str | None = None,
     from_: str | None = None,
     skip: str | None = None,
-    since: str | None = None,
+    affected: str | None = None,
 ) -> list[str]:
-    """Return the layers as `select` does; with `since`, only those that the change since this git ref affects.
+    """Return the layers as `select` does; with `affected`, only those that the change since this git ref affects.
 
     Raises:
         OrchestratorError: as `select`, git does not know the ref, or a chosen layer lacks a file that it needs.
         VerbEnd: no chosen layer is affected.
     """
     chosen = select(monorepo, only, from_, skip)
-    if since is not None:
-        chosen = [layer for layer in affected(monorepo, since, env).layers if layer in chosen]
+    if affected is not None:
+        chosen = [layer for layer in affected_layers(monorepo, affected, env).layers if layer in chosen]
     if not chosen:
-        logger.info("no layer is affected by the change since %s: nothing to do", since)
+        logger.info("no layer is affected by the change since %s: nothing to do", affected)
         raise VerbEnd(0)
     require_files(monorepo, env, chosen)
     return chosen
