@@ -44,11 +44,12 @@ class Verb:
         return decorate
 
     def _exit_code(self, function: Callable[[], int | None]) -> int | None:
+        sentences: tuple[type[Exception], ...] = (OrchestratorError, *self.errors)
         try:
             signal.signal(signal.SIGINT, signal.default_int_handler)  # ./inv has set the default action
             self._log_to_stderr()
             return function()
-        except (OrchestratorError, *self.errors) as error:
+        except sentences as error:
             raise Exit(f"{self.product}: {error}", code=1) from None
         except OSError as error:
             reason = f"{error.filename or 'failed'}: {error.strerror or error}"
