@@ -25,7 +25,7 @@ from tools.localcloud import Cloud, LocalCloud
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tools.localcloud.provider.property_values import Props
+    from tools.localcloud.schema.values import Props
 
 pytestmark = pytest.mark.local
 PROGRAMS = Path(__file__).with_name("localcloud_programs")
@@ -379,7 +379,8 @@ def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> No
 
 
 def test_a_duplicate_rule_of_a_security_group_is_refused(stack: Stack) -> None:
-    rule = {"securityGroupId": "${group}", "ipProtocol": "tcp", "fromPort": 1, "toPort": 1, "cidrIpv4": "10.0.0.0/8"}
+    ports = {"ipProtocol": "tcp", "fromPort": 1, "toPort": 1}
+    rule = {"securityGroupId": "${group}", "referencedSecurityGroupId": "${group}", **ports}
     kind = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
     stack.declare(
         ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
@@ -444,8 +445,8 @@ def test_an_endpoint_in_the_environment_that_is_not_this_machine_is_refused(stac
 
 
 def test_what_exists_is_imported_and_a_protected_resource_stays(stack: Stack) -> None:
-    url = stack.aws("sqs").create_queue(QueueName="found", Attributes={"VisibilityTimeout": "45"})["QueueUrl"]
-    declared = {"name": "found", "visibilityTimeoutSeconds": 45}
+    url = stack.aws("sqs").create_queue(QueueName="found", Attributes={"MessageRetentionPeriod": "90"})["QueueUrl"]
+    declared = {"name": "found", "messageRetentionSeconds": 90}
     stack.declare(("found", QUEUE, declared, {"import_": url, "protect": True}))
     assert stack.up().steps["found"] == "import"
     stack.declare(("found", QUEUE, declared, {"protect": True}))

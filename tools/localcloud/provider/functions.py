@@ -1,4 +1,4 @@
-"""Pulumi's functions (invokes) of package `aws`: what they ask the emulator, and what they answer."""
+"""Answers the functions (invokes) of Pulumi's package `aws` that the layers call."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from tools.localcloud.errors import LocalCloudError
-from tools.localcloud.schema.lifecycle import gone
-from tools.localcloud.schema.spec import pascal, words
+from tools.localcloud.schema.spec import is_not_found, keys, pascal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.localcloud.provider.connection import Session
-    from tools.localcloud.provider.property_values import Props
+    from tools.localcloud.schema.values import Props
 
 PARTITION: Final = {
     "id": "aws",
@@ -78,7 +77,7 @@ def _find_secret(session: Session, which: str) -> Props:
     try:
         found: Props = session.client("secretsmanager").describe_secret(SecretId=which)
     except ClientError as error:
-        if not gone(error):
+        if not is_not_found(error):
             raise
         raise LocalCloudError(f"the secret {which} does not exist in the local cloud") from None
     if found.get("DeletedDate"):
@@ -108,8 +107,8 @@ def _secret_version(session: Session, args: Props) -> Props:
 
 
 def _policy_document(_session: Session, args: Props) -> Props:
-    """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
-    for unsupported in sorted(words(OTHER_DOCUMENTS)):
+    """Return a policy document as Pulumi's provider writes it, with the same order of keys and short forms."""
+    for unsupported in sorted(keys(OTHER_DOCUMENTS)):
         if args.get(unsupported):
             raise LocalCloudError(f"the local cloud's getPolicyDocument does not know {unsupported}")
     document: Props = {"Version": args.get("version") or "2012-10-17"}
@@ -156,7 +155,7 @@ Function = tuple["Callable[[Session, Props], Props]", frozenset[str], frozenset[
 
 
 def _function(run: Callable[[Session, Props], Props], inputs: str = "", secrets: str = "") -> Function:
-    return run, words(inputs) | {"region"}, words(secrets)
+    return run, keys(inputs) | {"region"}, keys(secrets)
 
 
 RANDOM: Final = (
@@ -181,7 +180,11 @@ FUNCTIONS: Final[dict[str, Function]] = {
 
 
 def invoke(session: Session, token: str, arguments: Props) -> tuple[Props, frozenset[str]]:
-    """Answer a function and say which of the answer is secret. Raises `LocalCloudError` for an unknown one."""
+    """Call a function; return its result and the names of the secret properties in it.
+
+    Raises:
+        LocalCloudError: the function or one of the arguments is unknown.
+    """
     if token not in FUNCTIONS:
         raise LocalCloudError(f"the local cloud does not have the function {token}")
     run, inputs, secrets = FUNCTIONS[token]
