@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from tools.localcloud.emulator import ACCOUNT, REGION
+from tools.localcloud.ministack_adapter import ACCOUNT, REGION
 from tools.localcloud.provider.property_values import decoded
 
 if TYPE_CHECKING:

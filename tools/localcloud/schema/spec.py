@@ -232,17 +232,17 @@ class ResourceContext:
     ) -> None:
         self.spec = spec
         self.aws = aws
-        self.inputs = inputs
+        self.inputs: Props = inputs
         """What the program wants."""
-        self.state = state
+        self.state: Props = state
         """What is known of the resource so far; a call may add outputs that the emulator lacks."""
-        self.id = identity
+        self.id: str = identity
         """AWS's id; empty before the create."""
         self.write_only_values = write_only or {}
         self.changed: frozenset[str] = frozenset()
         """The inputs that this operation has to set."""
         self.region: str = state.get("region") or aws.region
-        self.account = aws.account
+        self.account: str = aws.account
 
     def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:
         """Call AWS and return the response; arguments that are None are left out."""
