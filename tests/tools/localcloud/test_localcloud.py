@@ -429,46 +429,12 @@ def test_another_machine_is_not(url: str) -> None:
     assert not connection.loopback(url)
 
 
-def test_a_policy_document_is_written_as_pulumis_provider_writes_it() -> None:
-    arguments = {
-        "statements": [
-            {
-                "sid": "One",
-                "actions": ["s3:Get", "s3:Put"],
-                "notResources": ["x"],
-                "principals": [
-                    {"type": "AWS", "identifiers": ["b", "a"]},
-                    {"type": "Service", "identifiers": ["rds.amazonaws.com"]},
-                ],
-                "conditions": [
-                    {"test": "StringEquals", "variable": "aws:x", "values": ["1"]},
-                    {"test": "StringEquals", "variable": "aws:x", "values": ["2"]},
-                ],
-            },
-            {"effect": "Deny", "actions": ["*"], "principals": [{"type": "*", "identifiers": ["*"]}]},
-        ]
-    }
-    answer, _ = functions.invoke(SimpleNamespace(), "aws:iam/getPolicyDocument:getPolicyDocument", arguments)  # type: ignore[arg-type]
-    assert json.loads(answer["json"]) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "One",
-                "Effect": "Allow",
-                "Action": ["s3:Get", "s3:Put"],
-                "NotResource": "x",
-                "Principal": {"AWS": ["a", "b"], "Service": "rds.amazonaws.com"},
-                "Condition": {"StringEquals": {"aws:x": ["1", "2"]}},
-            },
-            {"Effect": "Deny", "Action": "*", "Principal": "*"},
-        ],
-    }
-    with pytest.raises(LocalCloudError, match="does not know overrideJson"):
-        functions.invoke(
-            SimpleNamespace(),
-            "aws:iam/getPolicyDocument:getPolicyDocument",
-            {"overrideJson": "{}"},  # type: ignore[arg-type]
-        )
+def test_an_unknown_function_or_argument_is_refused() -> None:
+    session: Any = SimpleNamespace()
+    with pytest.raises(LocalCloudError, match="does not have the function aws:index/getRegion:getRegion"):
+        functions.invoke(session, "aws:index/getRegion:getRegion", {})
+    with pytest.raises(LocalCloudError, match="does not know the argument tags"):
+        functions.invoke(session, "aws:secretsmanager/getSecretVersion:getSecretVersion", {"tags": {}})
 
 
 def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:

@@ -104,15 +104,15 @@ def test_a_graceful_stop_saves_the_state_and_a_reset_deletes_it(tmp_path: Path) 
     with running(tmp_path) as port:
         assert len(client("sqs", port).list_queues()["QueueUrls"]) == 1
         emulator.empty(port)
-        assert "QueueUrls" not in client("sqs", port).list_queues()
+        assert not client("sqs", port).list_queues().get("QueueUrls")
     with running(tmp_path) as port:
-        assert "QueueUrls" not in client("sqs", port).list_queues()
+        assert not client("sqs", port).list_queues().get("QueueUrls")
 
 
 def test_iam_is_enforced_if_asked(tmp_path: Path) -> None:
     with running(tmp_path, **{emulator.ENFORCE_IAM: "1"}) as port:
         assert client("kms", port).list_keys()
-        with pytest.raises(ClientError, match="security token .* is invalid"):
+        with pytest.raises(ClientError, match=r"security token .* is invalid"):
             client("kms", port, key="stranger").list_keys()
 
 

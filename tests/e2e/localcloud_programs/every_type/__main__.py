@@ -20,7 +20,7 @@ asking = pulumi.InvokeOptions(provider=provider)
 
 
 def policy(
-    action: str | list[str], resource: pulumi.Input[str] = "*", principal: str | dict[str, str] | None = None
+    action: str | list[str], resource: pulumi.Input[str | None] = "*", principal: str | dict[str, str] | None = None
 ) -> pulumi.Output[str]:
     """A policy document of one statement; a resource may be an output."""
     return pulumi.Output.from_input(resource).apply(
@@ -31,29 +31,13 @@ def policy(
                     {
                         "Effect": "Allow",
                         "Action": action,
-                        "Resource": arn,
+                        **({"Resource": arn} if arn else {}),
                         **({"Principal": principal} if principal else {}),
                     }
                 ],
             }
         )
     )
-
-
-def trust(service: str) -> str:
-    return aws.iam.get_policy_document(
-        statements=[
-            {
-                "effect": "Allow",
-                "principals": [{"type": "Service", "identifiers": [service]}],
-                "actions": ["sts:AssumeRole"],
-                "conditions": [
-                    {"test": "StringEquals", "variable": "aws:SourceAccount", "values": [account]},
-                ],
-            }
-        ],
-        opts=asking,
-    ).json
 
 
 root = {"AWS": f"arn:aws:iam::{account}:root"}
@@ -75,7 +59,7 @@ role = aws.iam.Role(
     "role",
     name="every-type",
     description="a role",
-    assume_role_policy=trust("lambda.amazonaws.com"),
+    assume_role_policy=policy("sts:AssumeRole", None, {"Service": "lambda.amazonaws.com"}),
     permissions_boundary=boundary.arn,
     tags=tags,
     opts=opts,
