@@ -1,4 +1,4 @@
-"""One of each resource type that the local cloud has, with the arguments the layers give."""
+"""Declares one resource of each type that the local cloud has, with the arguments that layers give."""
 
 import json
 
@@ -22,7 +22,7 @@ asking = pulumi.InvokeOptions(provider=provider)
 def policy(
     action: str | list[str], resource: pulumi.Input[str | None] = "*", principal: str | dict[str, str] | None = None
 ) -> pulumi.Output[str]:
-    """A policy document of one statement; a resource may be an output."""
+    """Return a policy document with one statement; the resource may be an output."""
     return pulumi.Output.from_input(resource).apply(
         lambda arn: json.dumps(
             {
