@@ -78,11 +78,11 @@ def _read_table(ctx: ResourceContext) -> dict[str, Any] | None:
     table = ctx.first("describe_route_tables", "RouteTables", RouteTableIds=[ctx.id])
     if table is None:
         return None
-    own = [route for route in table["Routes"] if route.get("GatewayId") != "local"]
     renamed = {"DestinationCidrBlock": "CidrBlock", "DestinationIpv6CidrBlock": "Ipv6CidrBlock"}
     routes = [
         {renamed.get(key, key): value for key, value in route.items() if key not in ("State", "Origin")}
-        for route in own
+        for route in table["Routes"]
+        if route.get("GatewayId") != "local"
     ]
     return table | {"Arn": ctx.arn("ec2", f"route-table/{ctx.id}"), "Routes": routes}
 
@@ -103,7 +103,7 @@ def _create_group(ctx: ResourceContext) -> str:
 
 
 def _adopt_group(ctx: ResourceContext) -> str:
-    """Empty the default group, which exists since its VPC does, and return its id."""
+    """Empty the default group, which AWS creates with the VPC, and return its id."""
     group = _default_group(ctx, ctx.get("vpcId"))
     if group is None:
         raise ctx.error("InvalidGroup.NotFound", f"{ctx.get('vpcId')} has no default group")

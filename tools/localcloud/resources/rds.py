@@ -95,10 +95,8 @@ def _forget_password(ctx: ResourceContext) -> None:
 
 def _create_instance(ctx: ResourceContext) -> str:
     ctx.state = {"masterUserSecrets": [], "port": PORT} | ctx.state
-    managed = bool(ctx.get("manageMasterUserPassword"))
-    password = (
-        uuid.uuid4().hex if managed else ctx.write_only_values.get("passwordWo")
-    )  # the managed one is set with its secret
+    managed = bool(ctx.get("manageMasterUserPassword"))  # a setter creates that password, with its secret
+    password = uuid.uuid4().hex if managed else ctx.write_only_values.get("passwordWo")
     if password is None:
         raise ctx.error("InvalidParameterValue", "passwordWo or manageMasterUserPassword must be given")
     return ctx.create("create_db_instance", "DBInstance.DBInstanceIdentifier", MasterUserPassword=password)
