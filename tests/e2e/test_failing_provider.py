@@ -1,4 +1,4 @@
-"""The provider fails at each resource in turn: the next runs go on, until there is nothing lost and nothing twice."""
+"""Makes the provider fail at each resource in turn; later runs have to complete it, with nothing lost or twice."""
 
 import json
 import re
@@ -23,9 +23,9 @@ from shared.graph import LAYERS
 pytestmark = pytest.mark.local
 
 RUNS = 40
-"""How often a verb may be resumed."""
+"""The most times that a verb is resumed."""
 GO_ON = {"PULUMI_CONTINUE_ON_ERROR": "true"}
-"""Makes the engine go on with all that does not wait for what has failed, so that each run meets many failures."""
+"""Makes the engine continue with resources that do not depend on a failed one, so that each run has many failures."""
 CONNECTION = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -34,16 +34,16 @@ CONNECTION = [
 
 Answer = Iterator[bytes]
 Fault = Callable[[Any, Answer, grpc.ServicerContext], NoReturn]
-"""Breaks off a call: the request, what the provider answers if it is asked, and the engine's side."""
+"""Aborts a call, given the request, the response that the provider would give, and the engine's context."""
 
 
 def refused(request: Any, _: Answer, context: grpc.ServicerContext) -> NoReturn:
-    """The provider does nothing."""
+    """Abort without asking the provider."""
     context.abort(grpc.StatusCode.UNKNOWN, injected(request))
 
 
 def half_done(request: Any, answer: Answer, context: grpc.ServicerContext) -> NoReturn:
-    """The provider makes the resource, and says that it is not as it was wanted."""
+    """Let the provider create the resource, and report that it is not as wanted."""
     [message] = answer
     made = provider_pb2.CreateResponse.FromString(message)
     detail = any_pb2.Any()
@@ -64,8 +64,7 @@ def injected(request: Any) -> str:
 class FaultyProvider(grpc.GenericRpcHandler):
     """Stands between the engines and the provider: each URN's first call of `method` meets one of the `faults`.
 
-    Whatever else comes is passed on. All calls are handled as two streams of bytes: what gRPC sends for one message
-    is a stream of one.
+    All other calls are passed on. Each call is handled as two streams of bytes; a single message is a stream of one.
     """
 
     def __init__(self, port: int, method: str, faults: Sequence[Fault]) -> None:
@@ -74,7 +73,7 @@ class FaultyProvider(grpc.GenericRpcHandler):
         self.said: list[str] = []
         self.calls: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
-        """How often the provider has really done it, by URN."""
+        """By URN: how often the provider itself has completed the call."""
         self._lock = threading.Lock()
         self._channels: dict[str, grpc.Channel] = defaultdict(
             lambda: grpc.insecure_channel(f"127.0.0.1:{port}", CONNECTION)
@@ -110,7 +109,7 @@ class FaultyProvider(grpc.GenericRpcHandler):
         return answer
 
     def fault(self, urn: str) -> Fault:
-        """The one that a URN meets, in every run of the tests the same."""
+        """Return the fault that a URN meets, which is the same in every run of the tests."""
         return self.faults[crc32(urn.encode()) % len(self.faults)]
 
     def _counted(self, urn: str, answer: Answer) -> Answer:
@@ -120,7 +119,7 @@ class FaultyProvider(grpc.GenericRpcHandler):
 
 @contextmanager
 def failing(clone, method: str, *faults: Fault) -> Iterator[FaultyProvider]:
-    """The clone's engines are told the port of a faulty provider, for as long as the block runs."""
+    """Give the clone's engines the port of a faulty provider while the block runs."""
     file = clone.path / ".local" / "cloud.json"
     before = file.read_text()
     provider = FaultyProvider(clone.cloud["provider_port"], method, faults)
@@ -136,7 +135,7 @@ def failing(clone, method: str, *faults: Fault) -> Iterator[FaultyProvider]:
 
 
 def insisted(clone, verb: str, provider: FaultyProvider) -> None:
-    """Run a verb and resume it until it has gone well; each run before tells of new failures and leaves no lock."""
+    """Run a verb and resume it until it succeeds; each run before reports its failures and leaves no lock."""
     for command in chain([verb], repeat("resume", RUNS)):
         provider.said.clear()
         done = clone.inv(command, **GO_ON)
@@ -149,29 +148,29 @@ def insisted(clone, verb: str, provider: FaultyProvider) -> None:
 
 
 def locks(clone) -> list[Path]:
-    """The engine's locks and the runner's."""
+    """Return the lock files of the engine and of the orchestrator."""
     return list((clone.path / ".local" / "state").glob(".*/locks/**/*.json"))
 
 
 def managed(clone) -> set[str]:
-    """The URNs of what the states say is in AWS."""
+    """Return the URNs of the resources that the states have in AWS."""
     resources = [resource for layer in LAYERS for resource in clone.resources(layer)]
     return {each["urn"] for each in resources if each["custom"] and not each["type"].startswith("pulumi:")}
 
 
 @pytest.fixture(scope="module")
 def whole(clone) -> Counter[str]:
-    """What a deploy without any trouble makes."""
+    """What a deploy without failures creates."""
     assert clone.inv("deploy-all").code == 0
     made: Counter[str] = clone.made()
     assert clone.inv("destroy-all").code == 0
     return made
 
 
-def test_a_deploy_that_fails_at_each_resource_in_turn_ends_with_exactly_the_right_ones(clone, whole) -> None:
+def test_a_deploy_completes_after_each_resource_has_failed(clone, whole) -> None:
     with failing(clone, "Create", refused, half_done) as provider:
         insisted(clone, "deploy-all", provider)
-    # What was half done is updated, what was refused is created anew.
+    # A half-done resource is updated, a refused one is created again.
     calls = {refused: 2, half_done: 1}
     assert provider.calls == Counter({urn: calls[provider.fault(urn)] for urn in managed(clone)})
     assert set(provider.calls.values()) == {1, 2}
@@ -180,7 +179,7 @@ def test_a_deploy_that_fails_at_each_resource_in_turn_ends_with_exactly_the_righ
     assert clone.inv("preview-all", "--expect-no-changes").code == 0
 
 
-def test_a_destroy_that_fails_at_each_resource_in_turn_leaves_nothing(clone) -> None:
+def test_a_destroy_completes_after_each_resource_has_failed(clone) -> None:
     urns = managed(clone)
     assert urns
     with failing(clone, "Delete", refused) as provider:
@@ -191,8 +190,8 @@ def test_a_destroy_that_fails_at_each_resource_in_turn_leaves_nothing(clone) -> 
     assert +clone.made() == Counter()
 
 
-def test_a_layer_that_stops_at_a_failure_says_what_has_failed_and_nothing_else(clone, whole) -> None:
-    """Without GO_ON: the engine breaks off what is under way, and has more to say about that in some of the runs."""
+def test_a_layer_that_stops_reports_its_failures_only(clone, whole) -> None:
+    """Run without GO_ON: the engine cancels other operations, and in some runs prints more errors about that."""
     with failing(clone, "Create", refused):
         for _ in range(4):
             done = clone.inv("up", "security")

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 pytestmark = pytest.mark.local
 
-ENFORCED = {"TXMON_LOCAL_ENFORCE_IAM": "1"}
+ENFORCED = {"LOCAL_CLOUD_ENFORCE_IAM": "1"}
 REFUSALS = {"AccessDenied", "AccessDeniedException", "AccessDenied.Sender"}
 
 ROLES = {

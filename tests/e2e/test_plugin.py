@@ -1,7 +1,6 @@
-"""Pulumi's AWS plugin in place of the local cloud's own provider, against the same emulator.
+"""Tests the choice of Pulumi's AWS plugin in place of the local cloud's own provider.
 
-The plugin itself is a download; here a script stands for it, which notes that it was started and then is the
-embedded one.
+The plugin is a download, so a script stands in for it: it notes that it was started and runs the embedded provider.
 """
 
 from importlib.metadata import version
@@ -14,7 +13,7 @@ pytestmark = pytest.mark.local
 
 @pytest.fixture
 def installed(clone, tmp_path: Path) -> Path:
-    """A PULUMI_HOME in which the plugin is installed; `started` lies in it once an engine has used it."""
+    """A PULUMI_HOME with the plugin; the file `started` is in it once an engine has used the plugin."""
     name = f"plugins/resource-aws-v{version('pulumi-aws')}/pulumi-resource-aws"
     plugin = tmp_path / name
     plugin.parent.mkdir(parents=True)
@@ -48,7 +47,7 @@ def test_the_chosen_provider_stays_in_use_until_another_is_chosen(clone, install
     assert not used.exists()
 
 
-def test_a_plugin_that_was_taken_away_is_missed_in_a_sentence(clone, installed: Path) -> None:
+def test_a_removed_plugin_is_reported(clone, installed: Path) -> None:
     clone.inv("local-env", "--provider", "plugin", PULUMI_HOME=str(installed))
     (installed / "plugins").rename(installed / "gone")
     done = clone.inv("status", PULUMI_HOME=str(installed))

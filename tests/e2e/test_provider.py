@@ -1,4 +1,4 @@
-"""The provider of the local cloud, driven by the real Pulumi engine against the emulator."""
+"""Tests the local cloud and its provider with the real Pulumi engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tools.localcloud import Cloud, LocalCloud
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tools.localcloud.provider.property_values import Props
+    from tools.localcloud.schema.values import Props
 
 pytestmark = pytest.mark.local
 PROGRAMS = Path(__file__).with_name("localcloud_programs")
@@ -68,7 +68,7 @@ def running(home: Path) -> Iterator[LocalCloud]:
 
 @dataclass
 class Run:
-    """One command of the engine: what it said, and what it did to each resource."""
+    """The result of one command of the engine."""
 
     code: int
     text: str
@@ -77,7 +77,7 @@ class Run:
 
 
 class Stack:
-    """A program in a folder of its own, and the engine for it."""
+    """A copy of a program, and a stack for it."""
 
     def __init__(self, program: str, folder: Path, cloud: LocalCloud, engine: str) -> None:
         shutil.copytree(PROGRAMS / program, folder)
@@ -126,7 +126,7 @@ class Stack:
     def declare(
         self, *resources: Any, provider: Props | None = None, calls: Sequence[tuple[str, Props]] = ()
     ) -> None:
-        """Write what the program `declared` reads: (name, type, inputs, options)."""
+        """Write the resources, (name, type, inputs, options) each, that the program `declared` reads."""
         written = [
             {"name": name, "type": kind, "inputs": inputs, "options": options[0] if options else {}}
             for name, kind, inputs, *options in resources
@@ -166,7 +166,7 @@ def stack(tmp_path: Path, cloud: LocalCloud, engine_path: str) -> Stack:
 
 
 def changed(run: Run) -> dict[str, str]:
-    """What a command did, without what stayed as it was."""
+    """Return resource name -> operation for the resources that a command changed."""
     return {
         name: op
         for name, op in run.steps.items()
@@ -174,7 +174,7 @@ def changed(run: Run) -> dict[str, str]:
     }
 
 
-def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
+def test_every_type_can_be_created_read_updated_and_deleted(
     tmp_path: Path, cloud: LocalCloud, engine_path: str
 ) -> None:
     stack = Stack("every_type", tmp_path / "every", cloud, engine_path)
@@ -187,9 +187,9 @@ def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
     created = stack.up()
     assert set(changed(created).values()) == {"create"}
     assert changed(created).keys() == changed(planned).keys()
-    assert changed(stack.preview()) == {}, "a second run has nothing to do"
+    assert changed(stack.preview()) == {}, "a second run changes nothing"
     refreshed = stack.refresh("--expect-no-changes")
-    assert changed(refreshed) == {}, "what is read back is what was asked for"
+    assert changed(refreshed) == {}, "the emulator returns what was set"
 
     for secret in ("a-plain-value", json.loads(secret_value(stack, "every-type"))["password"]):
         assert secret not in stack.state_text
@@ -209,7 +209,7 @@ def test_every_type_is_created_read_back_updated_and_deleted_without_a_trace(
     assert updated.diffs["vpc"] == {"tags.Name": "update"}
     assert updated.diffs["database"] == {"tags.Name": "update", "passwordWoVersion": "update"}
     assert secret_value(stack, "every-type") != old_password
-    assert stack.resource("database")["outputs"]["port"] == 5432, "what AWS chose is kept"
+    assert stack.resource("database")["outputs"]["port"] == 5432, "a value that AWS chose is kept"
     assert stack.resource("redis")["outputs"]["memberClusters"] == ["every-type-001", "every-type-002"]
     assert changed(stack.preview()) == {}
 
@@ -222,7 +222,7 @@ def secret_value(stack: Stack, name: str) -> str:
 
 
 def leftovers(stack: Stack) -> dict[str, Any]:
-    """What the emulator holds, by kind."""
+    """Return what the emulator has, by kind."""
     return {
         "vpcs": len(stack.aws("ec2").describe_vpcs()["Vpcs"]),
         "groups": len(stack.aws("ec2").describe_security_groups()["SecurityGroups"]),
@@ -246,7 +246,7 @@ def leftovers(stack: Stack) -> dict[str, Any]:
     }
 
 
-def test_a_change_behind_pulumis_back_is_seen_by_refresh_and_mended_by_up(stack: Stack) -> None:
+def test_refresh_sees_drift_and_up_corrects_it(stack: Stack) -> None:
     stack.declare(
         ("logs", LOG_GROUP, {"name": "/drift", "retentionInDays": 7, "tags": {"a": "b"}}),
         ("gone", QUEUE, {"name": "drift"}),
@@ -266,10 +266,10 @@ def test_a_change_behind_pulumis_back_is_seen_by_refresh_and_mended_by_up(stack:
     assert groups[0]["retentionInDays"] == 7
 
     stack.aws("sqs").delete_queue(QueueUrl=stack.resource("gone")["id"])
-    stack.destroy()  # to delete what is gone already is no error
+    stack.destroy()  # deleting a resource that no longer exists is not an error
 
 
-def test_a_fixed_name_is_deleted_before_it_is_replaced_and_an_automatic_one_after(stack: Stack) -> None:
+def test_only_a_fixed_name_is_deleted_before_it_is_replaced(stack: Stack) -> None:
     def declare(group_class: str) -> None:
         stack.declare(
             ("fixed", LOG_GROUP, {"name": "/fixed", "logGroupClass": group_class}),
@@ -295,7 +295,7 @@ def test_a_fixed_name_is_deleted_before_it_is_replaced_and_an_automatic_one_afte
     assert stack.resource("automatic")["id"] != first
 
 
-def test_a_subnet_that_is_moved_to_another_route_table_stays_known(stack: Stack) -> None:
+def test_a_subnet_can_move_to_another_route_table(stack: Stack) -> None:
     def declare(table: str) -> None:
         stack.declare(
             ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
@@ -325,7 +325,7 @@ def test_a_subnet_that_is_moved_to_another_route_table_stays_known(stack: Stack)
     stack.destroy()
 
 
-def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> None:
+def test_the_next_up_continues_a_create_that_failed_half_way(stack: Stack) -> None:
     notification = {
         "comparisonOperator": "GREATER_THAN",
         "notificationType": "ACTUAL",
@@ -345,10 +345,10 @@ def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> 
     failed = stack.up(fails=True)
     assert "Subscribers" in failed.text
     assert "tools/localcloud" not in failed.text, "no traceback of the provider"
-    assert stack.resource("half")["id"] == "000000000000:half", "what exists is known to Pulumi"
+    assert stack.resource("half")["id"] == "000000000000:half", "Pulumi knows the resource"
     assert stack.resource("half")["initErrors"]
     urn = stack.resource("half")["urn"]
-    assert stack.cloud.created([urn]) == {urn: "000000000000:half"}, "a killed engine would not know it"
+    assert stack.cloud.created([urn]) == {urn: "000000000000:half"}, "an engine that was killed does not know it"
     stack.refresh()
     assert stack.resource("half")["outputs"]["__pending"] == ["notifications"], "a refresh does not forget it"
 
@@ -360,7 +360,7 @@ def test_a_create_that_fails_half_way_goes_on_with_the_next_up(stack: Stack) -> 
     assert changed(stack.preview()) == {}
 
 
-def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack) -> None:
+def test_a_failed_create_is_one_line_and_can_be_repeated(stack: Stack) -> None:
     stack.aws("logs").create_log_group(logGroupName="/taken")
     stack.declare(("taken", LOG_GROUP, {"name": "/taken"}))
     failed = stack.up(fails=True)
@@ -370,7 +370,7 @@ def test_a_failed_create_is_one_line_and_the_next_up_makes_the_rest(stack: Stack
     assert stack.up().steps["taken"] == "create"
 
 
-def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> None:
+def test_an_unknown_input_is_refused_in_the_preview(stack: Stack) -> None:
     stack.declare(("bad", SECRET, {"namee": {"secret": "not-to-be-seen"}}))
     refused = stack.preview(fails=True)
     assert "does not know the input 'namee'" in refused.text
@@ -379,7 +379,8 @@ def test_what_aws_refuses_is_refused_before_anything_is_made(stack: Stack) -> No
 
 
 def test_a_duplicate_rule_of_a_security_group_is_refused(stack: Stack) -> None:
-    rule = {"securityGroupId": "${group}", "ipProtocol": "tcp", "fromPort": 1, "toPort": 1, "cidrIpv4": "10.0.0.0/8"}
+    ports = {"ipProtocol": "tcp", "fromPort": 1, "toPort": 1}
+    rule = {"securityGroupId": "${group}", "referencedSecurityGroupId": "${group}", **ports}
     kind = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
     stack.declare(
         ("vpc", "aws:ec2/vpc:Vpc", {"cidrBlock": "10.0.0.0/16"}),
@@ -437,15 +438,15 @@ def test_provider_settings_are_obeyed_or_refused(stack: Stack) -> None:
     assert stack.up().steps["queue"] == "update"
 
 
-def test_an_endpoint_in_the_environment_that_is_not_this_machine_is_refused(stack: Stack) -> None:
+def test_an_endpoint_on_another_machine_is_refused(stack: Stack) -> None:
     stack.declare(("queue", QUEUE, {"name": "elsewhere"}))
     stack.environment["AWS_ENDPOINT_URL"] = "https://sqs.ap-northeast-1.amazonaws.com"
     assert "only talks to this machine" in stack.preview(fails=True).text
 
 
 def test_what_exists_is_imported_and_a_protected_resource_stays(stack: Stack) -> None:
-    url = stack.aws("sqs").create_queue(QueueName="found", Attributes={"VisibilityTimeout": "45"})["QueueUrl"]
-    declared = {"name": "found", "visibilityTimeoutSeconds": 45}
+    url = stack.aws("sqs").create_queue(QueueName="found", Attributes={"MessageRetentionPeriod": "90"})["QueueUrl"]
+    declared = {"name": "found", "messageRetentionSeconds": 90}
     stack.declare(("found", QUEUE, declared, {"import_": url, "protect": True}))
     assert stack.up().steps["found"] == "import"
     stack.declare(("found", QUEUE, declared, {"protect": True}))
@@ -457,7 +458,7 @@ def test_what_exists_is_imported_and_a_protected_resource_stays(stack: Stack) ->
     stack.destroy()
 
 
-def test_engines_at_once_keep_their_own_configuration(tmp_path: Path, cloud: LocalCloud, engine_path: str) -> None:
+def test_concurrent_engines_keep_their_own_configuration(tmp_path: Path, cloud: LocalCloud, engine_path: str) -> None:
     regions = ("us-east-1", "eu-west-1")
     stacks = []
     for region in regions:
@@ -530,7 +531,7 @@ def kept(tmp_path: Path) -> Iterator[LocalCloud]:
 
 
 def found(cloud: LocalCloud) -> Cloud:
-    """What is known of a local cloud that runs."""
+    """Return the status of a local cloud that runs."""
     status = cloud.status()
     assert status
     return status
@@ -547,13 +548,13 @@ def queues(cloud: LocalCloud) -> Any:
 
 
 def held(cloud: LocalCloud) -> list[str]:
-    """The names of the queues in a local cloud."""
+    """Return the names of the queues in a local cloud."""
     urls = queues(cloud).list_queues().get("QueueUrls", [])
     return [url.rsplit("/", 1)[-1] for url in urls]
 
 
 def processes(home: Path) -> set[int]:
-    """The background processes of a home and their children."""
+    """Return the ids of the background processes of a home and of their children."""
     serving = [p for p in psutil.process_iter(["cmdline"]) if {"serve", str(home)} <= set(p.info["cmdline"] or ())]
     return {each.pid for parent in serving for each in (parent, *parent.children())}
 

@@ -1,6 +1,6 @@
-"""`python -m tools.localcloud serve HOME PORT`: the background process. `start` runs it in HOME.
+"""Runs the background process: `python -m tools.localcloud serve HOME PORT`, with HOME as the working directory.
 
-It is found by HOME among the processes, whatever has become of its files.
+HOME is an argument so that the process is found by its command line, even if its files are lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The background process of a clone: the emulator as its child, the provider beside it."""
+"""The background process of a home: the emulator as its child, and the provider in a thread."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Final
 
 from tools.localcloud import emulator
 from tools.localcloud.home import Cloud, Files
+from tools.localcloud.ministack_adapter import HOST, REGION
 
 if TYPE_CHECKING:
     from tools.localcloud.provider.connection import Clients
 
 log = logging.getLogger(__name__)
 
-PARAMETER: Final = "/txmon/local-cloud"  # in the emulator; the token in it says that its state is the one we know
+PARAMETER: Final = "/txmon/local-cloud"
+"""The parameter in the emulator with the token that proves that its state belongs to Pulumi's."""
 WARM: Final = ("ec2", "iam", "kms", "sts", "secretsmanager", "kinesis", "rds", "elasticache", "logs", "cloudwatch")
-LOOK_SECONDS: Final = 1  # between looks at `cloud.json`
+CHECK_SECONDS: Final = 1  # between checks of `cloud.json`
 
 
 def serve(port: int) -> int:
-    """Run until SIGTERM, or until the home, which is the working directory, is deleted.
+    """Run until SIGTERM, or until the home is deleted, and return the exit code.
 
-    Answers the exit code; what went wrong is in the log, which is stderr.
+    The working directory is the home. Errors are in the log, which is stderr.
     """
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -38,27 +40,27 @@ def serve(port: int) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    files = Files(Path())  # relative, so that a home that is moved keeps its state
+    files = Files(Path())  # relative, so that a moved home keeps its state
     process = emulator.spawn(port)
-    # Imported while the emulator starts: boto3, gRPC and Pulumi take half a second.
+    # boto3, gRPC and Pulumi are imported while the emulator starts: they take half a second.
     from tools.localcloud.provider import connection, servicer  # noqa: PLC0415
 
     try:
         if not emulator.wait(process, port):
             log.error("the emulator did not come up on port %s (exit code %s)", port, process.poll())
             return 1
-        clients = connection.Clients(f"http://{emulator.HOST}:{port}")
+        clients = connection.Clients(f"http://{HOST}:{port}")
         set_aside = agree(files, clients, port)
         server, provider_port = servicer.serve(clients, lambda: process.poll() is None, files.note_created)
         started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         cloud = Cloud(os.getpid(), process.pid, port, provider_port, started, set_aside)
         files.write_cloud(cloud)
         threading.Thread(target=_warm, args=(clients,), daemon=True).start()
-        while not stopping.wait(LOOK_SECONDS) and _findable(files, cloud):
+        while not stopping.wait(CHECK_SECONDS) and _findable(files, cloud):
             pass
         server.stop(grace=1).wait()
     except OSError as error:
-        log.error("it cannot go on: %s", error)  # noqa: TRY400 - a full disk, and no fault of the code's
+        log.error("the local cloud ends: %s", error)  # noqa: TRY400 - a full disk, not an error of the code
         return 1
     finally:
         files.cloud.unlink(missing_ok=True)
@@ -67,15 +69,17 @@ def serve(port: int) -> int:
 
 
 def agree(files: Files, clients: Clients, port: int) -> str | None:
-    """Make emulator and Pulumi state tell of the same resources, or begin anew with both.
+    """Make the emulator's state and Pulumi's describe the same resources.
 
-    Each start writes a fresh token into the emulator and beside it. The emulator saves its state only when it
-    is stopped gracefully: another token, or none, tells that it lost what happened since. Pulumi's state is then
-    moved away; answers where to.
+    Each start writes a new token into the emulator and into the home. The emulator saves its state only when it is
+    stopped gracefully, so a different token, or none, proves that it lost resources. Both then start empty.
+
+    Returns:
+        Where Pulumi's old state was moved; None if it is still in place.
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - see `serve`
 
-    ssm = clients.get("ssm", emulator.REGION)
+    ssm = clients.get("ssm", REGION)
     try:
         found = ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
     except ClientError:
@@ -87,13 +91,13 @@ def agree(files: Files, clients: Clients, port: int) -> str | None:
             set_aside = files.set_state_aside(f"{stamp}-{secrets.token_hex(2)}")
         emulator.empty(port)
     token = secrets.token_hex(16)
-    files.write_token(token)  # before the emulator has it: where the disk is full, both still have the last one
+    files.write_token(token)  # first: if the disk is full, both still have the last token
     ssm.put_parameter(Name=PARAMETER, Value=token, Type="String", Overwrite=True)
     return set_aside
 
 
 def _findable(files: Files, cloud: Cloud) -> bool:
-    """Write `cloud.json` again where it was lost or damaged; False when there is no home any more."""
+    """Write a lost or damaged `cloud.json` again; return False if the home no longer exists."""
     found = files.read_cloud()
     try:
         if found is None or found.pid != cloud.pid:
@@ -106,5 +110,6 @@ def _findable(files: Files, cloud: Cloud) -> bool:
 
 
 def _warm(clients: Clients) -> None:
+    """Create the clients that every deploy needs before the first engine asks for them."""
     for service in WARM:
-        clients.get(service, emulator.REGION)
+        clients.get(service, REGION)

@@ -1,13 +1,11 @@
-"""The AWS emulator (MiniStack) as a child process of the local cloud.
+"""Runs the AWS emulator as a child process that ends with its parent, and asks for its health.
 
-It listens on the loopback interface only, keeps its state in a private folder, and saves it when it is stopped
-gracefully. It ends with its parent, on every system: it watches a pipe whose other end the parent holds.
+The child watches a pipe whose other end the parent holds, which works on every system.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -15,101 +13,62 @@ import threading
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import tenacity
 
-HOST: Final = "127.0.0.1"
-REGION: Final = "ap-northeast-1"
-ACCOUNT: Final = "000000000000"
-START_SECONDS: Final = 20  # it takes 0.3 s; a loaded machine takes longer
-STOP_SECONDS: Final = 15  # it takes up to 3.5 s when idle
-# Set to anything, the emulator of the next start enforces IAM on all but the account's root, whose keys are `test`.
-ENFORCE: Final = "TXMON_LOCAL_ENFORCE_IAM"
+from tools.localcloud import ministack_adapter
+from tools.localcloud.ministack_adapter import HOST
+
+START_SECONDS: Final = 20  # 0.3 is usual; a loaded machine takes longer
+STOP_SECONDS: Final = 15  # up to 3.5 is usual when idle
+RESET_SECONDS: Final = 30
+POLL_SECONDS: Final = 0.02
+ENFORCE_IAM: Final = "LOCAL_CLOUD_ENFORCE_IAM"
+"""The environment variable that, if set, makes the emulator of the next start enforce IAM policies."""
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
-def spawn(port: int) -> subprocess.Popen[bytes]:
-    """Start the emulator on `port`, with its state in the working directory.
+def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
+    """Start the emulator on `port`, with its state in the folder `home`, which may be moved while it runs.
 
-    Nothing of the user's environment but the basics reaches it.
+    Of the user's environment variables, the emulator gets those in `INHERITED` only.
     """
     state, scratch = Path("emulator"), Path("tmp")
     for folder in (state, scratch):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    environment = {name: os.environ[name] for name in INHERITED if name in os.environ} | {
-        "BIND_HOST": HOST,
-        "GATEWAY_PORT": str(port),
-        "MINISTACK_HOST": HOST,
-        "MINISTACK_REGION": REGION,
-        "MINISTACK_ACCOUNT_ID": ACCOUNT,
-        "REDIS_HOST": HOST,
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(state),
-        "TMPDIR": str(scratch),
-        "IOT_MTLS_ENABLED": "0",
-        "LOG_LEVEL": "WARNING",
-        "AUTH": "true" if os.environ.get(ENFORCE) else "false",
-    }
+        (home / folder).mkdir(mode=0o700, exist_ok=True)
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    settings = ministack_adapter.settings(port, state, scratch, enforce_iam=bool(os.environ.get(ENFORCE_IAM)))
     return subprocess.Popen(
         [sys.executable, "-c", "from tools.localcloud import emulator; emulator.child()"],
-        stdin=subprocess.PIPE, env=environment,
+        stdin=subprocess.PIPE, env=inherited | settings, cwd=home,
     )  # fmt: skip
 
 
 def child() -> None:
-    """What runs in the child: the emulator, until the parent is gone."""
+    """Run the emulator in this process until the parent ends."""
 
     def watch() -> None:
-        os.read(sys.stdin.fileno(), 1)  # past Python's buffer, whose lock would abort the exit
+        os.read(sys.stdin.fileno(), 1)  # not through Python's buffer, whose lock would abort the exit
         os.kill(os.getpid(), signal.SIGTERM)
 
     os.umask(0o077)
     threading.Thread(target=watch, daemon=True).start()
-    from ministack import app  # noqa: PLC0415 - it reads its environment when imported
-
-    _list_zones_as_aws()
-    sys.argv = ["ministack"]
-    app.main()
-
-
-def _list_zones_as_aws() -> None:
-    """Offer the zones that AWS offers to new accounts in the project's region, a, c and d, in place of a, b and c."""
-    from ministack.services import ec2  # noqa: PLC0415 - as above
-
-    def listed(parameters: Any) -> tuple[Any, ...]:
-        status, headers, body = described(parameters)
-        return status, headers, re.sub(rb"(<zoneName>%s|<zoneId>apne1-az)([bc23])" % REGION.encode(), _next, body)
-
-    described = ec2._ACTION_MAP["DescribeAvailabilityZones"]  # noqa: SLF001 - it has no setting for it
-    ec2._ACTION_MAP["DescribeAvailabilityZones"] = listed  # noqa: SLF001
-
-
-def _next(match: re.Match[bytes]) -> bytes:
-    return match[1] + bytes([match[2][0] + 1])
+    ministack_adapter.run()
 
 
 def healthy(port: int, seconds: float = 2) -> bool:
+    """Return whether the emulator on `port` answers within some seconds."""
     try:
-        return _ask(port, "GET", "health", seconds) == HTTPStatus.OK
+        return _request(port, *ministack_adapter.HEALTH, seconds) == HTTPStatus.OK
     except (OSError, HTTPException):
         return False
 
 
-def _ask(port: int, method: str, what: str, seconds: float) -> int:
-    """Ask the emulator itself, past any proxy that the environment names."""
-    connection = HTTPConnection(HOST, port, timeout=seconds)
-    try:
-        connection.request(method, f"/_ministack/{what}")
-        return connection.getresponse().status
-    finally:
-        connection.close()
-
-
 def wait(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until it answers; False when it ended or took too long."""
+    """Wait until the emulator answers; return False if it ends or takes longer than `START_SECONDS`."""
     ready = tenacity.Retrying(
-        wait=tenacity.wait_fixed(0.02),
+        wait=tenacity.wait_fixed(POLL_SECONDS),
         stop=tenacity.stop_after_delay(START_SECONDS),
         retry=tenacity.retry_if_result(lambda up: not up and process.poll() is None),
         retry_error_callback=lambda _state: False,
@@ -118,15 +77,25 @@ def wait(process: subprocess.Popen[bytes], port: int) -> bool:
 
 
 def empty(port: int) -> None:
-    """Wipe everything that the emulator holds, its saved state included."""
-    _ask(port, "POST", "reset", seconds=30)
+    """Delete everything that the emulator has, its saved state included."""
+    _request(port, *ministack_adapter.RESET, RESET_SECONDS)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop it gracefully, so that it saves its state; kill it after a bound."""
+    """Stop the emulator gracefully, so that it saves its state; kill it after `STOP_SECONDS`."""
     process.terminate()
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _request(port: int, method: str, path: str, seconds: float) -> int:
+    """Return the status of a request to the emulator; no proxy of the environment is used."""
+    connection = HTTPConnection(HOST, port, timeout=seconds)
+    try:
+        connection.request(method, path)
+        return connection.getresponse().status
+    finally:
+        connection.close()

@@ -1,4 +1,4 @@
-"""What differs from AWS in the local cloud, for `inv doctor`."""
+"""Lists what the local cloud lacks of AWS, for `./inv doctor`; the specs are the only source."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Gap:
-    """Something the emulator loses or lacks; the provider keeps it from the inputs, so drift in it is not seen."""
+    """Something that the emulator loses or lacks. The provider keeps it as it was given, so its drift is not seen."""
 
-    subject: str  # a resource type, or `type: properties`
+    subject: str
+    """A resource type, `rds.EventSubscription`, or some of its properties, `rds.Instance: port`."""
     reason: str
 
 
 def gaps() -> list[Gap]:
-    """Every gap that a spec declares."""
+    """Return every gap that a spec declares."""
     from tools.localcloud.resources import SPECS  # noqa: PLC0415 - it needs boto3, which not every caller does
 
     found = []
     for spec in SPECS.values():
         kind = spec.kind.replace("/", ":").split(":")
         short = f"{kind[1]}.{kind[-1]}"
-        if spec.missing:
-            found.append(Gap(short, spec.missing))
-        found += [Gap(f"{short}: {', '.join(keys.split())}", reason) for keys, reason in spec.lost.items()]
+        if spec.not_emulated:
+            found.append(Gap(short, spec.not_emulated))
+        found += [Gap(f"{short}: {', '.join(keys.split())}", reason) for keys, reason in spec.unsupported.items()]
     return sorted(found, key=lambda gap: gap.subject)

@@ -18,6 +18,7 @@ import tenacity
 from tools.localcloud import emulator
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.home import Cloud, Files
+from tools.localcloud.ministack_adapter import HOST, REGION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -117,8 +118,8 @@ class LocalCloud:
             "AWS_ENDPOINT_URL": cloud.endpoint,
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": emulator.REGION,
-            "AWS_DEFAULT_REGION": emulator.REGION,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
             "PULUMI_HOME": str(_plugin_home(files) if self.provider == PLUGIN else files.pulumi),
             # The metadata file of each checkpoint has no reader; an engine killed while it writes one leaves a stack
@@ -250,7 +251,7 @@ def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((emulator.HOST, port))
+            probe.bind((HOST, port))
         except OSError:
             return False
     return True
@@ -258,7 +259,7 @@ def _free(port: int) -> bool:
 
 def _any_free() -> int:
     with socket.socket() as probe:
-        probe.bind((emulator.HOST, 0))
+        probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 

@@ -1,4 +1,4 @@
-"""One engine's connection: its provider configuration, and the AWS clients it uses."""
+"""Keeps the provider configuration of each engine apart, and shares the AWS clients between them."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from tools.localcloud.emulator import ACCOUNT, REGION
+from tools.localcloud.ministack_adapter import ACCOUNT, REGION
 from tools.localcloud.provider.property_values import decoded
-from tools.localcloud.schema.spec import words
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
+    from tools.localcloud.schema.values import Props
 
 ACCESS_KEY: Final = "test"
 
-# What a program may say about its provider. Credentials and the switches that spare the real plugin a call to
-# AWS are accepted and have no effect here: the emulator does not check the one and answers the other at once.
-IDLE: Final = words(
-    "accessKey secretKey token profile version skipCredentialsValidation skipMetadataApiCheck skipRegionValidation "
-    "skipRequestingAccountId s3UsePathStyle maxRetries retryMode"
-)
-ACTIVE: Final = words("region defaultTags allowedAccountIds forbiddenAccountIds endpoints")
+IDLE: Final = frozenset(
+    {
+        "accessKey", "secretKey", "token", "profile", "version", "skipCredentialsValidation", "skipMetadataApiCheck",
+        "skipRegionValidation", "skipRequestingAccountId", "s3UsePathStyle", "maxRetries", "retryMode",
+    }
+)  # fmt: skip
+"""The settings without effect: the emulator does not check credentials, and every call to it is quick."""
+ACTIVE: Final = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds", "endpoints"})
 
 
 class Clients:
-    """boto3 clients, one per service, region and endpoint: making one takes 20 to 100 ms."""
+    """boto3 clients, one for each service, region and endpoint: creating one takes 20 to 100 ms."""
 
     def __init__(self, endpoint: str) -> None:
         self.endpoint = endpoint
@@ -46,7 +46,7 @@ class Clients:
 
     def get(self, service: str, region: str, endpoint: str = "") -> Any:
         key = (service, region, endpoint or self.endpoint)
-        with self._lock:  # boto3 sessions are not thread-safe, its clients are
+        with self._lock:  # a session of boto3 is not thread-safe; a client is
             if key not in self._made:
                 self._made[key] = self._boto.client(
                     service, region_name=region, endpoint_url=key[2], config=self._config
@@ -56,7 +56,7 @@ class Clients:
 
 @dataclass
 class Session:
-    """What one engine told this provider; several run at once, each with its own."""
+    """The provider configuration of one engine."""
 
     clients: Clients
     region: str = REGION
@@ -64,8 +64,8 @@ class Session:
     default_tags: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
     configured: bool = False
-    # Write-only inputs on their way from the check to the create or update; so they never enter the state.
-    hidden: dict[str, Props] = field(default_factory=dict)
+    write_only_values: dict[str, Props] = field(default_factory=dict)
+    """By URN: the write-only inputs, kept from `Check` to `Create` or `Update` so that they never enter the state."""
 
     def client(self, service: str, region: str = "") -> Any:
         return self.clients.get(service, region or self.region, self.endpoints.get(service, ""))
@@ -81,7 +81,7 @@ class Session:
 
 
 def refusals(settings: Props) -> list[tuple[str, str]]:
-    """(setting, reason) for everything in a provider's configuration that cannot be."""
+    """Return (setting, reason) for each setting of a provider's configuration that is not accepted."""
     settings = {key: decoded(value) for key, value in settings.items()}
     found = [
         (key, f"the local cloud's provider does not know the setting {key!r}")

@@ -1,29 +1,19 @@
-"""Pulumi's functions (invokes) of package `aws`: what they ask the emulator, and what they answer."""
+"""Answers the functions (invokes) of Pulumi's package `aws` that the layers call."""
 
 from __future__ import annotations
 
-import json
-import zlib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from tools.localcloud.errors import LocalCloudError
-from tools.localcloud.schema.lifecycle import gone
-from tools.localcloud.schema.spec import pascal, words
+from tools.localcloud.schema.spec import is_not_found, keys, pascal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tools.localcloud.provider.connection import Session
-    from tools.localcloud.provider.property_values import Props
-
-PARTITION: Final = {
-    "id": "aws",
-    "partition": "aws",
-    "dnsSuffix": "amazonaws.com",
-    "reverseDnsPrefix": "com.amazonaws",
-}
+    from tools.localcloud.schema.values import Props
 
 
 def _caller(session: Session, _args: Props) -> Props:
@@ -31,21 +21,14 @@ def _caller(session: Session, _args: Props) -> Props:
     return {"id": who["Account"], "accountId": who["Account"], "arn": who["Arn"], "userId": who["UserId"]}
 
 
-def _region(session: Session, args: Props) -> Props:
-    name = args.get("region") or args.get("name") or session.region
-    return {"id": name, "region": name, "name": name, "description": name, "endpoint": f"ec2.{name}.amazonaws.com"}
-
-
 def _zones(session: Session, args: Props) -> Props:
     region = args.get("region") or session.region
-    answer = session.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
-    left_out = {*(args.get("excludeNames") or ()), *(args.get("excludeZoneIds") or ())}
-    found = {zone["ZoneName"]: zone["ZoneId"] for zone in answer if not {zone["ZoneName"], zone["ZoneId"]} & left_out}
+    zones = session.client("ec2", region).describe_availability_zones()["AvailabilityZones"]
     return {
         "id": region,
         "region": region,
-        "names": list(found),
-        "zoneIds": list(found.values()),
+        "names": [zone["ZoneName"] for zone in zones],
+        "zoneIds": [zone["ZoneId"] for zone in zones],
         "groupNames": [region],
         "state": args.get("state"),
     }
@@ -78,7 +61,7 @@ def _find_secret(session: Session, which: str) -> Props:
     try:
         found: Props = session.client("secretsmanager").describe_secret(SecretId=which)
     except ClientError as error:
-        if not gone(error):
+        if not is_not_found(error):
             raise
         raise LocalCloudError(f"the secret {which} does not exist in the local cloud") from None
     if found.get("DeletedDate"):
@@ -107,71 +90,21 @@ def _secret_version(session: Session, args: Props) -> Props:
     }
 
 
-def _policy_document(_session: Session, args: Props) -> Props:
-    """The JSON that Pulumi's provider makes of statements, its order of keys and its short forms included."""
-    for unsupported in sorted(words(OTHER_DOCUMENTS)):
-        if args.get(unsupported):
-            raise LocalCloudError(f"the local cloud's getPolicyDocument does not know {unsupported}")
-    document: Props = {"Version": args.get("version") or "2012-10-17"}
-    if args.get("policyId"):
-        document["Id"] = args["policyId"]
-    document["Statement"] = [_statement(statement) for statement in args.get("statements") or ()]
-    text = json.dumps(document, indent=2)
-    minified = json.dumps(document, separators=(",", ":"))
-    return {**args, "id": str(zlib.crc32(text.encode())), "json": text, "minifiedJson": minified}
-
-
-def _statement(statement: Props) -> Props:
-    out: Props = {"Sid": statement.get("sid"), "Effect": statement.get("effect") or "Allow"}
-    for name in ("actions", "notActions", "resources", "notResources"):
-        out[name[:1].upper() + name[1:-1]] = _few(statement.get(name))
-    for name in ("principals", "notPrincipals"):
-        out[name[:1].upper() + name[1:-1]] = _principals(statement.get(name) or ())
-    conditions: dict[str, Props] = {}
-    for condition in statement.get("conditions") or ():
-        test = conditions.setdefault(condition["test"], {})
-        test[condition["variable"]] = _few([*_many(test.get(condition["variable"])), *condition["values"]])
-    out["Condition"] = conditions
-    return {key: value for key, value in out.items() if value not in (None, [], {})}
-
-
-def _principals(principals: Any) -> Any:
-    found: dict[str, list[str]] = {}
-    for principal in principals:
-        found.setdefault(principal["type"], []).extend(principal["identifiers"])
-    if found == {"*": ["*"]}:
-        return "*"
-    return {kind: _few(sorted(identifiers)) for kind, identifiers in found.items()}
-
-
-def _few(values: list[str] | None) -> Any:
-    return values[0] if values and len(values) == 1 else values
-
-
-def _many(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
 Function = tuple["Callable[[Session, Props], Props]", frozenset[str], frozenset[str]]
+"""What answers it, its arguments, and the secret properties of its result."""
 
 
 def _function(run: Callable[[Session, Props], Props], inputs: str = "", secrets: str = "") -> Function:
-    return run, words(inputs) | {"region"}, words(secrets)
+    return run, keys(inputs) | {"region"}, keys(secrets)
 
 
 RANDOM: Final = (
     "passwordLength excludeCharacters excludeLowercase excludeNumbers excludePunctuation excludeUppercase "
     "includeSpace requireEachIncludedType"
 )
-OTHER_DOCUMENTS: Final = "overrideJson overridePolicyDocuments sourceJson sourcePolicyDocuments"
 FUNCTIONS: Final[dict[str, Function]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _function(_caller, "id"),
-    "aws:index/getRegion:getRegion": _function(_region, "id name"),
-    "aws:index/getPartition:getPartition": _function(lambda _session, _args: dict(PARTITION), "id"),
-    "aws:index/getAvailabilityZones:getAvailabilityZones": _function(_zones, "state excludeNames excludeZoneIds"),
-    "aws:iam/getPolicyDocument:getPolicyDocument": _function(
-        _policy_document, f"statements version policyId {OTHER_DOCUMENTS}"
-    ),
+    "aws:index/getAvailabilityZones:getAvailabilityZones": _function(_zones, "state"),
     "aws:secretsmanager/getRandomPassword:getRandomPassword": _function(_random_password, RANDOM, "randomPassword"),
     "aws:secretsmanager/getSecret:getSecret": _function(_secret, "arn name tags"),
     "aws:secretsmanager/getSecretVersion:getSecretVersion": _function(
@@ -181,7 +114,11 @@ FUNCTIONS: Final[dict[str, Function]] = {
 
 
 def invoke(session: Session, token: str, arguments: Props) -> tuple[Props, frozenset[str]]:
-    """Answer a function and say which of the answer is secret. Raises `LocalCloudError` for an unknown one."""
+    """Call a function; return its result and the names of the secret properties in it.
+
+    Raises:
+        LocalCloudError: the function or one of the arguments is unknown.
+    """
     if token not in FUNCTIONS:
         raise LocalCloudError(f"the local cloud does not have the function {token}")
     run, inputs, secrets = FUNCTIONS[token]

@@ -1,7 +1,7 @@
-"""Pulumi's property values as they cross the border to the engine.
+"""Converts property values from and to the engine's wire format.
 
-The signatures and the identities of unknown values are part of Pulumi's protocol; its Python SDK has them
-in `pulumi.runtime.rpc` under private names.
+The signatures and the texts for unknown values are part of Pulumi's protocol. Its Python SDK has them under private
+names only, in `pulumi.runtime.rpc`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import struct_pb2
 
+from tools.localcloud.schema.values import UNKNOWN, Unknown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from tools.localcloud.schema.values import Props
 
 SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the mark, not a secret
@@ -31,21 +35,9 @@ UNKNOWNS: Final = frozenset(
     }
 )
 
-Props = dict[str, Any]
-
-
-class _Unknown:
-    """A value that the engine does not know yet (only in previews)."""
-
-    def __repr__(self) -> str:
-        return "unknown"
-
-
-UNKNOWN: Final = _Unknown()
-
 
 def load(struct: struct_pb2.Struct) -> tuple[Props, frozenset[str]]:
-    """Plain values, and the names of the properties that hold a secret anywhere inside."""
+    """Return the plain values, and the names of the properties that have a secret anywhere inside."""
     raw = {name: _load(value) for name, value in struct.fields.items()}
     return (
         {name: _plain(value) for name, value in raw.items()},
@@ -54,7 +46,7 @@ def load(struct: struct_pb2.Struct) -> tuple[Props, frozenset[str]]:
 
 
 def dump(values: Mapping[str, Any], secrets: frozenset[str] = frozenset()) -> struct_pb2.Struct:
-    """The values as the engine wants them, `secrets` marked. None is left out."""
+    """Return values for the engine, those named in `secrets` marked. A value of None is left out."""
     struct = struct_pb2.Struct()
     for name, value in values.items():
         if value is None:
@@ -64,16 +56,8 @@ def dump(values: Mapping[str, Any], secrets: frozenset[str] = frozenset()) -> st
     return struct
 
 
-def unknown_in(value: object) -> bool:
-    if isinstance(value, dict):
-        return any(unknown_in(item) for item in value.values())
-    if isinstance(value, list):
-        return any(unknown_in(item) for item in value)
-    return value is UNKNOWN
-
-
 def decoded(value: object) -> object:
-    """A provider's nested setting, which the engine hands over as JSON text."""
+    """Return a nested setting of the provider, which the engine sends as JSON text."""
     if not isinstance(value, str):
         return value
     try:
@@ -124,7 +108,7 @@ def _has_secret(value: object) -> bool:
 
 def _fill(target: struct_pb2.Value, value: object) -> None:
     match value:
-        case _Unknown():
+        case Unknown():
             target.string_value = UNKNOWN_TEXT
         case None:
             target.null_value = struct_pb2.NULL_VALUE
@@ -143,4 +127,4 @@ def _fill(target: struct_pb2.Value, value: object) -> None:
             for name, item in value.items():
                 _fill(target.struct_value.fields[name], item)
         case _:
-            raise TypeError(f"no Pulumi value: {type(value).__name__}")
+            raise TypeError(f"{type(value).__name__} is not a type of Pulumi's values")

@@ -1,4 +1,4 @@
-"""The gRPC resource provider for Pulumi's package `aws`: it runs the specs of `resources/` on the emulator."""
+"""Implements Pulumi's gRPC protocol for providers of the package `aws`, on the specs of `resources/`."""
 
 from __future__ import annotations
 
@@ -21,28 +21,31 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.provider import functions
 from tools.localcloud.provider.connection import ACTIVE, IDLE, Clients, Session, refusals
-from tools.localcloud.provider.property_values import SECRET, SIGNATURE, UNKNOWN, Props, dump, load, unknown_in
+from tools.localcloud.provider.property_values import SECRET, SIGNATURE, dump, load
 from tools.localcloud.resources import SPECS
-from tools.localcloud.schema import diff
-from tools.localcloud.schema.lifecycle import HalfDoneError, Operation
-from tools.localcloud.schema.spec import DEFAULTS, Spec, words
+from tools.localcloud.schema import diff, lifecycle
+from tools.localcloud.schema.lifecycle import PartialFailure
+from tools.localcloud.schema.spec import DEFAULTS, ResourceContext, Spec
 from tools.localcloud.schema.validators import Known
+from tools.localcloud.schema.values import UNKNOWN, contains_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from tools.localcloud.schema.values import Props
 
 log = logging.getLogger(__name__)
 
 EMULATOR_STOPPED: Final = "the local cloud's emulator has stopped; run the command again: it starts a new one"
 CONNECTION_LOST: Final = "the connection to the local cloud's provider was idle for too long; run the command again"
-SESSIONS: Final = 256  # engines remembered at once; each connection is one
+SESSIONS: Final = 256  # connections remembered at once; each engine has one
 THREADS: Final = 32  # Pulumi runs up to four operations per processor at once, for several engines
 NAME_DIGITS: Final = 7  # of an automatic name, as in Pulumi's bridge
 DIFF: Final = provider_pb2.DiffResponse
 
 
 def answered(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what goes wrong in a call into one line for the user, and log the rest."""
+    """Turn an exception of a call into one line for the user, and log its traceback."""
 
     @wraps(method)
     def call(self: Provider, request: Any, context: grpc.ServicerContext) -> Any:
@@ -50,7 +53,7 @@ def answered(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, request, context)
         except LocalCloudError as error:
             text = str(error)
-        except HalfDoneError as error:
+        except PartialFailure as error:
             text = self.explain(error.reason, request, context)
             _init_failed(request, context, error, text)
         except Exception as error:  # noqa: BLE001 - the border of the process: nothing may get past it
@@ -63,12 +66,12 @@ def answered(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
-    """What the engine calls. State is kept per connection, never globally."""
+    """The provider, whose methods engines call. Configuration is kept for each connection, never globally."""
 
-    def __init__(self, clients: Clients, alive: Callable[[], bool], note: Callable[[str, str], None]) -> None:
+    def __init__(self, clients: Clients, alive: Callable[[], bool], on_create: Callable[[str, str], None]) -> None:
         self.clients = clients
         self.alive = alive
-        self.note = note
+        self.on_create = on_create
         self.version = importlib.metadata.version("pulumi-aws")
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
@@ -76,7 +79,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     # The connection.
 
     def Handshake(self, _request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the protocol's names
-        with self._lock:  # a new engine may come from the port of an old one
+        with self._lock:  # a new engine may have the port of an old one
             self._sessions[context.peer()] = Session(self.clients)
             while len(self._sessions) > SESSIONS:
                 self._sessions.popitem(last=False)
@@ -140,18 +143,18 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         ]
         failures += [("", f"{key} is required") for key in sorted(spec.required) if news.get(key) is None]
         known = Known(news)
-        failures += [("", reason) for check in spec.checks if (reason := check(known))]
-        for key in words(spec.documents) & news.keys():  # the SDK lets a policy be written as a dictionary
+        failures += [("", reason) for validate in spec.validators if (reason := validate(known))]
+        for key in spec.documents & news.keys():  # the SDK lets a policy be written as a dictionary
             if isinstance(news[key], dict):
-                news[key] = UNKNOWN if unknown_in(news[key]) else json.dumps(news[key])
-        session.hidden[request.urn] = {k: news.pop(k) for k in words(spec.write_only) if k in news}
-        if spec.name and news.get(spec.name) is None and not any(news.get(key) for key in spec.prefixes):
+                news[key] = UNKNOWN if contains_unknown(news[key]) else json.dumps(news[key])
+        session.write_only_values[request.urn] = {k: news.pop(k) for k in spec.write_only if k in news}
+        if spec.name and news.get(spec.name) is None:
             kept = olds.get(spec.name) if spec.name in olds.get(DEFAULTS, ()) else None
-            news[spec.name] = kept or _automatic_name(spec, request, news)
+            news[spec.name] = kept or _automatic_name(spec, request)
             news[DEFAULTS] = [spec.name]
-            if len(news[spec.name]) > spec.limit:  # as Pulumi's bridge, which does not shorten it either
+            if len(news[spec.name]) > spec.name_limit:  # as Pulumi's bridge, which does not shorten it either
                 named = f"the automatic name {news[spec.name]}"
-                failures.append(("", f"{named} is too long: AWS takes {spec.limit} characters"))
+                failures.append(("", f"{named} is too long: AWS takes {spec.name_limit} characters"))
         if "tags" in spec.inputs:
             tags = news.get("tags") or {}
             news["tagsAll"] = UNKNOWN if tags is UNKNOWN else {**session.default_tags, **tags}
@@ -180,51 +183,57 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             diffs=sorted({path.split(".")[0].split("[")[0] for path in found}),
             detailedDiff=detail,
             hasDetailedDiff=True,
-            deleteBeforeReplace=bool(replaces) and (spec.unique or chosen),
+            deleteBeforeReplace=bool(replaces) and (spec.delete_before_replace or chosen),
         )
 
     @answered
     def Create(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         given, secrets = load(request.properties)
-        op = self._operation(request, context, given=given, state={})
+        resource = self._resource(request, context, inputs=given, state={})
         if request.preview:
-            return provider_pb2.CreateResponse(properties=_dump(op.spec, op.preview(), secrets))
+            state = diff.planned(resource.spec, {}, given, None, resource.aws.region)
+            return provider_pb2.CreateResponse(properties=_dump(resource.spec, state, secrets))
         try:
-            identity, state = op.create()
+            state = lifecycle.create(resource)
         finally:
-            if op.id:  # even if it is not all that was wanted
-                self.note(request.urn, op.id)
-        return provider_pb2.CreateResponse(id=identity, properties=_dump(op.spec, state, secrets))
+            if resource.id:  # it exists, even if not as wanted
+                self.on_create(request.urn, resource.id)
+        return provider_pb2.CreateResponse(id=resource.id, properties=_dump(resource.spec, state, secrets))
 
     @answered
     def Update(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         given, secrets = load(request.news)
         olds, _ = load(request.olds)
-        op = self._operation(request, context, given=given, state=olds, identity=request.id)
-        changed = frozenset(key for key, _kind in diff.changes(op.spec, olds, given).values())
-        state = op.preview(changed) if request.preview else op.update(changed)
-        return provider_pb2.UpdateResponse(properties=_dump(op.spec, state, secrets))
+        resource = self._resource(request, context, inputs=given, state=olds, identity=request.id)
+        spec = resource.spec
+        changed = frozenset(key for key, _kind in diff.changes(spec, olds, given).values())
+        if request.preview:
+            state = diff.planned(spec, olds, given, changed, resource.aws.region)
+        else:
+            state = lifecycle.update(resource, changed)
+        return provider_pb2.UpdateResponse(properties=_dump(spec, state, secrets))
 
     @answered
     def Delete(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         state, _ = load(request.properties)
-        self._operation(request, context, given=state, state=state, identity=request.id).delete()
+        lifecycle.delete(self._resource(request, context, inputs=state, state=state, identity=request.id))
         return empty_pb2.Empty()
 
     @answered
     def Read(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         olds, secrets = load(request.properties)
         inputs, more = load(request.inputs)
-        op = self._operation(request, context, given=inputs, state=olds, identity=request.id)
-        if op.spec.missing and not olds:
-            raise LocalCloudError(f"{op.spec.kind} cannot be imported: {op.spec.missing}")
-        state = op.observe()
+        resource = self._resource(request, context, inputs=inputs, state=olds, identity=request.id)
+        spec = resource.spec
+        if spec.not_emulated and not olds:
+            raise LocalCloudError(f"{spec.kind} cannot be imported: {spec.not_emulated}")
+        state = lifecycle.read(resource)
         if state is None:
             return provider_pb2.ReadResponse()
-        fresh = _refreshed(op.spec, inputs, olds, state) if inputs else _imported(op.spec, state)
+        fresh = _refreshed(spec, inputs, olds, state) if inputs else _imported(spec, state)
         secrets |= more
         return provider_pb2.ReadResponse(
-            id=op.id, properties=_dump(op.spec, state, secrets), inputs=_dump(op.spec, fresh, secrets)
+            id=resource.id, properties=_dump(spec, state, secrets), inputs=_dump(spec, fresh, secrets)
         )
 
     # Functions.
@@ -237,7 +246,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.InvokeResponse(**{"return": dump(result, secrets)})
 
     def explain(self, error: Exception, request: Any, context: grpc.ServicerContext) -> str:
-        """One line: AWS's code and message, or what else happened; never a secret, not in the log either."""
+        """Return AWS's code and message, or another error, as one line; neither it nor the log has a secret."""
         if not self.alive():
             return EMULATOR_STOPPED
         match error:
@@ -249,29 +258,32 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             case _:
                 text = f"the local cloud's provider failed ({type(error).__name__}: {error}); its log has more"
         subject = getattr(request, "urn", "") or getattr(request, "tok", "")
-        hidden = self.session(context, configured=False).hidden.get(subject, {})
+        write_only = self.session(context, configured=False).write_only_values.get(subject, {})
         trace = "".join(traceback.format_exception(error))
-        log.warning("%s: %s", subject, _without_secrets(trace, request, hidden))
-        return _without_secrets(" ".join(text.split()), request, hidden)
+        log.warning("%s: %s", subject, _without_secrets(trace, request, write_only))
+        return _without_secrets(" ".join(text.split()), request, write_only)
 
-    def _operation(
-        self, request: Any, context: grpc.ServicerContext, *, given: Props, state: Props, identity: str = ""
-    ) -> Operation:
+    def _resource(
+        self, request: Any, context: grpc.ServicerContext, *, inputs: Props, state: Props, identity: str = ""
+    ) -> ResourceContext:
         session = self.session(context)
-        hidden = session.hidden.get(request.urn, {})
-        return Operation(_spec(request.urn), session, given=given, state=state, identity=identity, hidden=hidden)
+        written = session.write_only_values.get(request.urn)
+        spec = _spec(request.urn)
+        return ResourceContext(spec, session, inputs=inputs, state=state, identity=identity, write_only=written)
 
 
-def serve(clients: Clients, alive: Callable[[], bool], note: Callable[[str, str], None]) -> tuple[grpc.Server, int]:
-    """Serve the provider on a free port of the loopback interface; answers the server and its port.
+def serve(
+    clients: Clients, alive: Callable[[], bool], on_create: Callable[[str, str], None]
+) -> tuple[grpc.Server, int]:
+    """Serve the provider on a free port of the loopback interface; return the server and its port.
 
-    `alive` says whether the emulator runs, `note` hears the URN and id of whatever is made.
+    `alive` returns whether the emulator runs; `on_create` gets the URN and id of each created resource.
     """
     server = grpc.server(
         futures.ThreadPoolExecutor(THREADS),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, alive, note), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, alive, on_create), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
@@ -287,36 +299,35 @@ def _spec(urn: str) -> Spec:
         ) from None
 
 
-def _automatic_name(spec: Spec, request: Any, news: Props) -> str:
+def _automatic_name(spec: Spec, request: Any) -> str:
     proposed = request.autonaming.proposed_name
     stem = request.urn.rsplit("::", 1)[-1]
     digits = hashlib.sha256(request.randomSeed).hexdigest()[:NAME_DIGITS]
-    name = proposed or f"{stem}{spec.separator}{digits}"
-    name = name.lower() if spec.lower else name
-    name = name if name.startswith(spec.starts) else spec.starts + name
-    return f"{name}.fifo" if news.get("fifoQueue") is True or news.get("fifoTopic") is True else name
+    name = proposed or f"{stem}{spec.name_separator}{digits}"
+    name = name.lower() if spec.name_is_lower else name
+    return name if name.startswith(spec.name_start) else spec.name_start + name
 
 
 def _dump(spec: Spec, values: Props, secrets: frozenset[str]) -> Any:
     if "tags" in secrets:
         secrets |= {"tagsAll"}
-    return dump(values, secrets | words(spec.secret))
+    return dump(values, secrets | spec.secret)
 
 
 def _refreshed(spec: Spec, inputs: Props, olds: Props, state: Props) -> Props:
-    """The inputs after a refresh: what drifted has the value that it has now."""
+    """Return the inputs after a refresh: those that drifted have their current values."""
     fresh = dict(inputs)
-    for key in inputs.keys() & (spec.known | {"tagsAll"}):
+    for key in inputs.keys() & (spec.properties | {"tagsAll"}):
         if not diff.same(spec, key, olds.get(key), state.get(key)):
             fresh[key] = state.get(key)
     return fresh
 
 
 def _imported(spec: Spec, state: Props) -> Props:
-    """Inputs that would have made what was found."""
+    """Return inputs that would create what was found."""
     return {
         key: state[key]
-        for key in spec.inputs & state.keys() - {"region"}
+        for key in spec.inputs & state.keys()
         if not diff.same(spec, key, state[key], spec.defaults.get(key))
     } | ({"tagsAll": state["tagsAll"]} if "tagsAll" in state else {})
 
@@ -325,8 +336,8 @@ def _failures(found: list[tuple[str, str]]) -> list[Any]:
     return [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in found]
 
 
-def _init_failed(request: Any, context: grpc.ServicerContext, error: HalfDoneError, text: str) -> None:
-    """Tell the engine that the resource exists though it is not as wanted, so that it is stored."""
+def _init_failed(request: Any, context: grpc.ServicerContext, error: PartialFailure, text: str) -> None:
+    """Tell the engine that the resource exists but is not as wanted, so that the engine stores it."""
     given = request.properties if hasattr(request, "properties") else request.news
     _values, secrets = load(given)
     detail = any_pb2.Any()
@@ -342,8 +353,8 @@ def _init_failed(request: Any, context: grpc.ServicerContext, error: HalfDoneErr
     context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
 
 
-def _without_secrets(text: str, request: Any, hidden: Props) -> str:
-    found = set(_texts(dump(hidden).fields.values(), inside=True))
+def _without_secrets(text: str, request: Any, write_only: Props) -> str:
+    found = set(_texts(dump(write_only).fields.values(), inside=True))
     for name in ("properties", "news", "olds", "args"):
         if struct := getattr(request, name, None):
             found |= set(_texts(struct.fields.values(), inside=False))
@@ -353,7 +364,7 @@ def _without_secrets(text: str, request: Any, hidden: Props) -> str:
 
 
 def _texts(values: Iterable[Any], *, inside: bool) -> Iterator[str]:
-    """The texts within secrets, or all of them when `inside` one."""
+    """Yield the texts within secrets; all texts if the values are `inside` a secret."""
     for value in values:
         fields = value.struct_value.fields
         if inside and value.string_value:

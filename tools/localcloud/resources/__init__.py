@@ -1,4 +1,4 @@
-"""The resource types the local cloud has, by Pulumi's name for them."""
+"""Collects the resource types of all services by Pulumi's name, which is how engines ask for them."""
 
 from __future__ import annotations
 

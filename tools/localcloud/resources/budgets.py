@@ -1,29 +1,28 @@
-"""Budgets. They belong to the account, not to a region."""
+"""Describes budgets. They belong to the account, not to a region."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.lifecycle import from_aws, to_aws
-from tools.localcloud.schema.spec import Setter, Spec
-from tools.localcloud.schema.validators import exclusive, needs, one_of
+from tools.localcloud.schema.spec import Setter, Spec, from_aws, keys, to_aws
+from tools.localcloud.schema.validators import needs, one_of
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
+    from tools.localcloud.schema.values import Props
 
-LIMITS = "budgetType! timeUnit! limitAmount limitUnit costFilters filterExpression metrics"
+LIMITS = keys("budgetType timeUnit limitAmount limitUnit filterExpression metrics")
 SEVERAL = {"ands": "And", "ors": "Or"}
 BRANCHES = {*SEVERAL.values(), "Not"}
 
 
-def _target(op: Operation) -> dict[str, str]:
-    account, _, name = op.id.partition(":")
+def _target(ctx: ResourceContext) -> dict[str, str]:
+    account, _, name = ctx.id.partition(":")
     return {"AccountId": account, "BudgetName": name}
 
 
 def _expression(given: Props) -> dict[str, Any]:
-    """Pulumi's `ands` is AWS's `And`, and so down."""
+    """Return a filter expression as AWS writes it: Pulumi's `ands` is AWS's `And`, on each level."""
     several = {name: [_expression(each) for each in given[key]] for key, name in SEVERAL.items() if given.get(key)}
     negated = {"Not": _expression(given["not"])} if given.get("not") else {}
     leaves: Props = to_aws({key: given.get(key) for key in ("costCategories", "dimensions", "tags")})
@@ -39,15 +38,13 @@ def _given(expression: dict[str, Any]) -> Props:
     return {**several, **negated, **leaves}
 
 
-def _budget(op: Operation, name: str) -> dict[str, Any]:
-    filters = {each["name"]: each["values"] for each in op.want("costFilters") or ()}
+def _budget(ctx: ResourceContext, name: str) -> dict[str, Any]:
     return {
         "BudgetName": name,
-        "BudgetType": op.want("budgetType"),
-        "TimeUnit": op.want("timeUnit"),
-        "BudgetLimit": {"Amount": str(op.want("limitAmount")), "Unit": op.want("limitUnit")},
-        **({"CostFilters": filters} if filters else {}),
-        **op.encoded(frozenset({"filterExpression", "metrics"}) & op.given.keys()),
+        "BudgetType": ctx.get("budgetType"),
+        "TimeUnit": ctx.get("timeUnit"),
+        "BudgetLimit": {"Amount": str(ctx.get("limitAmount")), "Unit": ctx.get("limitUnit")},
+        **ctx.arguments(frozenset({"filterExpression", "metrics"}) & ctx.inputs.keys()),
     }
 
 
@@ -60,74 +57,72 @@ def _notification(given: Props) -> tuple[dict[str, Any], list[dict[str, str]]]:
     return to_aws({key: given[key] for key in keys}), subscribers
 
 
-def _create(op: Operation) -> str:
-    name = op.physical_name()
-    op.call("create_budget", AccountId=op.account, Budget=_budget(op, name))
-    return f"{op.account}:{name}"
+def _create(ctx: ResourceContext) -> str:
+    name = ctx.get("name")
+    ctx.call("create_budget", AccountId=ctx.account, Budget=_budget(ctx, name))
+    return f"{ctx.account}:{name}"
 
 
-def _notify(op: Operation) -> None:
-    target = _target(op)
-    for old in op.call("describe_notifications_for_budget", **target)["Notifications"]:
-        op.call("delete_notification", **target, Notification=_only(old))
-    for given in op.want("notifications") or ():
+def _notify(ctx: ResourceContext) -> None:
+    target = _target(ctx)
+    for old in ctx.call("describe_notifications_for_budget", **target)["Notifications"]:
+        ctx.call("delete_notification", **target, Notification=_only(old))
+    for given in ctx.get("notifications") or ():
         notification, subscribers = _notification(given)
-        op.call("create_notification", **target, Notification=notification, Subscribers=subscribers)
+        ctx.call("create_notification", **target, Notification=notification, Subscribers=subscribers)
 
 
 def _only(notification: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in notification.items() if key != "NotificationState"}
 
 
-def _read(op: Operation) -> dict[str, Any]:
-    target = _target(op)
-    budget: dict[str, Any] = op.call("describe_budget", **target, ShowFilterExpression=True)["Budget"]
-    filters = [{"name": name, "values": values} for name, values in (budget.get("CostFilters") or {}).items()]
+def _read(ctx: ResourceContext) -> dict[str, Any]:
+    target = _target(ctx)
+    budget: dict[str, Any] = ctx.call("describe_budget", **target, ShowFilterExpression=True)["Budget"]
     notifications = []
-    for each in op.call("describe_notifications_for_budget", **target)["Notifications"]:
-        told = op.call("describe_subscribers_for_notification", **target, Notification=_only(each))["Subscribers"]
+    for each in ctx.call("describe_notifications_for_budget", **target)["Notifications"]:
+        told = ctx.call("describe_subscribers_for_notification", **target, Notification=_only(each))["Subscribers"]
         by_kind = {kind: [s["Address"] for s in told if s["SubscriptionType"] == kind] for kind in ("EMAIL", "SNS")}
         notifications.append(
             _only(each) | {"SubscriberEmailAddresses": by_kind["EMAIL"], "SubscriberSnsTopicArns": by_kind["SNS"]}
         )
-    arn = op.arn("budgets", f"budget/{budget['BudgetName']}", region="")
-    return budget | {"CostFilters": filters, "Notifications": notifications, "AccountId": op.account, "Arn": arn}
+    arn = ctx.arn("budgets", f"budget/{budget['BudgetName']}")
+    return budget | {"Notifications": notifications, "Arn": arn}
 
 
 SPECS = (
     Spec(
         kind="aws:budgets/budget:Budget",
         client="budgets",
+        required=keys("budgetType timeUnit"),
         regional=False,
-        fixed="name namePrefix accountId",
-        mutable=f"{LIMITS} notifications tags",
-        outputs="arn",
-        computed="accountId",
-        unordered="notifications costFilters",
+        force_new=keys("name"),
+        updatable=LIMITS | {"notifications", "tags"},
+        outputs=keys("arn"),
+        unordered=keys("notifications"),
         names={"name": "BudgetName", "limitAmount": "BudgetLimit.Amount", "limitUnit": "BudgetLimit.Unit"},
         canonical={"limitAmount": float},
         codecs={
             "filterExpression": (_expression, _given),
             "metrics": (lambda metric: [metric], lambda found: found[0]),  # AWS takes a list, of one
         },
-        lost={"tags tagsAll": "the emulator does not tag budgets"},
+        unsupported={"tags tagsAll": "the emulator does not tag budgets"},
         name="name",
-        limit=100,
-        checks=(
+        name_limit=100,
+        validators=(
             one_of("timeUnit", "DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),
-            exclusive("costFilters", "filterExpression"),
             needs("filterExpression", "metrics"),
             needs("metrics", "filterExpression"),
         ),
         create=_create,
         read=_read,
-        delete=lambda op: op.call("delete_budget", **_target(op)),
+        delete=lambda ctx: ctx.call("delete_budget", **_target(ctx)),
         setters=(
-            Setter("notifications", _notify),
+            Setter(keys("notifications"), _notify),
             Setter(
                 LIMITS,
-                lambda op: op.call(
-                    "update_budget", AccountId=op.account, NewBudget=_budget(op, _target(op)["BudgetName"])
+                lambda ctx: ctx.call(
+                    "update_budget", AccountId=ctx.account, NewBudget=_budget(ctx, _target(ctx)["BudgetName"])
                 ),
                 create=False,
             ),

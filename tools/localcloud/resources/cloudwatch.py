@@ -1,23 +1,22 @@
-"""CloudWatch: alarms and dashboards."""
+"""Describes CloudWatch's alarms and dashboards."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.lifecycle import to_aws
-from tools.localcloud.schema.spec import Setter, Spec, Tagging
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
 from tools.localcloud.schema.validators import Known, between, exclusive, json_text, one_of
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
+    from tools.localcloud.schema.values import Props
 
 TAGGING = Tagging(
     target="ResourceARN",
     add="tag_resource",
     remove="untag_resource",
     read="list_tags_for_resource",
-    of=lambda op: op.arn("cloudwatch", f"alarm:{op.id}"),
+    of=lambda ctx: ctx.arn("cloudwatch", f"alarm:{ctx.id}"),
 )
 DAY, WEEK, HOUR = 86400, 604800, 3600  # seconds
 
@@ -27,7 +26,7 @@ def _pairs(dimensions: Props | str | None) -> list[dict[str, str]]:
 
 
 def _queries(queries: list[Props]) -> list[dict[str, Any]]:
-    """Pulumi's `metric` is AWS's `MetricStat`, with the metric's name inside."""
+    """Return metric queries as AWS writes them: Pulumi's `metric` is `MetricStat`, with the metric's name inside."""
     found = []
     for query in queries:
         out = {key: value for key, value in query.items() if key != "metric" and value is not None}
@@ -65,44 +64,44 @@ def _points(news: Known) -> str | None:
     )
 
 
-def _read_alarm(op: Operation, found: str, kind: str) -> dict[str, Any] | None:
-    alarm = op.first("describe_alarms", found, AlarmNames=[op.id], AlarmTypes=[kind])
-    if alarm and (op.state.get("metricQueries") or alarm.get("ExtendedStatistic")):
-        alarm.pop("Statistic", None)  # the emulator makes one up
-    if alarm and op.state.get("metricQueries"):
-        alarm.pop("Period", None)
+def _read_alarm(ctx: ResourceContext, found: str, kind: str) -> dict[str, Any] | None:
+    alarm = ctx.first("describe_alarms", found, AlarmNames=[ctx.id], AlarmTypes=[kind])
+    if alarm and ctx.state.get("metricQueries"):
+        for invented in ("Statistic", "Period"):
+            alarm.pop(invented, None)  # by the emulator
     return alarm
 
 
-METRIC = (
-    "alarmDescription actionsEnabled okActions alarmActions insufficientDataActions metricName namespace statistic "
-    "extendedStatistic dimensions period unit evaluationPeriods! datapointsToAlarm threshold comparisonOperator! "
-    "treatMissingData metricQueries"
+METRIC = keys(
+    "alarmDescription okActions alarmActions metricName namespace statistic dimensions period "
+    "evaluationPeriods datapointsToAlarm threshold comparisonOperator treatMissingData "
+    "metricQueries"
 )
-COMPOSITE = "alarmRule! alarmDescription okActions alarmActions insufficientDataActions"
+COMPOSITE = keys("alarmRule alarmDescription okActions alarmActions")
 ACTIONS = {"okActions": "OKActions", "arn": "AlarmArn"}
-SETS = "okActions alarmActions insufficientDataActions"
+SETS = keys("okActions alarmActions")
 
 SPECS = (
     Spec(
         kind="aws:cloudwatch/metricAlarm:MetricAlarm",
         client="cloudwatch",
-        fixed="name",
-        mutable=f"{METRIC} tags",
-        outputs="arn",
-        defaults={"actionsEnabled": True, "treatMissingData": "missing"},
-        unordered=f"{SETS} metricQueries",
-        maps="tags dimensions",
+        required=keys("evaluationPeriods comparisonOperator"),
+        force_new=keys("name"),
+        updatable=METRIC | keys("tags"),
+        outputs=keys("arn"),
+        defaults={"treatMissingData": "missing"},
+        unordered=SETS | keys("metricQueries"),
+        maps=keys("tags dimensions"),
         names=ACTIONS | {"name": "AlarmName", "metricQueries": "Metrics"},
         codecs={
             "dimensions": (_pairs, lambda found: {each["Name"]: each["Value"] for each in found}),
             "metricQueries": (_queries, lambda found: found),
         },
         name="name",
-        checks=(
+        validators=(
             _period,
             _points,
-            exclusive("statistic", "extendedStatistic", "metricQueries"),
+            exclusive("statistic", "metricQueries"),
             exclusive("metricName", "metricQueries"),
             between("evaluationPeriods", 1, WEEK // 10),
             one_of("treatMissingData", "missing", "ignore", "breaching", "notBreaching"),
@@ -118,41 +117,42 @@ SPECS = (
                 "GreaterThanUpperThreshold",
             ),
         ),
-        lost={"metricQueries": "the emulator drops metric math"},
-        create=lambda op: op.make("put_metric_alarm"),
-        read=lambda op: _read_alarm(op, "MetricAlarms", "MetricAlarm"),
-        delete=lambda op: op.call("delete_alarms", AlarmNames=[op.id]),
-        setters=(Setter(METRIC, lambda op: op.make("put_metric_alarm"), create=False),),
+        unsupported={"metricQueries": "the emulator drops metric math"},
+        create=lambda ctx: ctx.create("put_metric_alarm"),
+        read=lambda ctx: _read_alarm(ctx, "MetricAlarms", "MetricAlarm"),
+        delete=lambda ctx: ctx.call("delete_alarms", AlarmNames=[ctx.id]),
+        setters=(Setter(METRIC, lambda ctx: ctx.create("put_metric_alarm"), create=False),),
         tagging=TAGGING,
     ),
     Spec(
         kind="aws:cloudwatch/compositeAlarm:CompositeAlarm",
         client="cloudwatch",
-        fixed="alarmName! actionsEnabled",
-        mutable=f"{COMPOSITE} tags",
-        outputs="arn",
-        defaults={"actionsEnabled": True},
+        required=keys("alarmName alarmRule"),
+        force_new=keys("alarmName"),
+        updatable=COMPOSITE | keys("tags"),
+        outputs=keys("arn"),
         unordered=SETS,
         names=ACTIONS,
         name="alarmName",
-        create=lambda op: op.make("put_composite_alarm"),
-        read=lambda op: _read_alarm(op, "CompositeAlarms", "CompositeAlarm"),
-        delete=lambda op: op.call("delete_alarms", AlarmNames=[op.id]),
-        setters=(Setter(COMPOSITE, lambda op: op.make("put_composite_alarm"), create=False),),
+        create=lambda ctx: ctx.create("put_composite_alarm"),
+        read=lambda ctx: _read_alarm(ctx, "CompositeAlarms", "CompositeAlarm"),
+        delete=lambda ctx: ctx.call("delete_alarms", AlarmNames=[ctx.id]),
+        setters=(Setter(COMPOSITE, lambda ctx: ctx.create("put_composite_alarm"), create=False),),
         tagging=TAGGING,
     ),
     Spec(
         kind="aws:cloudwatch/dashboard:Dashboard",
         client="cloudwatch",
-        fixed="dashboardName!",
-        mutable="dashboardBody!",
-        outputs="dashboardArn",
-        documents="dashboardBody",
+        required=keys("dashboardName dashboardBody"),
+        force_new=keys("dashboardName"),
+        updatable=keys("dashboardBody"),
+        outputs=keys("dashboardArn"),
+        documents=keys("dashboardBody"),
         name="dashboardName",
-        checks=(json_text("dashboardBody"),),
-        create=lambda op: op.make("put_dashboard"),
-        read=lambda op: op.call("get_dashboard", DashboardName=op.id),
-        delete=lambda op: op.call("delete_dashboards", DashboardNames=[op.id]),
-        setters=(Setter("dashboardBody", lambda op: op.make("put_dashboard"), create=False),),
+        validators=(json_text("dashboardBody"),),
+        create=lambda ctx: ctx.create("put_dashboard"),
+        read=lambda ctx: ctx.call("get_dashboard", DashboardName=ctx.id),
+        delete=lambda ctx: ctx.call("delete_dashboards", DashboardNames=[ctx.id]),
+        setters=(Setter(keys("dashboardBody"), lambda ctx: ctx.create("put_dashboard"), create=False),),
     ),
 )

@@ -1,60 +1,56 @@
-"""ElastiCache: replication groups, their subnet and parameter groups."""
+"""Describes ElastiCache's replication groups, their subnet and parameter groups."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.resources.rds import TAGGING, named
-from tools.localcloud.schema.lifecycle import from_aws
-from tools.localcloud.schema.spec import MANAGED, Setter, Spec
-from tools.localcloud.schema.validators import Known, between, exclusive, identifier, length, needs, one_of
+from tools.localcloud.schema.rds_api import TAGGING, by_name, set_parameters
+from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, from_aws, keys
+from tools.localcloud.schema.validators import Known, between, identifier, length, needs, one_of
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
+    from tools.localcloud.schema.values import Props
 
 AUTH_TOKEN = (16, 128)  # characters
 PORT = 6379
 
 
-def _parameters(op: Operation) -> list[dict[str, str]]:
-    pages = op.session.client("elasticache", op.region).get_paginator("describe_cache_parameters")
-    found = [p for page in pages.paginate(CacheParameterGroupName=op.id) for p in page["Parameters"]]
+def _parameters(ctx: ResourceContext) -> list[dict[str, str]]:
+    pages = ctx.client("elasticache").get_paginator("describe_cache_parameters")
+    found = [p for page in pages.paginate(CacheParameterGroupName=ctx.id) for p in page["Parameters"]]
     return [{"name": p["ParameterName"], "value": p["ParameterValue"]} for p in found if p.get("Source") == "user"]
 
 
-def _set_parameters(op: Operation) -> None:
-    wanted = {each["name"]: str(each["value"]) for each in op.want("parameters") or ()}
-    dropped = [each for each in _parameters(op) if each["name"] not in wanted]
-    changes = (("modify", wanted), ("reset", {each["name"]: each["value"] for each in dropped}))
-    for verb, parameters in changes:
-        if parameters:
-            pairs = [{"ParameterName": name, "ParameterValue": value} for name, value in parameters.items()]
-            op.call(f"{verb}_cache_parameter_group", CacheParameterGroupName=op.id, ParameterNameValues=pairs)
+def _set_parameters(ctx: ResourceContext) -> None:
+    def send(verb: str, parameters: list[dict[str, str]]) -> None:
+        ctx.call(f"{verb}_cache_parameter_group", CacheParameterGroupName=ctx.id, ParameterNameValues=parameters)
+
+    set_parameters(ctx, _parameters(ctx), send)
 
 
-def _read_parameter_group(op: Operation) -> dict[str, Any] | None:
-    group = op.first("describe_cache_parameter_groups", "CacheParameterGroups", CacheParameterGroupName=op.id)
-    return group and group | {"Parameters": _parameters(op)}
+def _read_parameter_group(ctx: ResourceContext) -> dict[str, Any] | None:
+    group = ctx.first("describe_cache_parameter_groups", "CacheParameterGroups", CacheParameterGroupName=ctx.id)
+    return group and group | {"Parameters": _parameters(ctx)}
 
 
 # Replication groups.
 
 
 def _member(cluster: str, *, sharded: bool) -> str:
-    """The emulator names a member `x-0001-001`; AWS does so only in cluster mode, else `x-001`."""
+    """Return AWS's name of a member, `x-001`; only in cluster mode AWS has the emulator's `x-0001-001`."""
     return cluster if sharded else re.sub(r"-0001-(\d{3})$", r"-\1", cluster)
 
 
-def _read_group(op: Operation) -> dict[str, Any] | None:
-    group = op.first("describe_replication_groups", "ReplicationGroups", ReplicationGroupId=op.id)
+def _read_group(ctx: ResourceContext) -> dict[str, Any] | None:
+    group = ctx.first("describe_replication_groups", "ReplicationGroups", ReplicationGroupId=ctx.id)
     if group is None:
         return None
     sharded = bool(group.get("ClusterEnabled"))
     nodes = group["NodeGroups"]
     members = [member["CacheClusterId"] for node in nodes for member in node["NodeGroupMembers"]]
-    first = op.first("describe_cache_clusters", "CacheClusters", CacheClusterId=members[0]) or {}
+    first = ctx.first("describe_cache_clusters", "CacheClusters", CacheClusterId=members[0]) or {}
     endpoint = {"PrimaryEndpointAddress": nodes[0].get("PrimaryEndpoint", {}).get("Address")}
     if sharded:
         endpoint = {"ConfigurationEndpointAddress": group.get("ConfigurationEndpoint", {}).get("Address")}
@@ -65,7 +61,7 @@ def _read_group(op: Operation) -> dict[str, Any] | None:
         "MemberClusters": [_member(member, sharded=sharded) for member in members],
         "ReaderEndpointAddress": nodes[0].get("ReaderEndpoint", {}).get("Address"),
         "CacheSubnetGroupName": first.get("CacheSubnetGroupName"),
-        "EngineVersionActual": op.state.get("engineVersion") or first.get("EngineVersion"),
+        "EngineVersionActual": ctx.state.get("engineVersion") or first.get("EngineVersion"),
         "LogDeliveryConfigurations": [_log_delivery(each) for each in group.get("LogDeliveryConfigurations") or ()],
     }  # fmt: skip
 
@@ -97,26 +93,26 @@ def _aws_log_delivery(wanted: list[Props]) -> list[dict[str, Any]]:
     return found
 
 
-def _create_group(op: Operation) -> str:
-    token = op.hidden.get("authTokenWo") or op.want("authToken")
-    op.state.setdefault("port", op.want("port") or PORT)
-    return op.make("create_replication_group", "ReplicationGroup.ReplicationGroupId", AuthToken=token)
+def _create_group(ctx: ResourceContext) -> str:
+    ctx.state.setdefault("port", PORT)
+    token = ctx.write_only_values.get("authTokenWo")
+    return ctx.create("create_replication_group", "ReplicationGroup.ReplicationGroupId", AuthToken=token)
 
 
-def _rotate_token(op: Operation) -> None:
-    op.call(
+def _rotate_token(ctx: ResourceContext) -> None:
+    ctx.call(
         "modify_replication_group",
-        ReplicationGroupId=op.id,
-        AuthToken=op.hidden.get("authTokenWo") or op.want("authToken"),
-        AuthTokenUpdateStrategy=op.want("authTokenUpdateStrategy") or "ROTATE",
+        ReplicationGroupId=ctx.id,
+        AuthToken=ctx.write_only_values.get("authTokenWo"),
+        AuthTokenUpdateStrategy=ctx.get("authTokenUpdateStrategy") or "ROTATE",
         ApplyImmediately=True,
     )
 
 
-def _resize(op: Operation) -> None:
-    wanted, group = op.want("numCacheClusters"), _read_group(op) or {}
+def _resize(ctx: ResourceContext) -> None:
+    wanted, group = ctx.get("numCacheClusters"), _read_group(ctx) or {}
     verb = "increase" if wanted > group.get("NumCacheClusters", 0) else "decrease"
-    op.call(f"{verb}_replica_count", ReplicationGroupId=op.id, NewReplicaCount=wanted - 1, ApplyImmediately=True)
+    ctx.call(f"{verb}_replica_count", ReplicationGroupId=ctx.id, NewReplicaCount=wanted - 1, ApplyImmediately=True)
 
 
 def _downgrade(old: Any, new: Any) -> bool:
@@ -135,10 +131,10 @@ def _failover(news: Known) -> str | None:
     return None
 
 
-CHANGEABLE = (
-    "description! nodeType engineVersion automaticFailoverEnabled multiAzEnabled snapshotRetentionLimit "
-    "snapshotWindow maintenanceWindow autoMinorVersionUpgrade parameterGroupName securityGroupIds "
-    "notificationTopicArn transitEncryptionMode logDeliveryConfigurations"
+CHANGEABLE = keys(
+    "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled "
+    "snapshotRetentionLimit snapshotWindow maintenanceWindow autoMinorVersionUpgrade "
+    "parameterGroupName securityGroupIds transitEncryptionMode logDeliveryConfigurations"
 )
 
 
@@ -146,23 +142,24 @@ SPECS = (
     Spec(
         kind="aws:elasticache/subnetGroup:SubnetGroup",
         client="elasticache",
-        fixed="name",
-        mutable="description subnetIds! tags",
-        outputs="arn vpcId",
-        defaults=MANAGED,
-        unordered="subnetIds",
+        required=keys("subnetIds"),
+        force_new=keys("name"),
+        updatable=keys("description subnetIds tags"),
+        outputs=keys("arn vpcId"),
+        defaults=DEFAULT_DESCRIPTION,
+        unordered=keys("subnetIds"),
         names={"name": "CacheSubnetGroupName", "description": "CacheSubnetGroupDescription", "arn": "ARN"},
-        seen={"subnetIds": "Subnets.*.SubnetIdentifier"},
+        response_path={"subnetIds": "Subnets.*.SubnetIdentifier"},
         name="name",
-        lower=True,
-        create=lambda op: op.make("create_cache_subnet_group", "CacheSubnetGroup.CacheSubnetGroupName"),
-        read=lambda op: op.first("describe_cache_subnet_groups", "CacheSubnetGroups", CacheSubnetGroupName=op.id),
-        delete=lambda op: op.call("delete_cache_subnet_group", CacheSubnetGroupName=op.id),
+        name_is_lower=True,
+        create=lambda ctx: ctx.create("create_cache_subnet_group", "CacheSubnetGroup.CacheSubnetGroupName"),
+        read=lambda ctx: ctx.first("describe_cache_subnet_groups", "CacheSubnetGroups", CacheSubnetGroupName=ctx.id),
+        delete=lambda ctx: ctx.call("delete_cache_subnet_group", CacheSubnetGroupName=ctx.id),
         setters=(
             Setter(
-                "description subnetIds",
-                lambda op: op.modify(
-                    "modify_cache_subnet_group", "description subnetIds", CacheSubnetGroupName=op.id
+                keys("description subnetIds"),
+                lambda ctx: ctx.modify(
+                    "modify_cache_subnet_group", keys("description subnetIds"), CacheSubnetGroupName=ctx.id
                 ),
                 create=False,
             ),
@@ -172,42 +169,48 @@ SPECS = (
     Spec(
         kind="aws:elasticache/parameterGroup:ParameterGroup",
         client="elasticache",
-        fixed="name family! description",
-        mutable="parameters tags",
-        outputs="arn",
-        defaults=MANAGED,
+        required=keys("family"),
+        force_new=keys("name family description"),
+        updatable=keys("parameters tags"),
+        outputs=keys("arn"),
+        defaults=DEFAULT_DESCRIPTION,
         names={"name": "CacheParameterGroupName", "family": "CacheParameterGroupFamily", "arn": "ARN"},
-        canonical={"parameters": named},
+        canonical={"parameters": by_name},
         name="name",
-        lower=True,
-        create=lambda op: op.make("create_cache_parameter_group", "CacheParameterGroup.CacheParameterGroupName"),
+        name_is_lower=True,
+        create=lambda ctx: ctx.create("create_cache_parameter_group", "CacheParameterGroup.CacheParameterGroupName"),
         read=_read_parameter_group,
-        delete=lambda op: op.call("delete_cache_parameter_group", CacheParameterGroupName=op.id),
-        setters=(Setter("parameters", _set_parameters),),
+        delete=lambda ctx: ctx.call("delete_cache_parameter_group", CacheParameterGroupName=ctx.id),
+        setters=(Setter(keys("parameters"), _set_parameters),),
         tagging=TAGGING,
     ),
     Spec(
         kind="aws:elasticache/replicationGroup:ReplicationGroup",
         client="elasticache",
-        fixed="replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port "
-        "transitEncryptionEnabled",
-        mutable=f"{CHANGEABLE} numCacheClusters authToken tags",
-        replaced_when={"engineVersion": _downgrade},
-        local="applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier",
-        write_only="authTokenWo",
-        outputs="arn clusterEnabled configurationEndpointAddress engineVersionActual memberClusters "
-        "primaryEndpointAddress readerEndpointAddress",
-        computed="applyImmediately atRestEncryptionEnabled engineVersion maintenanceWindow nodeType numCacheClusters "
-        "parameterGroupName port securityGroupIds snapshotWindow subnetGroupName transitEncryptionEnabled "
-        "transitEncryptionMode authTokenUpdateStrategy",
+        required=keys("description"),
+        force_new=keys(
+            "replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port transitEncryptionEnabled"
+        ),
+        updatable=CHANGEABLE | keys("numCacheClusters tags"),
+        force_new_if={"engineVersion": _downgrade},
+        state_only=keys("applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier"),
+        write_only=keys("authTokenWo"),
+        outputs=keys(
+            "arn clusterEnabled configurationEndpointAddress engineVersionActual memberClusters "
+            "primaryEndpointAddress readerEndpointAddress"
+        ),
+        computed=keys(
+            "applyImmediately atRestEncryptionEnabled engineVersion maintenanceWindow nodeType "
+            "numCacheClusters parameterGroupName port securityGroupIds snapshotWindow subnetGroupName "
+            "transitEncryptionEnabled transitEncryptionMode authTokenUpdateStrategy"
+        ),
         defaults={
             "automaticFailoverEnabled": False,
             "autoMinorVersionUpgrade": True,
             "engine": "redis",
             "multiAzEnabled": False,
         },
-        unordered="securityGroupIds logDeliveryConfigurations",
-        secret="authToken",  # noqa: S106 - the name of the property
+        unordered=keys("securityGroupIds logDeliveryConfigurations"),
         names={
             "description": "ReplicationGroupDescription",
             "arn": "ARN",
@@ -217,54 +220,50 @@ SPECS = (
             "subnetGroupName": "CacheSubnetGroupName",
             "maintenanceWindow": "PreferredMaintenanceWindow",
         },
-        seen={"description": "Description"},
+        response_path={"description": "Description"},
         codecs={
             "logDeliveryConfigurations": (_aws_log_delivery, from_aws),
         },
-        follows={"memberClusters": "numCacheClusters", "engineVersionActual": "engineVersion"},
+        unknown_when_changed={"memberClusters": "numCacheClusters", "engineVersionActual": "engineVersion"},
         name="replicationGroupId",
-        limit=40,
-        lower=True,
-        checks=(
+        name_limit=40,
+        name_is_lower=True,
+        validators=(
             _failover,
             identifier("replicationGroupId", 40),
-            exclusive("authToken", "authTokenWo"),
-            length("authToken", *AUTH_TOKEN),
             length("authTokenWo", *AUTH_TOKEN),
             lambda news: (
                 "an auth token needs transitEncryptionEnabled"
-                if (news.get("authToken") or news.get("authTokenWo"))
-                and news.get("transitEncryptionEnabled") is False
+                if news.get("authTokenWo") and news.get("transitEncryptionEnabled") is False
                 else None
             ),
             between("snapshotRetentionLimit", 0, 35),
             one_of("engine", "redis", "valkey"),
             needs("numCacheClusters", "nodeType"),
         ),
-        lost={
+        unsupported={
             "engineVersion parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
             "members, from which AWS shows them, keep the first value",
-            "kmsKeyId port notificationTopicArn autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator "
+            "kmsKeyId port autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator "
             "drops them, or ignores their change",
-            "authToken": "no AWS call shows it",
         },
         create=_create_group,
         read=_read_group,
-        delete=lambda op: op.call(
+        delete=lambda ctx: ctx.call(
             "delete_replication_group",
-            ReplicationGroupId=op.id,
-            FinalSnapshotIdentifier=op.want("finalSnapshotIdentifier"),
+            ReplicationGroupId=ctx.id,
+            FinalSnapshotIdentifier=ctx.get("finalSnapshotIdentifier"),
         ),
         setters=(
             Setter(
                 CHANGEABLE,
-                lambda op: op.modify(
-                    "modify_replication_group", CHANGEABLE, ReplicationGroupId=op.id, ApplyImmediately=True
+                lambda ctx: ctx.modify(
+                    "modify_replication_group", CHANGEABLE, ReplicationGroupId=ctx.id, ApplyImmediately=True
                 ),
                 create=False,
             ),
-            Setter("numCacheClusters", _resize, create=False),
-            Setter("authToken authTokenWoVersion", _rotate_token, create=False),
+            Setter(keys("numCacheClusters"), _resize, create=False),
+            Setter(keys("authTokenWoVersion"), _rotate_token, create=False),
         ),
         tagging=TAGGING,
     ),

@@ -1,124 +1,105 @@
-"""EventBridge: rules and their targets."""
+"""Describes EventBridge's rules on the default event bus, and their targets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import Setter, Spec, Tagging, words
-from tools.localcloud.schema.validators import exclusive, json_text, one_of
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, arn_of, keys
+from tools.localcloud.schema.validators import json_text, one_of
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
+    from tools.localcloud.schema.values import Props
 
-DEFAULT_BUS = "default"
-RULE = "description eventPattern scheduleExpression roleArn state"
-TARGET = "roleArn input inputPath inputTransformer deadLetterConfig retryPolicy"
+RULE = keys("description eventPattern state")
+TARGET = keys("arn inputTransformer")
 
 
-def _transformer(given: Props) -> dict[str, Any]:
+def _encode_transformer(given: Props) -> dict[str, Any]:
     paths = {"InputPathsMap": given["inputPaths"]} if given.get("inputPaths") else {}
     return paths | {"InputTemplate": given["inputTemplate"]}
 
 
-def _given_transformer(found: dict[str, Any]) -> Props:
+def _decode_transformer(found: dict[str, Any]) -> Props:
     return {"inputPaths": found.get("InputPathsMap"), "inputTemplate": found["InputTemplate"]}
 
 
-def _rule(op: Operation) -> dict[str, str]:
-    bus, _, name = op.id.rpartition("/")
-    return {"Name": name, "EventBusName": bus or DEFAULT_BUS}
+def _put_rule(ctx: ResourceContext) -> str:
+    ctx.call("put_rule", Name=ctx.get("name"), **ctx.arguments(RULE & {"state", *ctx.inputs}))
+    return str(ctx.get("name"))
 
 
-def _put_rule(op: Operation) -> str:
-    name, bus = op.id.rpartition("/")[2] or op.physical_name(), op.want("eventBusName")
-    op.call("put_rule", Name=name, EventBusName=bus, **op.encoded(words(RULE) & {"state", *op.given}))
-    return str(name) if bus == DEFAULT_BUS else f"{bus}/{name}"
-
-
-def _delete_rule(op: Operation) -> None:
-    """AWS refuses while there are targets; the emulator does not."""
-    key = _rule(op)
-    targets = op.call("list_targets_by_rule", Rule=key["Name"], EventBusName=key["EventBusName"])["Targets"]
-    if targets and not op.want("forceDestroy"):
-        raise op.refuse(
-            "ValidationException", f"rule {key['Name']} has targets: {', '.join(t['Id'] for t in targets)}"
-        )
+def _delete_rule(ctx: ResourceContext) -> None:
+    """Delete a rule unless it has targets; AWS refuses that, the emulator does not."""
+    targets = ctx.call("list_targets_by_rule", Rule=ctx.id)["Targets"]
     if targets:
-        op.call("remove_targets", Rule=key["Name"], EventBusName=key["EventBusName"], Ids=[t["Id"] for t in targets])
-    op.call("delete_rule", **key)
+        names = ", ".join(target["Id"] for target in targets)
+        raise ctx.error("ValidationException", f"rule {ctx.id} has targets: {names}")
+    ctx.call("delete_rule", Name=ctx.id)
 
 
-def _put_target(op: Operation) -> str:
-    target = op.encoded(words(f"arn targetId {TARGET}") & op.given.keys())
-    answer = op.call("put_targets", Rule=op.want("rule"), EventBusName=op.want("eventBusName"), Targets=[target])
-    if answer.get("FailedEntryCount"):
-        failed = answer["FailedEntries"][0]
-        raise op.refuse(failed["ErrorCode"], failed["ErrorMessage"])
-    return f"{op.want('rule')}-{op.want('targetId')}"
+def _put_target(ctx: ResourceContext) -> str:
+    target = ctx.arguments((TARGET | {"targetId"}) & ctx.inputs.keys())
+    response = ctx.call("put_targets", Rule=ctx.get("rule"), Targets=[target])
+    if response.get("FailedEntryCount"):
+        failed = response["FailedEntries"][0]
+        raise ctx.error(failed["ErrorCode"], failed["ErrorMessage"])
+    return f"{ctx.get('rule')}-{ctx.get('targetId')}"
 
 
-def _read_target(op: Operation) -> dict[str, Any] | None:
-    rule, wanted = op.state.get("rule"), op.state.get("targetId")
-    bus = op.state.get("eventBusName") or DEFAULT_BUS
+def _read_target(ctx: ResourceContext) -> dict[str, Any] | None:
+    rule, wanted = ctx.state.get("rule"), ctx.state.get("targetId")
     if rule is None:  # an import: rule/target
-        rule, _, wanted = op.id.rpartition("/")
-        op.id = f"{rule}-{wanted}"
-    for found in op.call("list_targets_by_rule", Rule=rule, EventBusName=bus)["Targets"]:
+        rule, _, wanted = ctx.id.rpartition("/")
+        ctx.id = f"{rule}-{wanted}"
+    for found in ctx.call("list_targets_by_rule", Rule=rule)["Targets"]:
         if found["Id"] == wanted:
-            return {**found, "Rule": rule, "EventBusName": bus}
+            return {**found, "Rule": rule}
     return None
-
-
-def _remove_target(op: Operation) -> None:
-    op.call("remove_targets", Rule=op.want("rule"), EventBusName=op.want("eventBusName"), Ids=[op.want("targetId")])
 
 
 SPECS = (
     Spec(
         kind="aws:cloudwatch/eventRule:EventRule",
         client="events",
-        fixed="name namePrefix eventBusName",
-        mutable=f"{RULE} tags",
-        local="forceDestroy",
-        outputs="arn",
-        defaults={"eventBusName": DEFAULT_BUS, "forceDestroy": False, "state": "ENABLED"},
-        documents="eventPattern",
+        force_new=keys("name"),
+        updatable=RULE | {"tags"},
+        outputs=keys("arn"),
+        required=keys("eventPattern"),
+        defaults={"state": "ENABLED"},
+        documents=keys("eventPattern"),
         name="name",
-        limit=64,
-        checks=(
+        name_limit=64,
+        validators=(
             json_text("eventPattern"),
             one_of("state", "ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
-            lambda news: (
-                "eventPattern or scheduleExpression must be given"
-                if news.lacks("eventPattern") and news.lacks("scheduleExpression")
-                else None
-            ),
         ),
         create=_put_rule,
-        read=lambda op: op.call("describe_rule", **_rule(op)),
+        read=lambda ctx: ctx.call("describe_rule", Name=ctx.id),
         delete=_delete_rule,
         setters=(Setter(RULE, _put_rule, create=False),),
         tagging=Tagging(
-            target="ResourceARN", add="tag_resource", remove="untag_resource", read="list_tags_for_resource"
+            target="ResourceARN",
+            add="tag_resource",
+            remove="untag_resource",
+            read="list_tags_for_resource",
+            of=arn_of,
         ),
     ),
     Spec(
         kind="aws:cloudwatch/eventTarget:EventTarget",
         client="events",
-        fixed="rule! targetId eventBusName",
-        mutable=f"arn! {TARGET}",
-        defaults={"eventBusName": DEFAULT_BUS},
-        documents="input",
+        force_new=keys("rule targetId"),
+        updatable=TARGET,
+        required=keys("rule arn"),
         names={"targetId": "Id"},
-        codecs={"inputTransformer": (_transformer, _given_transformer)},
+        codecs={"inputTransformer": (_encode_transformer, _decode_transformer)},
         name="targetId",
-        limit=64,
-        unique=True,
-        checks=(exclusive("input", "inputPath", "inputTransformer"), json_text("input")),
+        name_limit=64,
+        delete_before_replace=True,
         create=_put_target,
         read=_read_target,
-        delete=_remove_target,
-        setters=(Setter(f"arn {TARGET}", _put_target, create=False),),
+        delete=lambda ctx: ctx.call("remove_targets", Rule=ctx.get("rule"), Ids=[ctx.get("targetId")]),
+        setters=(Setter(TARGET, _put_target, create=False),),
     ),
 )

@@ -1,14 +1,14 @@
-"""Kinesis: streams and their policies."""
+"""Describes Kinesis's streams and their policies."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import Setter, Spec, Tagging
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
 from tools.localcloud.schema.validators import Known, between, policies
 
 if TYPE_CHECKING:
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
 
 PROVISIONED = {"streamMode": "PROVISIONED"}
 
@@ -20,51 +20,52 @@ def _shards(news: Known) -> str | None:
     return None if count is None or count >= 1 else f"shardCount is {count}; AWS takes at least 1"
 
 
-def _create(op: Operation) -> str:
-    op.call("create_stream", StreamName=op.want("name"), ShardCount=op.want("shardCount"))
-    return op.arn("kinesis", f"stream/{op.want('name')}")
+def _create(ctx: ResourceContext) -> str:
+    ctx.call("create_stream", StreamName=ctx.get("name"), ShardCount=ctx.get("shardCount"))
+    return ctx.arn("kinesis", f"stream/{ctx.get('name')}")
 
 
-def _read(op: Operation) -> dict[str, Any]:
-    return dict(op.call("describe_stream_summary", StreamName=_name(op))["StreamDescriptionSummary"])
+def _read(ctx: ResourceContext) -> dict[str, Any]:
+    return dict(ctx.call("describe_stream_summary", StreamName=_name(ctx))["StreamDescriptionSummary"])
 
 
-def _retain(op: Operation) -> None:
-    name, wanted = _name(op), op.want("retentionPeriod")
-    now = _read(op)["RetentionPeriodHours"]
+def _retain(ctx: ResourceContext) -> None:
+    name, wanted = _name(ctx), ctx.get("retentionPeriod")
+    now = _read(ctx)["RetentionPeriodHours"]
     if wanted != now:
         verb = "increase" if wanted > now else "decrease"
-        op.call(f"{verb}_stream_retention_period", StreamName=name, RetentionPeriodHours=wanted)
+        ctx.call(f"{verb}_stream_retention_period", StreamName=name, RetentionPeriodHours=wanted)
 
 
-def _encrypt(op: Operation) -> None:
-    name, now = _name(op), _read(op)
-    if op.want("encryptionType") == "KMS":
-        op.call("start_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=op.want("kmsKeyId"))
+def _encrypt(ctx: ResourceContext) -> None:
+    name, now = _name(ctx), _read(ctx)
+    if ctx.get("encryptionType") == "KMS":
+        ctx.call("start_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=ctx.get("kmsKeyId"))
     elif now.get("EncryptionType", "NONE") != "NONE":
-        op.call("stop_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=now["KeyId"])
+        ctx.call("stop_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=now["KeyId"])
 
 
-def _name(op: Operation) -> str:
-    return op.id.rsplit("/", 1)[-1]
+def _name(ctx: ResourceContext) -> str:
+    return ctx.id.rsplit("/", 1)[-1]
 
 
-def _put_policy(op: Operation) -> str:
-    op.make("put_resource_policy")
-    return str(op.want("resourceArn"))
+def _put_policy(ctx: ResourceContext) -> str:
+    ctx.create("put_resource_policy")
+    return str(ctx.get("resourceArn"))
 
 
 SPECS = (
     Spec(
         kind="aws:kinesis/stream:Stream",
         client="kinesis",
-        fixed="name streamModeDetails",
-        mutable="shardCount! retentionPeriod encryptionType kmsKeyId shardLevelMetrics tags",
-        local="enforceConsumerDeletion",
-        outputs="arn",
-        computed="streamModeDetails",
+        required=keys("shardCount"),
+        force_new=keys("name streamModeDetails"),
+        updatable=keys("shardCount retentionPeriod encryptionType kmsKeyId shardLevelMetrics tags"),
+        state_only=keys("enforceConsumerDeletion"),
+        outputs=keys("arn"),
+        computed=keys("streamModeDetails"),
         defaults={"retentionPeriod": 24, "encryptionType": "NONE", "enforceConsumerDeletion": False},
-        unordered="shardLevelMetrics",
+        unordered=keys("shardLevelMetrics"),
         names={
             "name": "StreamName",
             "arn": "StreamARN",
@@ -72,10 +73,10 @@ SPECS = (
             "retentionPeriod": "RetentionPeriodHours",
             "kmsKeyId": "KeyId",
         },
-        lost={"shardLevelMetrics": "the emulator accepts them and never shows them"},
+        unsupported={"shardLevelMetrics": "the emulator accepts them and never shows them"},
         name="name",
-        limit=128,
-        checks=(
+        name_limit=128,
+        validators=(
             between("retentionPeriod", 24, 8760),
             _shards,
             lambda news: (
@@ -86,18 +87,18 @@ SPECS = (
         ),
         create=_create,
         read=_read,
-        delete=lambda op: op.call(
-            "delete_stream", StreamName=_name(op), EnforceConsumerDeletion=bool(op.want("enforceConsumerDeletion"))
+        delete=lambda ctx: ctx.call(
+            "delete_stream", StreamName=_name(ctx), EnforceConsumerDeletion=bool(ctx.get("enforceConsumerDeletion"))
         ),
         setters=(
-            Setter("retentionPeriod", _retain),
-            Setter("encryptionType kmsKeyId", _encrypt),
+            Setter(keys("retentionPeriod"), _retain),
+            Setter(keys("encryptionType kmsKeyId"), _encrypt),
             Setter(
-                "shardCount",
-                lambda op: op.call(
+                keys("shardCount"),
+                lambda ctx: ctx.call(
                     "update_shard_count",
-                    StreamName=_name(op),
-                    TargetShardCount=op.want("shardCount"),
+                    StreamName=_name(ctx),
+                    TargetShardCount=ctx.get("shardCount"),
                     ScalingType="UNIFORM_SCALING",
                 ),
                 create=False,
@@ -115,15 +116,16 @@ SPECS = (
     Spec(
         kind="aws:kinesis/resourcePolicy:ResourcePolicy",
         client="kinesis",
-        fixed="resourceArn!",
-        mutable="policy!",
-        documents="policy",
+        required=keys("resourceArn policy"),
+        force_new=keys("resourceArn"),
+        updatable=keys("policy"),
+        documents=keys("policy"),
         names={"resourceArn": "ResourceARN"},
-        unique=True,
-        checks=(policies("policy"),),
+        delete_before_replace=True,
+        validators=(policies("policy"),),
         create=_put_policy,
-        read=lambda op: {**op.call("get_resource_policy", ResourceARN=op.id), "ResourceARN": op.id},
-        delete=lambda op: op.call("delete_resource_policy", ResourceARN=op.id),
-        setters=(Setter("policy", _put_policy, create=False),),
+        read=lambda ctx: {**ctx.call("get_resource_policy", ResourceARN=ctx.id), "ResourceARN": ctx.id},
+        delete=lambda ctx: ctx.call("delete_resource_policy", ResourceARN=ctx.id),
+        setters=(Setter(keys("policy"), _put_policy, create=False),),
     ),
 )

@@ -1,44 +1,44 @@
-"""KMS: keys and aliases."""
+"""Describes KMS's keys and aliases."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import Setter, Spec, Tagging
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
 from tools.localcloud.schema.validators import between, policies
 
 if TYPE_CHECKING:
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
 
 
-def _read_key(op: Operation) -> dict[str, Any] | None:
-    key = op.call("describe_key", KeyId=op.id)["KeyMetadata"]
+def _read_key(ctx: ResourceContext) -> dict[str, Any] | None:
+    key = ctx.call("describe_key", KeyId=ctx.id)["KeyMetadata"]
     if key["KeyState"] in ("PendingDeletion", "PendingReplicaDeletion"):
         return None
-    rotation = op.call("get_key_rotation_status", KeyId=op.id)
-    policy = op.call("get_key_policy", KeyId=op.id, PolicyName="default")["Policy"]
-    # AWS answers the period of a key that is not rotated too, Pulumi's provider does not show it.
+    rotation = ctx.call("get_key_rotation_status", KeyId=ctx.id)
+    policy = ctx.call("get_key_policy", KeyId=ctx.id, PolicyName="default")["Policy"]
+    # AWS has a period for a key without rotation too; Pulumi's provider does not show it.
     period = rotation.get("RotationPeriodInDays") if rotation["KeyRotationEnabled"] else None
     return {**key, "Rotation": rotation["KeyRotationEnabled"], "Period": period, "Policy": policy}
 
 
-def _rotate(op: Operation) -> None:
-    if op.want("enableKeyRotation"):
-        op.call("enable_key_rotation", KeyId=op.id, RotationPeriodInDays=op.want("rotationPeriodInDays"))
+def _rotate(ctx: ResourceContext) -> None:
+    if ctx.get("enableKeyRotation"):
+        ctx.call("enable_key_rotation", KeyId=ctx.id, RotationPeriodInDays=ctx.get("rotationPeriodInDays"))
     else:
-        op.call("disable_key_rotation", KeyId=op.id)
+        ctx.call("disable_key_rotation", KeyId=ctx.id)
 
 
-def _delete_key(op: Operation) -> None:
-    if _read_key(op) is not None:
-        op.call("schedule_key_deletion", KeyId=op.id, PendingWindowInDays=op.want("deletionWindowInDays"))
+def _delete_key(ctx: ResourceContext) -> None:
+    if _read_key(ctx) is not None:
+        ctx.call("schedule_key_deletion", KeyId=ctx.id, PendingWindowInDays=ctx.get("deletionWindowInDays"))
 
 
-def _read_alias(op: Operation) -> dict[str, Any] | None:
-    for page in op.session.client("kms", op.region).get_paginator("list_aliases").paginate():
+def _read_alias(ctx: ResourceContext) -> dict[str, Any] | None:
+    for page in ctx.client("kms").get_paginator("list_aliases").paginate():
         for alias in page["Aliases"]:
-            if alias["AliasName"] == op.id:
-                return {**alias, "TargetKeyArn": op.arn("kms", f"key/{alias['TargetKeyId']}")}
+            if alias["AliasName"] == ctx.id:
+                return {**alias, "TargetKeyArn": ctx.arn("kms", f"key/{alias['TargetKeyId']}")}
     return None
 
 
@@ -50,48 +50,31 @@ SPECS = (
     Spec(
         kind="aws:kms/key:Key",
         client="kms",
-        fixed="customerMasterKeySpec keyUsage multiRegion customKeyStoreId",
-        mutable="description policy isEnabled enableKeyRotation rotationPeriodInDays tags",
-        local="deletionWindowInDays",
-        outputs="arn keyId",
-        computed="policy description rotationPeriodInDays",
-        documents="policy",
-        defaults={
-            "customerMasterKeySpec": "SYMMETRIC_DEFAULT",
-            "keyUsage": "ENCRYPT_DECRYPT",
-            "multiRegion": False,
-            "isEnabled": True,
-            "enableKeyRotation": False,
-            "deletionWindowInDays": 30,
-        },
-        names={
-            "customerMasterKeySpec": "KeySpec",
-            "isEnabled": "Enabled",
-            "enableKeyRotation": "Rotation",
-            "rotationPeriodInDays": "Period",
-        },
-        checks=(
+        updatable=keys("description policy enableKeyRotation rotationPeriodInDays tags"),
+        state_only=keys("deletionWindowInDays"),
+        outputs=keys("arn keyId"),
+        computed=keys("policy description rotationPeriodInDays"),
+        documents=keys("policy"),
+        defaults={"enableKeyRotation": False, "deletionWindowInDays": 30},
+        names={"enableKeyRotation": "Rotation", "rotationPeriodInDays": "Period"},
+        validators=(
             policies("policy"),
             between("deletionWindowInDays", 7, 30),
             between("rotationPeriodInDays", 90, 2560),
         ),
-        create=lambda op: op.make("create_key", "KeyMetadata.KeyId"),
+        create=lambda ctx: ctx.create("create_key", "KeyMetadata.KeyId"),
         read=_read_key,
         delete=_delete_key,
         setters=(
-            Setter("enableKeyRotation rotationPeriodInDays", _rotate),
+            Setter(keys("enableKeyRotation rotationPeriodInDays"), _rotate),
             Setter(
-                "isEnabled",
-                lambda op: op.call("enable_key" if op.want("isEnabled") else "disable_key", KeyId=op.id),
-            ),
-            Setter(
-                "description",
-                lambda op: op.call("update_key_description", KeyId=op.id, Description=op.want("description") or ""),
+                keys("description"),
+                lambda ctx: ctx.modify("update_key_description", keys("description"), KeyId=ctx.id),
                 create=False,
             ),
             Setter(
-                "policy",
-                lambda op: op.call("put_key_policy", KeyId=op.id, PolicyName="default", Policy=op.want("policy")),
+                keys("policy"),
+                lambda ctx: ctx.call("put_key_policy", KeyId=ctx.id, PolicyName="default", Policy=ctx.get("policy")),
                 create=False,
             ),
         ),
@@ -101,34 +84,34 @@ SPECS = (
             remove="untag_resource",
             read="list_resource_tags",
             pair=("TagKey", "TagValue"),
-            of=lambda op: op.id,
         ),
     ),
     Spec(
         kind="aws:kms/alias:Alias",
         client="kms",
-        fixed="name namePrefix",
-        mutable="targetKeyId!",
-        outputs="arn targetKeyArn",
+        required=keys("targetKeyId"),
+        force_new=keys("name"),
+        updatable=keys("targetKeyId"),
+        outputs=keys("arn targetKeyArn"),
         names={"name": "AliasName", "arn": "AliasArn"},
         canonical={"targetKeyId": _key_id},  # an id or an ARN may be given
-        follows={"targetKeyArn": "targetKeyId"},
+        unknown_when_changed={"targetKeyArn": "targetKeyId"},
         name="name",
-        starts="alias/",
-        checks=(
+        name_start="alias/",
+        validators=(
             lambda news: (
                 None
                 if not (name := news.get("name")) or (name.startswith("alias/") and not name.startswith("alias/aws/"))
                 else f"name {name!r} must begin with alias/ and not with alias/aws/"
             ),
         ),
-        create=lambda op: op.make("create_alias", TargetKeyId=_key_id(op.want("targetKeyId"))),
+        create=lambda ctx: ctx.create("create_alias", TargetKeyId=_key_id(ctx.get("targetKeyId"))),
         read=_read_alias,
-        delete=lambda op: op.call("delete_alias", AliasName=op.id),
+        delete=lambda ctx: ctx.call("delete_alias", AliasName=ctx.id),
         setters=(
             Setter(
-                "targetKeyId",
-                lambda op: op.call("update_alias", AliasName=op.id, TargetKeyId=_key_id(op.want("targetKeyId"))),
+                keys("targetKeyId"),
+                lambda ctx: ctx.call("update_alias", AliasName=ctx.id, TargetKeyId=_key_id(ctx.get("targetKeyId"))),
                 create=False,
             ),
         ),

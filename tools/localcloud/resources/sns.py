@@ -1,59 +1,59 @@
-"""SNS: topics, their policies and subscriptions."""
+"""Describes SNS's topics, their policies and subscriptions."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import FLAG, NUMBER, Setter, Spec, Tagging, words
+from tools.localcloud.schema.spec import FLAG, NUMBER, Setter, Spec, Tagging, keys
 from tools.localcloud.schema.validators import one_of, policies
 
 if TYPE_CHECKING:
-    from tools.localcloud.schema.lifecycle import Operation
+    from tools.localcloud.schema.spec import ResourceContext
 
-TOPIC = "displayName kmsMasterKeyId policy deliveryPolicy signatureVersion tracingConfig contentBasedDeduplication"
-SUBSCRIPTION = "filterPolicy filterPolicyScope rawMessageDelivery redrivePolicy deliveryPolicy subscriptionRoleArn"
-
-
-def _topic(op: Operation) -> dict[str, Any]:
-    found = dict(op.call("get_topic_attributes", TopicArn=op.id)["Attributes"])
-    return found | {"Name": op.id.rsplit(":", 1)[-1], "Arn": found["TopicArn"]}
+TOPIC = keys("displayName kmsMasterKeyId signatureVersion")
+SUBSCRIPTION = keys("filterPolicy filterPolicyScope")
 
 
-def _set(call: str, target: str, keys: str) -> Setter:
-    def run(op: Operation) -> None:
-        for name, value in op.encoded(words(keys) & op.changed).items():
-            op.call(call, **{target: op.id}, AttributeName=name, AttributeValue=str(value))
-
-    return Setter(keys, run, create=False)
+def _topic(ctx: ResourceContext) -> dict[str, Any]:
+    found = dict(ctx.call("get_topic_attributes", TopicArn=ctx.id)["Attributes"])
+    return found | {"Name": ctx.id.rsplit(":", 1)[-1], "Arn": found["TopicArn"]}
 
 
-def _put_policy(op: Operation) -> str:
-    topic = op.want("arn")
-    op.call("set_topic_attributes", TopicArn=topic, AttributeName="Policy", AttributeValue=op.want("policy"))
+def _set(call: str, target: str, names: frozenset[str]) -> Setter:
+    def run(ctx: ResourceContext) -> None:
+        for name, value in ctx.arguments(names & ctx.changed).items():
+            ctx.call(call, **{target: ctx.id}, AttributeName=name, AttributeValue=str(value))
+
+    return Setter(names, run, create=False)
+
+
+def _put_policy(ctx: ResourceContext) -> str:
+    topic = ctx.get("arn")
+    ctx.call("set_topic_attributes", TopicArn=topic, AttributeName="Policy", AttributeValue=ctx.get("policy"))
     return str(topic)
 
 
-def _reset_policy(op: Operation) -> None:
-    """What AWS gives a new topic: everything for its owner."""
+def _reset_policy(ctx: ResourceContext) -> None:
+    """Put the policy of a new topic: its owner may do everything."""
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": "*"},
         "Action": ["SNS:Publish", "SNS:Subscribe", "SNS:Receive"],
-        "Resource": op.id,
-        "Condition": {"StringEquals": {"AWS:SourceOwner": op.account}},
+        "Resource": ctx.id,
+        "Condition": {"StringEquals": {"AWS:SourceOwner": ctx.account}},
     }
     policy = json.dumps({"Version": "2008-10-17", "Statement": [statement]})
-    op.call("set_topic_attributes", TopicArn=op.id, AttributeName="Policy", AttributeValue=policy)
+    ctx.call("set_topic_attributes", TopicArn=ctx.id, AttributeName="Policy", AttributeValue=policy)
 
 
-def _subscribe(op: Operation) -> str:
-    made = op.call(
+def _subscribe(ctx: ResourceContext) -> str:
+    made = ctx.call(
         "subscribe",
-        TopicArn=op.want("topic"),
-        Protocol=op.want("protocol"),
-        Endpoint=op.want("endpoint"),
-        Attributes=op.attributes(words(SUBSCRIPTION)),
+        TopicArn=ctx.get("topic"),
+        Protocol=ctx.get("protocol"),
+        Endpoint=ctx.get("endpoint"),
+        Attributes=ctx.attributes(SUBSCRIPTION),
         ReturnSubscriptionArn=True,
     )
     return str(made["SubscriptionArn"])
@@ -63,64 +63,53 @@ SPECS = (
     Spec(
         kind="aws:sns/topic:Topic",
         client="sns",
-        fixed="name namePrefix fifoTopic",
-        mutable=f"{TOPIC} tags",
-        outputs="arn owner",
-        computed="signatureVersion tracingConfig",
-        ceded="policy",
-        documents="policy deliveryPolicy",
-        codecs={"signatureVersion": NUMBER, "fifoTopic": FLAG, "contentBasedDeduplication": FLAG},
+        force_new=keys("name"),
+        updatable=TOPIC | {"tags"},
+        outputs=keys("arn owner"),
+        computed=keys("signatureVersion"),
+        codecs={"signatureVersion": NUMBER},
         name="name",
-        limit=256,
-        checks=(
-            policies("policy"),
-            one_of("signatureVersion", 1, 2),
-            one_of("tracingConfig", "PassThrough", "Active"),
-        ),
-        create=lambda op: str(
-            op.call("create_topic", Name=op.physical_name(), Attributes=op.attributes(op.spec.on_create - {"name"}))[
-                "TopicArn"
-            ]
+        name_limit=256,
+        validators=(one_of("signatureVersion", 1, 2),),
+        create=lambda ctx: str(
+            ctx.call("create_topic", Name=ctx.get("name"), Attributes=ctx.attributes(TOPIC))["TopicArn"]
         ),
         read=_topic,
-        delete=lambda op: op.call("delete_topic", TopicArn=op.id),
+        delete=lambda ctx: ctx.call("delete_topic", TopicArn=ctx.id),
         setters=(_set("set_topic_attributes", "TopicArn", TOPIC),),
         tagging=Tagging(
-            target="ResourceArn",
-            add="tag_resource",
-            remove="untag_resource",
-            read="list_tags_for_resource",
-            of=lambda op: op.id,
+            target="ResourceArn", add="tag_resource", remove="untag_resource", read="list_tags_for_resource"
         ),
     ),
     Spec(
         kind="aws:sns/topicPolicy:TopicPolicy",
         client="sns",
-        fixed="arn!",
-        mutable="policy!",
-        outputs="owner",
-        documents="policy",
-        unique=True,
-        checks=(policies("policy"),),
+        required=keys("arn policy"),
+        force_new=keys("arn"),
+        updatable=keys("policy"),
+        outputs=keys("owner"),
+        documents=keys("policy"),
+        delete_before_replace=True,
+        validators=(policies("policy"),),
         create=_put_policy,
         read=_topic,
         delete=_reset_policy,
-        setters=(Setter("policy", _put_policy, create=False),),
+        setters=(Setter(keys("policy"), _put_policy, create=False),),
     ),
     Spec(
         kind="aws:sns/topicSubscription:TopicSubscription",
         client="sns",
-        fixed="topic! protocol! endpoint!",
-        mutable=SUBSCRIPTION,
-        outputs="arn ownerId pendingConfirmation confirmationWasAuthenticated",
-        defaults={"rawMessageDelivery": False},
-        computed="filterPolicyScope",
-        documents="filterPolicy redrivePolicy deliveryPolicy",
+        required=keys("topic protocol endpoint"),
+        force_new=keys("topic protocol endpoint"),
+        updatable=SUBSCRIPTION,
+        outputs=keys("arn ownerId pendingConfirmation confirmationWasAuthenticated"),
+        computed=keys("filterPolicyScope"),
+        documents=keys("filterPolicy"),
         names={"topic": "TopicArn", "arn": "SubscriptionArn", "ownerId": "Owner"},
-        codecs=dict.fromkeys(("rawMessageDelivery", "pendingConfirmation", "confirmationWasAuthenticated"), FLAG),
+        codecs={"pendingConfirmation": FLAG, "confirmationWasAuthenticated": FLAG},
         create=_subscribe,
-        read=lambda op: op.call("get_subscription_attributes", SubscriptionArn=op.id)["Attributes"],
-        delete=lambda op: op.call("unsubscribe", SubscriptionArn=op.id),
+        read=lambda ctx: ctx.call("get_subscription_attributes", SubscriptionArn=ctx.id)["Attributes"],
+        delete=lambda ctx: ctx.call("unsubscribe", SubscriptionArn=ctx.id),
         setters=(_set("set_subscription_attributes", "SubscriptionArn", SUBSCRIPTION),),
     ),
 )

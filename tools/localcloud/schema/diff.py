@@ -1,27 +1,26 @@
-"""What differs between what the program wants and what the state says."""
+"""Compares what a program wants with what the state says, as AWS would: lists without order, policies by meaning."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.provider.property_values import UNKNOWN, unknown_in
-from tools.localcloud.schema.spec import PENDING, Spec, words
+from tools.localcloud.schema.spec import PENDING
+from tools.localcloud.schema.values import UNKNOWN, contains_unknown
 
 if TYPE_CHECKING:
-    from tools.localcloud.provider.property_values import Props
+    from tools.localcloud.schema.spec import Spec
+    from tools.localcloud.schema.values import Props
 
 
 def changes(spec: Spec, olds: Props, news: Props) -> dict[str, tuple[str, str]]:
-    """Property path -> (input, kind), kind being ADD, UPDATE or DELETE."""
+    """Return each changed property path -> (its input, the kind: ADD, UPDATE or DELETE)."""
     found: dict[str, tuple[str, str]] = {}
     pending = frozenset(olds.get(PENDING, ()))
-    for key in sorted(spec.inputs | ({"tagsAll"} & spec.known)):
-        if key == "tags" or key in words(spec.write_only):
-            continue
+    for key in sorted((spec.inputs | {"tagsAll"}) & spec.properties - {"tags"}):
         wanted, have = news.get(key), olds.get(key)
         if wanted is None:
-            if spec.open(key):
+            if spec.is_computed(key):
                 continue
             wanted = spec.defaults.get(key)
         if have is None and key in spec.kept:
@@ -31,52 +30,48 @@ def changes(spec: Spec, olds: Props, news: Props) -> dict[str, tuple[str, str]]:
         elif not same(spec, key, have, wanted):
             shown = "tags" if key == "tagsAll" and not same(spec, "tags", olds.get("tags"), news.get("tags")) else key
             before, after = (olds.get(shown), news.get(shown)) if shown == "tags" else (have, wanted)
-            ordered = key not in words(spec.unordered) and key not in words(spec.documents)
-            for path, kind in _paths(shown, before, after, ordered=ordered):
-                found[path] = (key, kind)
+            ordered = key not in spec.unordered | spec.documents
+            found |= {path: (key, kind) for path, kind in _paths(shown, before, after, ordered=ordered)}
     return found
 
 
 def same(spec: Spec, key: str, one: Any, other: Any) -> bool:
-    """Whether two values of an input mean the same to AWS."""
+    """Return whether two values of a property mean the same to AWS."""
     if one is other:
         return True
-    if unknown_in(one) or unknown_in(other):
+    if contains_unknown(one) or contains_unknown(other):
         return False
-    return bool(normal(spec, key, one) == normal(spec, key, other))
+    return bool(_comparable(spec, key, one) == _comparable(spec, key, other))
 
 
-def normal(spec: Spec, key: str, value: Any) -> Any:
-    if key in words(spec.documents):
+def planned(spec: Spec, olds: Props, news: Props, changed: frozenset[str] | None, region: str) -> Props:
+    """Return the state after a create (`changed` is None) or an update, unknown where AWS decides."""
+    given = {key: value for key, value in news.items() if key in spec.properties}
+    if spec.regional:
+        given.setdefault("region", region)
+    if changed is None:
+        decided = {key for key in spec.properties if key not in spec.inputs or spec.is_computed(key)}
+        return {**dict.fromkeys(decided, UNKNOWN), **spec.defaults, **given}
+    stays = {key: value for key, value in olds.items() if key not in spec.inputs or spec.is_computed(key)}
+    moves = {output: UNKNOWN for output, source in spec.unknown_when_changed.items() if source in changed}
+    return {**spec.defaults, **stays, **given, **moves}
+
+
+def _comparable(spec: Spec, key: str, value: Any) -> Any:
+    if key in spec.documents:
         return _document(value)
-    if key == "tagsAll" or key in words(spec.maps):
+    if key == "tagsAll" or key in spec.maps:
         return value or None
     if key in spec.canonical and value is not None:
         value = spec.canonical[key](value)
     value = _scalars(value)
-    if key in words(spec.unordered) and isinstance(value, list):
+    if key in spec.unordered and isinstance(value, list):
         return sorted(value, key=lambda item: json.dumps(item, sort_keys=True))
     return value
 
 
-def planned(spec: Spec, olds: Props, news: Props, changed: frozenset[str] | None, region: str) -> Props:
-    """The state after a create (`changed` is None) or an update, unknown where only AWS can tell."""
-    given = {key: value for key, value in news.items() if key in spec.known}
-    if spec.regional:
-        given.setdefault("region", region)
-    if changed is None:
-        return {**dict.fromkeys(spec.known - spec.inputs, UNKNOWN), **_chosen(spec, given), **spec.defaults, **given}
-    stays = {key: value for key, value in olds.items() if key not in spec.inputs or spec.open(key)}
-    moves = {output: UNKNOWN for output, source in spec.follows.items() if source in changed}
-    return {**spec.defaults, **stays, **given, **moves}
-
-
-def _chosen(spec: Spec, given: Props) -> Props:
-    return {key: UNKNOWN for key in spec.inputs & spec.known if key not in given and spec.open(key)}
-
-
 def _scalars(value: Any) -> Any:
-    """Numbers and booleans as text; whatever AWS takes for "not set" as None."""
+    """Return a value with numbers and booleans as text, and None for what means "not set" to AWS."""
     match value:
         case dict():
             kept = {key: _scalars(item) for key, item in value.items()}
@@ -93,7 +88,7 @@ def _scalars(value: Any) -> Any:
 
 
 def _document(value: Any) -> Any:
-    """A JSON text's meaning; in an IAM policy a list of one is its item, and lists of words have no order."""
+    """Return what a JSON text says; in an IAM policy, a list of one is its item and lists of texts have no order."""
     if not isinstance(value, str) or not value:
         return value or None
     try:

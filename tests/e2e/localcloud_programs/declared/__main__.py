@@ -1,6 +1,6 @@
-"""What a test declares in resources.json, in order: name, type, inputs, options.
+"""Declares the resources that a test lists in resources.json: name, type, inputs, options.
 
-A text `${name}` is the id of a resource above, `{"secret": value}` is a secret.
+The text `${name}` stands for the id of an earlier resource, `{"secret": value}` for a secret.
 """
 
 import json

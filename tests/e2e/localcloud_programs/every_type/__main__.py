@@ -1,4 +1,4 @@
-"""One of each resource type that the local cloud has, with the arguments the layers give."""
+"""Declares one resource of each type that the local cloud has, with the arguments that layers give."""
 
 import json
 
@@ -20,9 +20,9 @@ asking = pulumi.InvokeOptions(provider=provider)
 
 
 def policy(
-    action: str | list[str], resource: pulumi.Input[str] = "*", principal: str | dict[str, str] | None = None
+    action: str | list[str], resource: pulumi.Input[str | None] = "*", principal: str | dict[str, str] | None = None
 ) -> pulumi.Output[str]:
-    """A policy document of one statement; a resource may be an output."""
+    """Return a policy document with one statement; the resource may be an output."""
     return pulumi.Output.from_input(resource).apply(
         lambda arn: json.dumps(
             {
@@ -31,29 +31,13 @@ def policy(
                     {
                         "Effect": "Allow",
                         "Action": action,
-                        "Resource": arn,
+                        **({"Resource": arn} if arn else {}),
                         **({"Principal": principal} if principal else {}),
                     }
                 ],
             }
         )
     )
-
-
-def trust(service: str) -> str:
-    return aws.iam.get_policy_document(
-        statements=[
-            {
-                "effect": "Allow",
-                "principals": [{"type": "Service", "identifiers": [service]}],
-                "actions": ["sts:AssumeRole"],
-                "conditions": [
-                    {"test": "StringEquals", "variable": "aws:SourceAccount", "values": [account]},
-                ],
-            }
-        ],
-        opts=asking,
-    ).json
 
 
 root = {"AWS": f"arn:aws:iam::{account}:root"}
@@ -75,9 +59,8 @@ role = aws.iam.Role(
     "role",
     name="every-type",
     description="a role",
-    assume_role_policy=trust("lambda.amazonaws.com"),
+    assume_role_policy=policy("sts:AssumeRole", None, {"Service": "lambda.amazonaws.com"}),
     permissions_boundary=boundary.arn,
-    max_session_duration=7200,
     tags=tags,
     opts=opts,
 )
@@ -159,27 +142,16 @@ group = aws.ec2.SecurityGroup(
     tags=tags,
     opts=opts,
 )
-inline = aws.ec2.SecurityGroup(
-    "inline",
+other = aws.ec2.SecurityGroup(
+    "other",
     vpc_id=vpc.id,
-    ingress=[
-        {
-            "protocol": "tcp",
-            "from_port": 5432,
-            "to_port": 5432,
-            "cidr_blocks": ["10.0.0.0/16", "10.1.0.0/16"],
-            "description": "two sources",
-        },
-        {"protocol": "tcp", "from_port": 443, "to_port": 443, "self": True},
-    ],
-    egress=[{"protocol": "-1", "from_port": 0, "to_port": 0, "cidr_blocks": ["0.0.0.0/0"]}],
     tags=tags,
     opts=opts,
 )
 aws.vpc.SecurityGroupIngressRule(
     "ingress",
     security_group_id=group.id,
-    referenced_security_group_id=inline.id,
+    referenced_security_group_id=other.id,
     ip_protocol="tcp",
     from_port=443,
     to_port=443,
@@ -188,7 +160,12 @@ aws.vpc.SecurityGroupIngressRule(
     opts=opts,
 )
 aws.vpc.SecurityGroupEgressRule(
-    "egress", security_group_id=group.id, cidr_ipv4="10.0.0.0/16", ip_protocol="-1", tags=tags, opts=opts
+    "egress",
+    security_group_id=group.id,
+    referenced_security_group_id=other.id,
+    ip_protocol="-1",
+    tags=tags,
+    opts=opts,
 )
 gateway = aws.ec2.VpcEndpoint(
     "gateway",
@@ -251,10 +228,9 @@ dead = aws.sqs.Queue(
     tags=tags,
     opts=opts,
 )
-queue = aws.sqs.Queue(
+aws.sqs.Queue(
     "queue",
-    redrive_policy=dead.arn.apply(lambda arn: json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})),
-    visibility_timeout_seconds=60,
+    message_retention_seconds=60,
     tags=tags,
     opts=opts,
 )
@@ -264,7 +240,6 @@ aws.sqs.QueuePolicy("queue-policy", queue_url=dead.url, policy=policy("sqs:*", d
 db_subnets = aws.rds.SubnetGroup("db", subnet_ids=[subnet.id for subnet in subnets], tags=tags, opts=opts)
 parameters = aws.rds.ParameterGroup(
     "parameters",
-    name_prefix="every-type-",
     family="postgres16",
     parameters=[
         {"name": "rds.force_ssl", "value": "1"},
@@ -328,7 +303,6 @@ managed = aws.rds.Instance(
     "managed",
     manage_master_user_password=True,
     master_user_secret_kms_key_id=key.arn,
-    blue_green_update={"enabled": True},
     **instance_arguments,
 )
 topic = aws.sns.Topic(
@@ -460,18 +434,6 @@ alarm = aws.cloudwatch.MetricAlarm(
     **common,
 )
 aws.cloudwatch.MetricAlarm(
-    "latency",
-    namespace="AWS/RDS",
-    metric_name="ReadLatency",
-    dimensions={"DBInstanceIdentifier": database.identifier},
-    extended_statistic="p99",
-    period=300,
-    evaluation_periods=3,
-    threshold=0.02,
-    comparison_operator="GreaterThanThreshold",
-    **common,
-)
-aws.cloudwatch.MetricAlarm(
     "math",
     evaluation_periods=3,
     threshold=0.7,
@@ -521,8 +483,6 @@ aws.cloudwatch.EventTarget(
         "input_paths": {"event": "$.detail.eventName"},
         "input_template": '"A key event: <event>"',
     },
-    dead_letter_config={"arn": dead.arn},
-    retry_policy={"maximum_event_age_in_seconds": 3600, "maximum_retry_attempts": 3},
     opts=opts,
 )
 aws.budgets.Budget(
@@ -547,7 +507,6 @@ aws.budgets.Budget(
     limit_amount="200",
     limit_unit="USD",
     time_unit="MONTHLY",
-    cost_filters=[{"name": "TagKeyValue", "values": ["user:Project$txmon"]}],
     notifications=[
         {
             "comparison_operator": "GREATER_THAN",

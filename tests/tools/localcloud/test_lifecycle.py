@@ -1,0 +1,124 @@
+"""Tests the start of the local cloud and the files of its home, without an emulator."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import filelock
+import pytest
+
+from tools.localcloud import LocalCloud, LocalCloudError, home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_taken_port_is_named_with_its_remedy(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalCloudError, match=f"port {port} is taken.*--port"):
+            LocalCloud(tmp_path).start(port=port)
+
+
+class Taken:
+    """Launches nothing: another program takes the first port that is tried."""
+
+    def __init__(self) -> None:
+        self.tried: list[int] = []
+        self.other = socket.socket()
+
+    def __call__(self, _files: home.Files, port: int) -> home.Cloud:
+        self.tried.append(port)
+        if len(self.tried) == 1:
+            self.other.bind(("127.0.0.1", port))
+            self.other.listen()
+            raise LocalCloudError("the port is taken")
+        return home.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_another_port_is_tried_if_a_program_takes_the_free_one(tmp_path: Path) -> None:
+    launch = Taken()
+    with launch.other:
+        LocalCloud(tmp_path, launch=launch).start()
+    first, second = launch.tried
+    assert first != second
+
+
+def test_no_other_port_is_tried_if_a_program_takes_the_given_one(tmp_path: Path) -> None:
+    launch = Taken()
+    with launch.other, pytest.raises(LocalCloudError, match="is taken by another program"):
+        LocalCloud(tmp_path, launch=launch).start(port=free_port())
+    assert len(launch.tried) == 1
+
+
+def test_a_start_gives_up_waiting_for_another_start(tmp_path: Path) -> None:
+    with (
+        filelock.FileLock(home.Files(tmp_path).lock),
+        pytest.raises(LocalCloudError, match="starting or stopping the local"),
+    ):
+        LocalCloud(tmp_path, lock_seconds=0.01).start()
+
+
+def test_files_are_private_and_half_a_line_is_ignored(tmp_path: Path) -> None:
+    files = home.Files(tmp_path / ".local")
+    files.prepare()
+    assert files.home.stat().st_mode & 0o777 == 0o700
+    files.write_cloud(home.Cloud(pid=1, emulator_pid=2, port=3, provider_port=4, started="now"))
+    files.write_token("t")
+    files.write_provider("plugin")
+    assert {path.stat().st_mode & 0o777 for path in files.home.iterdir() if path.is_file()} == {0o600}
+    assert [path.stat().st_mode & 0o777 for path in files.home.rglob("pulumi-resource-aws")] == [0o700]
+    files.note_created("urn:a", "one")
+    with (files.home / "created").open("a") as noted:
+        noted.write("urn:b")
+    assert files.created() == {"urn:a": "one"}
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_concurrent_preparations_make_a_whole_home(tmp_path: Path, attempt: int) -> None:
+    files = home.Files(tmp_path / ".local")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda _: files.prepare(), range(8)))
+    [plugin] = (path for path in files.home.rglob("*") if path.is_file())
+    assert plugin.read_text() == home.PLUGIN
+
+
+def test_a_home_that_is_not_writable_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LocalCloudError, match=r"write into .*file/\.local, but it is not writable: Not a directory"):
+        LocalCloud(tmp_path / "file" / ".local").start()
+
+
+def test_a_process_with_the_pid_of_a_dead_cloud_is_not_the_cloud(tmp_path: Path) -> None:
+    files = home.Files(tmp_path)
+    files.write_cloud(home.Cloud(pid=os.getpid(), emulator_pid=os.getpid(), port=3, provider_port=4, started="now"))
+    cloud = LocalCloud(tmp_path)
+    assert cloud.status() is None
+    assert not cloud.stop()
+    with pytest.raises(LocalCloudError, match="not running"):
+        cloud.variables()
+
+
+def test_a_damaged_choice_of_the_provider_counts_as_none(tmp_path: Path) -> None:
+    home.Files(tmp_path).write_provider("plu")
+    assert LocalCloud(tmp_path).provider == "embedded"
+
+
+def test_importing_the_package_is_quick() -> None:
+    slow = "{'boto3', 'pulumi', 'grpc', 'ministack'}"
+    code = f"import sys, tools.localcloud; print(sorted({slow} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
