@@ -38,7 +38,7 @@ class NewEnvironment:
 def create(monorepo: Monorepo, name: str, like: str, expires: date | None) -> NewEnvironment:
     """Write the stack files of an environment with the settings of another one; nothing else is created.
 
-    An environment that expires is not protected, so that it can be destroyed on its day. If the environment already
+    An environment that expires is not protected, so that it can be destroyed on that date. If the environment already
     has some of its stack files, only the missing ones are written, with the suffix, region and expiry of the others.
     All files are written, or none.
 

@@ -15,11 +15,11 @@ STACK_FILE = re.compile(r"Pulumi\.(.+)\.yaml")
 
 
 def deploys(monorepo: Monorepo, path: PurePath, layer: str, env: str | None = None) -> bool:
-    """Return whether a file deploys a layer in an environment, or in any. The file need not exist.
+    """Return whether a file deploys a layer in `env`, by default in any environment. The file need not exist.
 
     These files do: the layer's folder without the settings of other environments; the contracts that it exports and
-    reads; the pins; and the rest of `shared/` with its policies, which decide whether a deploy goes on. Tests, tools
-    and pages do not: the programs ask for the same resources without them.
+    reads; the pinned requirements; and the rest of `shared/` with its policies, which can stop a deploy. Tests, tools
+    and pages do not: they do not change which resources the programs declare.
     """
     if (
         path.suffix in {".md", ".pyc"}

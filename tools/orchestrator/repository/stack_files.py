@@ -11,7 +11,7 @@ from tools.orchestrator.repository.environments import require_projects
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml is six times as fast
-    """Reads like the engine: no key twice, and a date, as in `expires: 2026-12-31`, as text."""
+    """A loader that reads as the engine does: no key twice, and a date, as in `expires: 2026-12-31`, as text."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
