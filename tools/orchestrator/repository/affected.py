@@ -53,6 +53,6 @@ def affected_by(monorepo: Monorepo, files: Iterable[PurePath], env: str | None =
 
 
 def _deleted(monorepo: Monorepo, changed: Iterable[PurePath]) -> list[str]:
-    """Return the layers whose project the change deletes, even if the graph still has them: nothing can deploy them."""
+    """Return the layers whose project the change deletes. Nothing can deploy them, even if the graph has them."""
     projects = [path for path in changed if path.match("projects/*/Pulumi.yaml")]
     return sorted(path.parts[1] for path in projects if not (monorepo.root / path).exists())
