@@ -66,16 +66,16 @@ def change_store(repository) -> None:
 
 def test_a_change_narrows_the_choice(monorepo: Monorepo, repository) -> None:
     change_store(repository)
-    assert choose(monorepo, "dev", since="main") == ["store", "watch"]
-    assert choose(monorepo, "dev", since="main", skip="store") == ["watch"]
+    assert choose(monorepo, "dev", affected="main") == ["store", "watch"]
+    assert choose(monorepo, "dev", affected="main", skip="store") == ["watch"]
     assert choose(monorepo, "dev", only="base") == ["base"]
 
 
 def test_settings_of_another_environment_do_not_narrow_the_choice(monorepo: Monorepo, repository) -> None:
     repository.write("projects/store/Pulumi.dev.yaml", "config: {}")
-    assert choose(monorepo, "dev", since="main") == ["store", "watch"]
+    assert choose(monorepo, "dev", affected="main") == ["store", "watch"]
     with pytest.raises(VerbEnd):
-        choose(monorepo, "prod", since="main")
+        choose(monorepo, "prod", affected="main")
 
 
 def test_a_change_that_affects_no_chosen_layer_ends_the_verb_well(
@@ -83,7 +83,7 @@ def test_a_change_that_affects_no_chosen_layer_ends_the_verb_well(
 ) -> None:
     change_store(repository)
     with pytest.raises(VerbEnd) as end:
-        choose(monorepo, "dev", since="main", only="base")
+        choose(monorepo, "dev", affected="main", only="base")
     assert end.value.exit_code == 0
     assert messages == ["no layer is affected by the change since main: nothing to do"]
 
