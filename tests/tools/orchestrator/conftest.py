@@ -1,22 +1,24 @@
-"""A git repository of a test's own."""
+"""A small monorepo in a git repository of its own, and what the orchestrator logs."""
 
+import logging
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.orchestrator.repository import affected, git
+from tests.support.monorepo import make_monorepo
+from tools.orchestrator.model.monorepo import Monorepo
 
 
 class Repository:
-    """A git repository with a main branch, and a branch that has left it."""
+    """A git repository with the branch `main`; the branch `feature`, which begins there, is checked out."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.run("init", "--quiet", "--initial-branch=main")
         self.write("README.md", "first")
-        self.write("projects/processing/Pulumi.yaml", "name: txmon-processing")
         self.commit()
         self.run("checkout", "--quiet", "-b", "feature")
 
@@ -39,7 +41,28 @@ class Repository:
 
 
 @pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    monkeypatch.setattr(git, "ROOT", tmp_path)
-    monkeypatch.setattr(affected, "ROOT", tmp_path)
-    return Repository(tmp_path)
+def monorepo(tmp_path: Path) -> Monorepo:
+    return make_monorepo(tmp_path, environments=("local", "dev", "prod"))
+
+
+@pytest.fixture
+def repository(monorepo: Monorepo) -> Repository:
+    """Commit the monorepo to a git repository, with the project of a layer that its graph does not have."""
+    (monorepo.projects / "archive").mkdir()
+    monorepo.project_file("archive").write_text("name: shop-archive")
+    return Repository(monorepo.root)
+
+
+@pytest.fixture
+def messages() -> Iterator[list[str]]:
+    """Collect what the orchestrator logs, even if a verb of an earlier test has set its own handler."""
+    found: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("tools.orchestrator")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    yield found
+    logger.setLevel(level)
+    logger.removeHandler(handler)
