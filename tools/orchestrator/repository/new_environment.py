@@ -21,7 +21,7 @@ from tools.orchestrator.repository.environments import (
 from tools.orchestrator.repository.stack_files import settings_in_file
 
 
-def today() -> date:
+def current_date() -> date:
     """Return the current date in UTC, by which environments expire."""
     return datetime.now(UTC).date()
 
@@ -144,21 +144,22 @@ def _layers_with_file(monorepo: Monorepo, name: str) -> list[str]:
     return [layer for layer in monorepo.layers if layer not in missing]
 
 
-def parse_expiry(text: str) -> date:
+def parse_expiry(text: str, today: date | None = None) -> date:
     """Return the date that `3d` (from today) or `2026-12-31` means.
 
     Raises:
         OrchestratorError: it is neither, or not after today.
     """
+    today = today or current_date()
     days = re.fullmatch(r"(\d{1,4})d", text)
     try:
-        day = today() + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
+        day = today + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
     except ValueError:
         raise OrchestratorError(
             f"--expires {text!r} is neither a number of days (3d) nor a date (2026-12-31)"
         ) from None
-    if day <= today():
-        raise OrchestratorError(f"--expires {text}: that is {day}, but it has to be after today, {today()}")
+    if day <= today:
+        raise OrchestratorError(f"--expires {text}: that is {day}, but it has to be after today, {today}")
     return day
 
 
@@ -169,12 +170,9 @@ class Lifetime:
     env: str
     location: str
     expires: date | None
+    expired: bool
     without_stack_file: list[str]
     """The layers that have no stack file of it."""
-
-    @property
-    def expired(self) -> bool:
-        return self.expires is not None and self.expires <= today()
 
     def __str__(self) -> str:
         return (
@@ -183,17 +181,26 @@ class Lifetime:
         )
 
 
-def lifetimes(monorepo: Monorepo) -> list[Lifetime]:
-    """Return every environment, those that expire first in front.
+def lifetimes(monorepo: Monorepo, today: date | None = None) -> list[Lifetime]:
+    """Return every environment as of today, those that expire first in front.
 
     Raises:
-        OrchestratorError: a stack file cannot be read, or has an expiry that is no date.
+        OrchestratorError: a stack file cannot be read, or its expiry is not a date.
     """
-    found = [
-        Lifetime(name, _location(monorepo, name), _expires(monorepo, name), without_stack_file(monorepo, name))
-        for name in known_environments(monorepo)
-    ]
+    today = today or current_date()
+    found = [_lifetime(monorepo, name, today) for name in known_environments(monorepo)]
     return sorted(found, key=lambda each: (each.expires or date.max, each.env))
+
+
+def _lifetime(monorepo: Monorepo, name: str, today: date) -> Lifetime:
+    expires = _expires(monorepo, name)
+    return Lifetime(
+        name,
+        _location(monorepo, name),
+        expires,
+        expired=expires is not None and expires <= today,
+        without_stack_file=without_stack_file(monorepo, name),
+    )
 
 
 def _location(monorepo: Monorepo, name: str) -> str:

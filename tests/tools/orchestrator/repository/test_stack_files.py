@@ -1,0 +1,82 @@
+"""A broken stack file or project file is refused with file and line, before a verb does anything else."""
+
+import pytest
+
+from tests.support.monorepo import Facts
+from tools.orchestrator.cli.commands import open_environment
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.repository.stack_files import require_readable, settings_in_file
+
+STACK_FILE = "base/Pulumi.dev.yaml"
+PROJECT_FILE = "store/Pulumi.yaml"
+
+BROKEN: dict[str, tuple[str, str, str]] = {
+    "a list that does not end": (
+        STACK_FILE,
+        "config:\n  aws:region: [a\n",
+        ", line 3, is not YAML that Pulumi reads: did not find expected ',' or ']'",
+    ),
+    "a tab": (
+        STACK_FILE,
+        "config:\n\taws:region: a\n",
+        ", line 2, is not YAML that Pulumi reads: found character that cannot start any token",
+    ),
+    "a key twice": (
+        STACK_FILE,
+        "config:\n  aws:region: a\n  aws:region: b\n",
+        ", line 3, is not YAML that Pulumi reads: aws:region is there twice",
+    ),
+    "a section twice": (
+        STACK_FILE,
+        "config: {}\nconfig: {}\n",
+        ", line 2, is not YAML that Pulumi reads: config is there",
+    ),
+    "no text": (STACK_FILE, "\x00", " is not YAML that Pulumi reads: "),
+    "a list": (STACK_FILE, "- a\n", " has to be keys with values, as in config: …, not list"),
+    "a word": (STACK_FILE, "a\n", " has to be keys with values, as in config: …, not str"),
+    "settings that are a list": (STACK_FILE, "config: [a]\n", ": under config there has to be a setting a line"),
+    "a project file that does not end": (PROJECT_FILE, "name: [", ", line 2, is not YAML that Pulumi reads: did not"),
+    "an empty project file": (PROJECT_FILE, "", ": name has to be shop-store"),
+    "another project's name": (PROJECT_FILE, "name: shop-stroe", ": name has to be shop-store"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "sentence"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_one_sentence(monorepo: Monorepo, name: str, text: str, sentence: str) -> None:
+    (monorepo.projects / name).write_text(text)
+    with pytest.raises(OrchestratorError) as refused:
+        require_readable(monorepo, "dev")
+    assert str(refused.value).startswith(f"projects/{name}{sentence}")
+    assert "\n" not in str(refused.value)
+
+
+def test_every_verb_that_opens_the_environment_refuses_a_broken_file(monorepo: Monorepo) -> None:
+    (monorepo.projects / STACK_FILE).write_text("config: [")
+    with pytest.raises(OrchestratorError, match=rf"^projects/{STACK_FILE}, line 2, is not YAML"):
+        open_environment(monorepo, Facts("dev"))
+
+
+def test_an_empty_stack_file_has_no_settings(monorepo: Monorepo) -> None:
+    (monorepo.projects / STACK_FILE).write_text("")
+    require_readable(monorepo, "dev")
+    assert settings_in_file(monorepo, "base", "dev") == {}
+
+
+def test_a_stack_file_may_be_missing_but_a_project_file_may_not(monorepo: Monorepo) -> None:
+    (monorepo.projects / STACK_FILE).unlink()
+    require_readable(monorepo, "dev")
+    (monorepo.projects / PROJECT_FILE).unlink()
+    with pytest.raises(OrchestratorError, match=rf"^store has no projects/{PROJECT_FILE}: git checkout projects/"):
+        require_readable(monorepo, "dev")
+
+
+def test_a_key_without_a_namespace_is_a_setting_of_the_layer(monorepo: Monorepo) -> None:
+    (monorepo.projects / STACK_FILE).write_text("config:\n  size: 2\n  aws:region: us-east-1\n")
+    assert settings_in_file(monorepo, "base", "dev") == {"shop-base:size": 2, "aws:region": "us-east-1"}
+
+
+@pytest.mark.parametrize("day", ["2026-12-31", '"2026-12-31"'])
+def test_a_date_is_text_with_and_without_quotes(monorepo: Monorepo, day: str) -> None:
+    (monorepo.projects / STACK_FILE).write_text(f"config:\n  expires: {day}\n")
+    assert settings_in_file(monorepo, "base", "dev") == {"shop-base:expires": "2026-12-31"}
