@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
+import yaml
 
 from tools.engine.install import Engine
 from tools.orchestrator.engine.workspace import Workspace
@@ -99,3 +100,11 @@ def make_workspace(
     state.mkdir(exist_ok=True)
     found = Engine(engine or monorepo.root / "no-engine", "v3.300.0", "of a test")
     return Workspace(monorepo, environment or Facts(env), found, {"PULUMI_BACKEND_URL": state.as_uri(), **variables})
+
+
+def change_settings(monorepo: Monorepo, layer: str, env: str, **values: Any) -> None:
+    """Write settings of a layer, by their short keys, into a stack file."""
+    path = monorepo.stack_file(layer, env)
+    content = yaml.safe_load(path.read_text())
+    content["config"] |= {f"{monorepo.project(layer)}:{key}": value for key, value in values.items()}
+    path.write_text(yaml.safe_dump(content))
