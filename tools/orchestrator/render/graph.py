@@ -6,7 +6,6 @@ from html import escape
 
 from grandalf.graphs import Edge, Graph, Vertex
 from grandalf.layouts import SugiyamaLayout, VertexViewer
-from grandalf.routing import EdgeViewer, route_with_lines
 
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.render import palette
@@ -19,6 +18,8 @@ BOX_WIDTH, BOX_HEIGHT = 148, 50
 GAP_X, GAP_Y = 28, 50
 """Between boxes, in pixels."""
 MARGIN = 2
+PORT_RANGE = BOX_WIDTH / 2 - 12
+"""How far from the middle of a box an edge may meet its border: not on the rounded corners."""
 PASSES = 3
 """Sweeps that reduce crossings; a graph of a dozen layers needs no more."""
 
@@ -110,6 +111,32 @@ class _Drawing:
     """The points of each edge, from the box of a layer to that of a reader."""
 
 
+class _Route:
+    """Receives from grandalf the points of an edge: the middles of both boxes, and a point in each row between."""
+
+    points: list[Point]
+
+    def setpath(self, points: list[Point]) -> None:
+        self.points = points
+
+
+def _border_to_border(route: list[Point]) -> list[Point]:
+    """Return the points of an edge from the bottom of a box to the top of another.
+
+    The edge is vertical where it passes a row and slants only between rows, so that it runs through no box.
+    """
+    (first_x, first_y), *passed, (last_x, last_y) = route
+    half = BOX_HEIGHT / 2
+    rows = [(x, edge) for x, y in passed for edge in (y - half, y + half)]
+    start = (first_x + _shift(first_x, route[1][0]), first_y + half)
+    return [start, *rows, (last_x + _shift(last_x, route[-2][0]), last_y - half)]
+
+
+def _shift(middle: float, target: float) -> float:
+    """Return how far from the middle of its box an edge meets the border, if it leads to `target`."""
+    return max(-PORT_RANGE, min(PORT_RANGE, (target - middle) / 4))
+
+
 def _layout(monorepo: Monorepo) -> _Drawing:
     """Lay the graph out in rows (Sugiyama's method, by grandalf); unconnected parts stand side by side."""
     vertices = {layer: Vertex(layer) for layer in monorepo.layers}
@@ -117,16 +144,16 @@ def _layout(monorepo: Monorepo) -> _Drawing:
         vertex.view = VertexViewer(BOX_WIDTH, BOX_HEIGHT)
     edges = [Edge(vertices[upstream], vertices[layer]) for upstream, layer in _edges(monorepo)]
     for edge in edges:
-        edge.view = EdgeViewer()
+        edge.view = _Route()
     boxes: dict[str, Point] = {}
     lines: list[list[Point]] = []
     right, bottom = float(MARGIN), 0.0
     for part in Graph(list(vertices.values()), edges).C:
         layout = SugiyamaLayout(part)
-        layout.route_edge, layout.xspace, layout.yspace = route_with_lines, GAP_X, GAP_Y
+        layout.xspace, layout.yspace = GAP_X, GAP_Y
         layout.init_all()
         layout.draw(PASSES)
-        routes = [edge.view._pts for edge in part.sE]  # noqa: SLF001 (grandalf has no other way to read a route)
+        routes = [_border_to_border(edge.view.points) for edge in part.sE]
         xs = [vertex.view.xy[0] for vertex in part.sV]
         points = [x for route in routes for x, _ in route]
         left = min([min(xs) - BOX_WIDTH / 2, *points])

@@ -1,13 +1,14 @@
-"""What stands on a terminal once the layers have run."""
+"""What a terminal shows after the layers have run."""
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
-from tools.orchestrator.engine.operation import Action, Status
 
-from tools.orchestrator.engine.workspace import Workspace
+from tests.support.monorepo import make_monorepo, make_workspace
+from tools.orchestrator.model.operation import Action, OperationStatus
 from tools.orchestrator.render import live
 from tools.orchestrator.run.scheduler import Run
 
@@ -16,7 +17,7 @@ WARNING = "warning: " + "half of what a day brings fits; " * 5
 
 
 class Screen:
-    """A terminal's lines, as many as are printed: knows what rich moves the cursor and erases with."""
+    """The lines of an endless terminal; understands how rich moves the cursor and erases lines."""
 
     def __init__(self) -> None:
         self.lines = [""]
@@ -36,25 +37,26 @@ class Screen:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Run:
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.delenv("CI", raising=False)
-    return Run(Workspace(None, None, {}), Action.UP, {"network": (), "data": ()}, tmp_path)
+    workspace = make_workspace(make_monorepo(tmp_path, {"network": (), "data": ()}))
+    return Run(workspace, Action.UP, {"network": (), "data": ()}, tmp_path)
 
 
 def work(run: Run, console: Console) -> None:
-    """Both layers run and the first one is done."""
-    with live.following(run, console) as tell:
+    """Run both layers, of which the first one ends."""
+    with live.following(run, console) as on_progress:
         for operation in run.operations.values():
-            operation.status = Status.RUNNING
-            tell(operation, f"pulumi up --cwd projects/{operation.layer}")
-        tell(run.operations["data"], WARNING)
+            operation.status = OperationStatus.RUNNING
+            on_progress(operation, f"pulumi up --cwd projects/{operation.layer}")
+        on_progress(run.operations["data"], WARNING)
         for resource in range(30):
-            tell(run.operations["network"], f"created {resource}")
-        run.operations["network"].end(Status.SUCCEEDED, "")
-        tell(run.operations["network"], "")
+            on_progress(run.operations["network"], f"created {resource}")
+        run.operations["network"].end(OperationStatus.SUCCEEDED, "")
+        on_progress(run.operations["network"], "")
 
 
-def test_a_terminal_keeps_every_line_and_no_live_table(run: Run) -> None:
+def test_a_terminal_keeps_every_line_but_not_the_live_table(run: Run) -> None:
     screen, printed = Screen(), io.StringIO()
     work(run, Console(file=printed, force_terminal=True, width=120, markup=False, highlight=False))
     assert "running" in printed.getvalue()
@@ -70,7 +72,9 @@ def test_a_terminal_keeps_every_line_and_no_live_table(run: Run) -> None:
 
 
 @pytest.mark.parametrize("ci", [False, True])
-def test_anywhere_else_there_are_only_the_lines(run: Run, ci: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_lines_are_printed_in_ci_and_without_a_terminal(
+    run: Run, ci: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if ci:
         monkeypatch.setenv("CI", "true")
     printed = io.StringIO()
@@ -80,9 +84,12 @@ def test_anywhere_else_there_are_only_the_lines(run: Run, ci: bool, monkeypatch:
 
 
 @pytest.mark.parametrize("width", [50, 100])
-def test_on_a_narrow_terminal_only_what_is_worked_on_is_cut(run: Run, width: int) -> None:
+def test_a_narrow_terminal_cuts_only_the_current_resource(run: Run, width: int) -> None:
     for operation in run.operations.values():
-        operation.status, operation.current = Status.RUNNING, f"aws:cloudwatch/metricAlarm:MetricAlarm {'a' * 80}"
+        operation.status, operation.current = (
+            OperationStatus.RUNNING,
+            f"aws:cloudwatch/metricAlarm:MetricAlarm {'a' * 80}",
+        )
     console = Console(width=width)
     with console.capture() as captured:
         console.print(live.progress_table(run.operations.values(), current=True))
