@@ -85,7 +85,9 @@ def preview_all(
 
 
 @verb()
-def resume(_: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = "") -> int:
+def resume(
+    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
+) -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
     from tools.txmon import verbs
 

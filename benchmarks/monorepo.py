@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shared.environments import Environment, stack_file
-from tools.localcloud import LocalCloud
+from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
 
 PRODUCT = "bench"

@@ -20,7 +20,8 @@ import boto3
 import psutil
 import pytest
 
-from tools.localcloud import Cloud, LocalCloud
+from tools.localcloud.home import Cloud
+from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

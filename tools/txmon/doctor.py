@@ -7,7 +7,8 @@ from importlib.metadata import version
 from rich.table import Table
 
 from tools.engine.install import Engine
-from tools.localcloud import PROVIDERS, LocalCloud, gaps
+from tools.localcloud.gaps import gaps
+from tools.localcloud.lifecycle import PROVIDERS, LocalCloud
 from tools.orchestrator.render.table import table
 
 

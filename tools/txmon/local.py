@@ -3,7 +3,7 @@
 import shlex
 
 from tools.engine.install import find_engine
-from tools.localcloud import LocalCloud
+from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.cli.commands import logger
 from tools.orchestrator.engine.workspace import open_workspace
 from tools.orchestrator.model.monorepo import Environment, Monorepo

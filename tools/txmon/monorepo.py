@@ -6,7 +6,7 @@ from shared.environments import PROJECTS, REAL, environment
 from shared.graph import APPLICATION_OUTPUTS, LAYERS, PRODUCT
 from shared.names import Names
 from shared.resource_types import STATEFUL
-from tools.localcloud import LocalCloud
+from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
 from tools.txmon import layers
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import filelock
 import pytest
 
-from tools.localcloud import LocalCloud, LocalCloudError, home
+from tools.localcloud import home
+from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from pulumi.runtime.proto import provider_pb2
 
 from shared.graph import LAYERS
-from tools.localcloud import LocalCloudError, gaps
+from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.gaps import gaps
 from tools.localcloud.provider import connection, functions, property_values
 from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
