@@ -48,7 +48,7 @@ def test_a_wrong_verb_or_option_is_answered_with_the_right_one_and_runs_nothing(
 
 def test_a_plan_replaces_nothing_else_and_the_command_that_does_it_can_be_copied(clone) -> None:
     readme = (clone.path / "README.md").read_text()
-    refused(clone.inv("preview-all", "--save", "README.md"), "README.md is no plan")
+    refused(clone.inv("preview-all", "--save", "README.md"), "README.md is not a plan")
     assert (clone.path / "README.md").read_text() == readme
     refused(clone.inv("preview-all", "--save", ""), "the name of a file or folder is empty")
     refused(clone.inv("preview-all", "--report", ""), "the name of a file or folder is empty")
@@ -69,7 +69,7 @@ def test_a_plan_replaces_nothing_else_and_the_command_that_does_it_can_be_copied
 def test_a_wrong_setting_is_one_sentence_that_names_key_and_file(
     clone, layer: str, setting: str, value: Any, words: tuple[str, ...]
 ) -> None:
-    """Each kind of fault; those of every setting are in tests/unit/test_config.py."""
+    """Each kind of fault; those of every setting are in tests/shared/test_config.py."""
     with clone.settings(layer, **{setting: value}):
         done = clone.inv("preview", layer)
     refused(done, f"projects/{layer}/Pulumi.local.yaml", *words)
