@@ -164,7 +164,7 @@ def make_clone(path: Path) -> Clone:
 def lend_environment(path: Path) -> None:
     """Give a clone the tests' own virtualenv, byte code included, which the SDK needs ten seconds to make.
 
-    That `./inv` makes one from nothing is tested by CI, which begins in a clean clone, and in tests/unit/test_inv.py.
+    That `./inv` makes one from nothing is tested by CI, which begins in a clean clone, and in tests/test_inv.py.
     """
     shutil.copytree(ROOT / ".venv", path / ".venv", symlinks=True, copy_function=os.link)
     [finder] = (path / ".venv").rglob("__editable___txmon_*_finder.py")

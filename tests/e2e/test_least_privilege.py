@@ -320,7 +320,7 @@ def simulate(clone: Any, role: str, action: str, resource: str) -> str:
 
 
 THROUGH_SERVICES = {"kms:Decrypt", "kms:GenerateDataKey"}
-"""Tried in tests/policy/test_key_use.py: the emulator's services use no keys on a role's behalf."""
+"""Tried in tests/shared/policies/test_key_use.py: the emulator's services use no keys on a role's behalf."""
 
 
 @pytest.mark.parametrize("role", ROLES)
