@@ -100,7 +100,9 @@ def test_total_is_units_times_price_times_hours_of_a_month() -> None:
         (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": UNKNOWN}, "what its price depends on is not known"),
     ],
 )
-def test_a_resource_without_price_is_named_with_the_reason_and_costs_nothing(kind: str, inputs: dict, reason: str) -> None:
+def test_a_resource_without_price_is_named_with_the_reason_and_costs_nothing(
+    kind: str, inputs: dict, reason: str
+) -> None:
     found = estimate([resource(kind, **inputs)])
     assert found.total == 0
     assert found.unpriced[0].startswith(f"{kind} it: {reason}")

@@ -82,7 +82,9 @@ def test_loading_a_file_that_is_not_a_plan_names_the_command_that_makes_one(tmp_
 
 
 def test_loading_a_missing_plan_names_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(OrchestratorError, match=r"there is no .*; make it with: \./inv preview-all --save '/.*/my plan'$"):
+    with pytest.raises(
+        OrchestratorError, match=r"there is no .*; make it with: \./inv preview-all --save '/.*/my plan'$"
+    ):
         load(tmp_path / "my plan")
 
 
@@ -93,7 +95,9 @@ def test_saving_a_plan_overwrites_only_another_plan(tmp_path: Path) -> None:
     other.write_text("kept")
     for file in (new, empty, old, Path("/dev/null")):
         assert require_replaceable(file) == file
-    with pytest.raises(OrchestratorError, match=r"README\.md is not a plan; make one with: \./inv preview-all --save FILE"):
+    with pytest.raises(
+        OrchestratorError, match=r"README\.md is not a plan; make one with: \./inv preview-all --save FILE"
+    ):
         require_replaceable(other)
 
 
