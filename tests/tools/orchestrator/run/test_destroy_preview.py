@@ -12,7 +12,7 @@ from tools.orchestrator.run.destroy_preview import remains
 DATABASE = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
 KEY = "aws:kms/key:Key"
-SECRET = "aws:secretsmanager/secret:Secret"
+CREDENTIALS = "aws:secretsmanager/secret:Secret"
 
 
 def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> di
         (CACHE, {"finalSnapshotIdentifier": "redis-final-1"}, ["snapshot redis-final-1"]),
         (KEY, {"deletionWindowInDays": 7.0}, ["recoverable for 7 days"]),
         (KEY, {}, ["recoverable for 30 days"]),
-        (SECRET, {"recoveryWindowInDays": 0}, []),
-        (SECRET, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
+        (CREDENTIALS, {"recoveryWindowInDays": 0}, []),
+        (CREDENTIALS, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
         ("aws:sqs/queue:Queue", {}, []),
     ],
 )
