@@ -96,7 +96,7 @@ def resume(
 
 @verb()
 def destroy_all(
-    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str = ""
+    _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Destroy every layer, readers first, after showing what goes and what stays."""
     from tools.txmon import verbs

@@ -1,24 +1,31 @@
-"""How a run is gone on with: in the way in which it was begun."""
+"""Resuming a run: with its verb, its remaining layers, its refresh and its approved plan."""
 
+import json
 from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from rich.console import Console
-from shared.errors import Ended, TxmonError
-from tools.orchestrator.engine.operation import Step
 
-from shared.environments import Environment
+from tests.support.monorepo import make_monorepo, make_workspace
 from tools.orchestrator.cli import commands
-from tools.orchestrator.cli.commands import Terminal, resume
-from tools.orchestrator.run import journal
-from tools.orchestrator.run.journal import Journal
-from tools.orchestrator.run.plan import Plan, PlannedLayer
+from tools.orchestrator.cli.terminal import Terminal
+from tools.orchestrator.engine import program_host
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import STACK, OperationStatus, Step
+from tools.orchestrator.model.plan import Plan, PlannedLayer
+from tools.orchestrator.run.journal import Journal, RunRecord, last_run, runs_folder
 
-REAL, LOCAL = (SimpleNamespace(env=name, environment=Environment(name=name)) for name in ("dev", "local"))
+ENGINE = """#!/bin/sh
+case "$1 $2" in
+"stack history") echo '[{"kind": "update", "result": "succeeded", "endTime": "2026-01-01T00:00:00.000Z"}]' ;;
+*) sleep 0.05; echo '{"sequence": 1, "summaryEvent": {"resourceChanges": {}}}' ;;
+esac
+"""
 PLAN = {
     layer: PlannedLayer(steps=[Step("replace", "aws:ec2/subnet:Subnet", f"of-{layer}")], outputs={})
     for layer in ("network", "data")
@@ -26,87 +33,119 @@ PLAN = {
 
 
 @pytest.fixture
-def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
-    """What a resumed run begins: the verb, and how."""
-    monkeypatch.setattr(journal, "RUNS", tmp_path)
-    verbs: list[tuple[str, dict[str, Any]]] = []
+def open_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Workspace]:
+    """Return a function to a workspace whose layers are deployed and whose engine succeeds without changes."""
+    monkeypatch.setattr(program_host, "start", lambda *_: None)
+    monkeypatch.setattr(program_host, "serve", lambda *_: nullcontext(program_host.Runtime("nowhere", 0)))
+    (tmp_path / "pulumi").write_text(ENGINE)
+    (tmp_path / "pulumi").chmod(0o755)
+    monorepo = make_monorepo(tmp_path, {"network": (), "vault": (), "data": ["network"]})
 
-    def stand_in(verb: str) -> Callable[..., int]:
-        return lambda _workspace, _terminal, *layer, **how: verbs.append((verb, how | {"layer": layer})) or 0
+    def make(env: str) -> Workspace:
+        for layer in monorepo.layers:
+            path = tmp_path / f"state/.pulumi/stacks/shop-{layer}/{env}.json"
+            path.parent.mkdir(parents=True)
+            resources = [{"type": STACK, "urn": "x", "outputs": {"name": layer}}]
+            path.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+        return make_workspace(monorepo, env, engine=tmp_path)
 
-    for verb in ("deploy_all", "destroy_all", "up"):
-        monkeypatch.setattr(commands, verb, stand_in(verb))
-    return verbs
+    return make
 
 
-def go_on(workspace: Any, *, yes: bool = False) -> str:
-    """What is shown."""
-    shown = StringIO()
-    resume(workspace, Terminal(Console(file=shown, width=200), lambda _: None), yes=yes, parallel=3)
-    return shown.getvalue()
+def resume(workspace: Workspace, *, yes: bool = False, parallel: int = 3) -> str:
+    """Resume the last run and return what is shown."""
+    output = StringIO()
+    assert commands.resume(workspace, Terminal(Console(file=output, width=200)), yes=yes, parallel=parallel) == 0
+    return output.getvalue()
+
+
+def runs(workspace: Workspace) -> int:
+    return len(list(runs_folder(workspace.monorepo).iterdir()))
+
+
+def last(workspace: Workspace) -> RunRecord:
+    record = last_run(workspace.monorepo, workspace.env)
+    assert record is not None
+    return record
 
 
 @pytest.mark.parametrize("refresh", [True, False])
-def test_an_up_is_gone_on_with_as_an_up_and_refreshes_if_it_did(begun, refresh: bool) -> None:
-    Journal(REAL, "up", ["network"], refresh=refresh).close()
-    go_on(REAL)
-    assert begun == [("up", {"layer": ("network",), "yes": False, "refresh": refresh})]
+def test_an_up_is_resumed_as_an_up_with_its_refresh(open_env, refresh: bool) -> None:
+    workspace = open_env("local")
+    Journal(workspace, "up", ["network"], refresh=refresh).close()
+    resume(workspace)
+    assert runs(workspace) == 2
+    record = last(workspace)
+    assert (record.verb, record.wanted, record.refresh, record.result) == ("up", ["network"], refresh, "succeeded")
+    assert record.layers["network"].action == ("refresh-up" if refresh else "up")
 
 
 @pytest.mark.parametrize("verb", ["destroy", "destroy-all"])
-def test_a_destroy_is_gone_on_with_as_a_destroy(begun, verb: str) -> None:
-    Journal(REAL, verb, ["network"]).close()
-    go_on(REAL)
-    assert begun == [("destroy_all", {"layer": (), "layers": ["network"], "yes": False, "parallel": 3})]
+def test_a_destroy_is_resumed_as_a_destroy_of_its_layers(open_env, verb: str) -> None:
+    workspace = open_env("local")
+    Journal(workspace, verb, ["data"]).close()
+    resume(workspace)
+    assert runs(workspace) == 2
+    record = last(workspace)
+    assert (record.verb, record.wanted, record.result) == ("destroy-all", ["data"], "succeeded")
 
 
-def test_a_deploy_all_is_held_to_its_plan_which_is_shown_and_confirmed_again(begun) -> None:
-    plan = Plan(env="dev", layers=PLAN)
-    Journal(REAL, "deploy-all", ["data"], plan=plan).close()
-    with pytest.raises(TxmonError, match="nobody is there to confirm"):
-        go_on(REAL)
-    assert begun == []
-    shown = go_on(REAL, yes=True)
+@pytest.mark.parametrize("verb", ["up", "destroy", "destroy-all", "deploy-all"])
+def test_resuming_in_a_real_environment_needs_a_confirmation(open_env, verb: str) -> None:
+    workspace = open_env("dev")
+    Journal(workspace, verb, ["data"]).close()
+    with pytest.raises(OrchestratorError, match="nobody is there to confirm"):
+        resume(workspace)
+    assert runs(workspace) == 1
+
+
+@pytest.mark.parametrize("verb", ["destroy-all", "deploy-all"])
+def test_a_resumed_run_works_on_as_many_layers_at_a_time_as_allowed(open_env, verb: str) -> None:
+    workspace = open_env("local")
+    Journal(workspace, verb, ["vault", "data"]).close()
+    resume(workspace, parallel=1)
+    first, second = sorted(
+        (record.began, timedelta(seconds=record.seconds)) for record in last(workspace).layers.values() if record.began
+    )
+    assert first[0] + first[1] <= second[0] + timedelta(seconds=0.01)  # rounded
+
+
+def test_a_deploy_all_is_held_to_its_plan_once_that_is_confirmed_again(open_env) -> None:
+    workspace, plan = open_env("dev"), Plan(env="dev", layers=PLAN)
+    Journal(workspace, "deploy-all", ["data"], plan=plan).close()
+    with pytest.raises(OrchestratorError, match="nobody is there to confirm"):
+        resume(workspace)
+    assert runs(workspace) == 1
+    shown = resume(workspace, yes=True)
     assert "of-data" in shown
     assert "of-network" not in shown
-    [(verb, how)] = begun
-    assert (verb, how["layers"], how["approved"]) == ("deploy_all", ["data"], plan)
+    assert runs(workspace) == 2
+    record = last(workspace)
+    assert (record.verb, record.wanted, record.plan) == ("deploy-all", ["data"], plan)
+    assert record.layers["data"].status is OperationStatus.SUCCEEDED
 
 
-def test_a_deploy_all_without_a_plan_is_gone_on_with_without_one(begun) -> None:
-    Journal(LOCAL, "deploy-all", ["data"]).close()
-    go_on(LOCAL)
-    [(verb, how)] = begun
-    assert (verb, how["layers"], how["approved"]) == ("deploy_all", ["data"], None)
+def test_a_deploy_all_without_a_plan_is_resumed_without_one(open_env) -> None:
+    workspace = open_env("local")
+    Journal(workspace, "deploy-all", ["data"]).close()
+    resume(workspace)
+    assert runs(workspace) == 2
+    record = last(workspace)
+    assert (record.verb, record.wanted, record.plan) == ("deploy-all", ["data"], None)
 
 
-def test_a_record_from_before_plans_were_kept_is_still_read(begun) -> None:
-    Journal(LOCAL, "deploy-all", ["data"]).close()
-    [path] = journal.RUNS.glob("*/run.json")
+def test_a_record_without_plan_and_refresh_can_still_be_resumed(open_env) -> None:
+    workspace = open_env("local")
+    Journal(workspace, "deploy-all", ["data"]).close()
+    [path] = runs_folder(workspace.monorepo).glob("*/run.json")
     path.write_text(path.read_text().replace('"plan": null,', "").replace('"refresh": false,', ""))
-    go_on(LOCAL)
-    assert len(begun) == 1
+    resume(workspace)
+    assert runs(workspace) == 2
 
 
-@pytest.fixture
-def kept(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the verbs give to the journal, before anything begins."""
-    given: list[dict[str, Any]] = []
-
-    def changing(*_: Any, **how: Any) -> None:
-        given.append(how)
-        raise Ended(0)
-
-    monkeypatch.setattr(commands, "changing", changing)
-    monkeypatch.setattr(commands.preconditions, "require_upstreams", lambda *_: None)
-    monkeypatch.setattr(commands.program_host, "warm", lambda **_: None)
-    return given
-
-
-def test_the_journal_is_given_what_it_takes_to_go_on(kept) -> None:
-    terminal, plan = Terminal(Console(), lambda _: None), Plan(env="local", layers=PLAN)
-    with pytest.raises(Ended):
-        commands.up(LOCAL, terminal, "network", yes=False, refresh=True)
-    with pytest.raises(Ended):
-        commands.deploy_all(LOCAL, terminal, yes=False, parallel=1, layers=["data"], approved=plan)
-    assert kept == [{"refresh": True}, {"plan": plan}]
+def test_the_journal_records_what_a_resume_needs(open_env) -> None:
+    workspace, terminal, plan = open_env("local"), Terminal(Console(file=StringIO())), Plan(env="local", layers=PLAN)
+    commands.up(workspace, terminal, "network", yes=False, refresh=True)
+    assert last(workspace).refresh
+    commands.deploy_all(workspace, terminal, yes=False, parallel=1, layers=["data"], approved=plan)
+    assert last(workspace).plan == plan

@@ -1,15 +1,15 @@
-"""What an environment would cost."""
+"""The estimate of what an environment costs."""
 
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tools.orchestrator.engine.operation import UNKNOWN, Action, Operation, Resource
 
 from shared.graph import LAYERS
-from tools.orchestrator.run import cost
-from tools.orchestrator.run.cost import QUANTITIES, difference, estimate, price_book
+from tools.orchestrator.model.operation import UNKNOWN, Action, Operation, PlannedResource
+from tools.orchestrator.render import cost
+from tools.orchestrator.run.cost import QUANTITIES, estimate, price_book
 
 RDS = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
@@ -20,8 +20,8 @@ SMALL = {"instanceClass": "db.t3.micro", "allocatedStorage": 20}
 LARGE = {"instanceClass": "db.m7g.xlarge", "allocatedStorage": 100, "databaseInsightsMode": "advanced"}
 
 
-def resource(kind: str, **inputs: Any) -> Resource:
-    return Resource(kind, "it", inputs)
+def resource(kind: str, **inputs: Any) -> PlannedResource:
+    return PlannedResource(kind, "it", inputs)
 
 
 @pytest.mark.parametrize(
@@ -67,22 +67,24 @@ def resource(kind: str, **inputs: Any) -> Resource:
         ("pulumi:providers:aws", {}, {}),
     ],
 )
-def test_what_a_resource_needs_follows_from_its_inputs(kind: str, inputs: dict, quantities: dict) -> None:
+def test_priced_units_follow_from_the_inputs(kind: str, inputs: dict, quantities: dict) -> None:
     found = estimate([resource(kind, **inputs)])
     assert found.quantities == quantities
     assert found.unpriced == ()
 
 
 @pytest.mark.parametrize("env", ["local", "dev", "prod"])
-def test_the_book_knows_everything_that_the_layers_make(run_layer: Callable, env: str) -> None:
-    made = [
-        Resource(each.typ, each.name, each.inputs) for layer in LAYERS for each in run_layer(layer, env).resources
+def test_the_price_book_knows_every_resource_of_the_layers(run_layer: Callable, env: str) -> None:
+    resources = [
+        PlannedResource(each.typ, each.name, each.inputs)
+        for layer in LAYERS
+        for each in run_layer(layer, env).resources
     ]
-    assert estimate(made).total > 100
-    assert estimate(made).unpriced == ()
+    assert estimate(resources).total > 100
+    assert estimate(resources).unpriced == ()
 
 
-def test_the_total_is_units_times_price_times_the_hours_of_a_month() -> None:
+def test_total_is_units_times_price_times_hours_of_a_month() -> None:
     found = estimate([resource(STREAM, shardCount=3), resource("aws:kms/key:Key"), resource("aws:kms/key:Key")])
     assert found.total == pytest.approx(3 * 0.0195 * 730 + 2)
 
@@ -98,47 +100,48 @@ def test_the_total_is_units_times_price_times_the_hours_of_a_month() -> None:
         (ENDPOINT, {"vpcEndpointType": "Interface", "subnetIds": UNKNOWN}, "what its price depends on is not known"),
     ],
 )
-def test_what_has_no_price_is_named_with_the_reason_and_counts_nothing(kind: str, inputs: dict, reason: str) -> None:
+def test_a_resource_without_price_is_named_with_the_reason_and_costs_nothing(
+    kind: str, inputs: dict, reason: str
+) -> None:
     found = estimate([resource(kind, **inputs)])
     assert found.total == 0
     assert found.unpriced[0].startswith(f"{kind} it: {reason}")
     assert f"no price for {found.unpriced[0]}" in cost.notes({"data": found})
 
 
-def test_what_is_billed_by_usage_is_named_once() -> None:
+def test_charges_by_usage_are_named_once() -> None:
     queue = resource("aws:sqs/queue:Queue")
     [first, last] = cost.notes({"streaming": estimate([queue, queue]), "data": estimate([queue])})
     assert first == "billed by usage and not in it: queue requests, data transfer"
     assert last.startswith("an estimate from list prices of ap-northeast-1")
 
 
-def test_the_sources_of_the_prices_that_were_used_are_told() -> None:
+def test_notes_name_the_sources_of_the_prices_used() -> None:
     [note] = [n for n in cost.notes({"data": estimate([resource("aws:kms/key:Key")])}) if n.startswith("an estimate")]
     assert note.endswith("; from memory, not looked up; within 25 % (2026-11-24)")
 
 
-def test_the_book_does_not_contradict_itself() -> None:
+def test_the_price_book_does_not_contradict_itself() -> None:
     book = price_book()
     assert not book.free & (book.by_usage.keys() | QUANTITIES.keys())
     assert book.vcpus.keys() == {name for name in book.prices if name.startswith("db.")}
     assert all(price.source and price.usd > 0 for price in book.prices.values())
 
 
-def preview(layer: str, present: list[Resource], planned: list[Resource]) -> Operation:
+def preview(layer: str, present: list[PlannedResource], planned: list[PlannedResource]) -> Operation:
     operation = Operation(layer, Action.PREVIEW)
     operation.present = {str(number): each for number, each in enumerate(present)}
     operation.planned = {str(number): each for number, each in enumerate(planned)}
     return operation
 
 
-def test_a_plan_says_the_cost_before_and_after() -> None:
+def test_a_plan_shows_the_cost_before_and_after() -> None:
     key, stream = resource("aws:kms/key:Key"), resource(STREAM, shardCount=2)
-    assert difference([preview("security", [key], [key, stream]), preview("data", [key], [])]).startswith(
-        "estimated cost: 2 USD a month before, 29 after"
-    )
+    previews = [preview("security", [key], [key, stream]), preview("data", [key], [])]
+    assert cost.difference(previews).startswith("estimated cost: 2 USD a month before, 29 after")
 
 
-def test_the_json_has_every_price_with_its_source() -> None:
+def test_json_has_each_price_with_its_source() -> None:
     found = json.loads(cost.as_json({"security": estimate([resource("aws:kms/key:Key")] * 2)}))
     assert found["usd_a_month"] == 2
     assert found["estimate"] is True
@@ -150,7 +153,7 @@ def test_the_json_has_every_price_with_its_source() -> None:
     }
 
 
-def test_the_table_has_a_total_for_each_layer_and_for_all() -> None:
+def test_the_table_has_a_total_of_each_layer_and_of_all() -> None:
     key, queue = estimate([resource("aws:kms/key:Key")] * 2), estimate([resource("aws:sqs/queue:Queue")])
     table = cost.as_table({"security": key, "streaming": queue})
     rows = list(zip(*(column.cells for column in table.columns), strict=True))

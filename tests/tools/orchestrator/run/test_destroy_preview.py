@@ -1,17 +1,18 @@
-"""What a destroy deletes and what stays behind, from the state alone."""
+"""What a destroy deletes and what AWS keeps, from the state alone."""
 
 from typing import Any
 
 import pytest
 from rich.console import Console
-from tools.orchestrator.state.stacks import LayerState
 
-from tools.orchestrator.run import destroy_preview
+from tools.orchestrator.model.stack import StackSnapshot
+from tools.orchestrator.render.destroy_preview import show
+from tools.orchestrator.run.destroy_preview import remains
 
 DATABASE = "aws:rds/instance:Instance"
 CACHE = "aws:elasticache/replicationGroup:ReplicationGroup"
 KEY = "aws:kms/key:Key"
-VAULTED = "aws:secretsmanager/secret:Secret"
+CREDENTIALS = "aws:secretsmanager/secret:Secret"
 
 
 def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -20,7 +21,7 @@ def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> di
 
 
 @pytest.mark.parametrize(
-    ("kind", "inputs", "left"),
+    ("kind", "inputs", "kept"),
     [
         (DATABASE, {"skipFinalSnapshot": True, "deleteAutomatedBackups": True}, []),
         (DATABASE, {"finalSnapshotIdentifier": "txdb-final-1"}, ["snapshot txdb-final-1"]),
@@ -33,21 +34,21 @@ def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> di
         (CACHE, {"finalSnapshotIdentifier": "redis-final-1"}, ["snapshot redis-final-1"]),
         (KEY, {"deletionWindowInDays": 7.0}, ["recoverable for 7 days"]),
         (KEY, {}, ["recoverable for 30 days"]),
-        (VAULTED, {"recoveryWindowInDays": 0}, []),
-        (VAULTED, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
+        (CREDENTIALS, {"recoveryWindowInDays": 0}, []),
+        (CREDENTIALS, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
         ("aws:sqs/queue:Queue", {}, []),
     ],
 )
-def test_what_aws_keeps_of_a_deleted_resource(kind: str, inputs: dict[str, Any], left: list[str]) -> None:
-    assert destroy_preview.remains(resource(kind, inputs)) == left
+def test_what_aws_keeps_of_a_deleted_resource(kind: str, inputs: dict[str, Any], kept: list[str]) -> None:
+    assert remains(resource(kind, inputs)) == kept
 
 
-def test_a_retained_resource_stays_itself() -> None:
-    assert destroy_preview.remains(resource("aws:sns/topic:Topic", retainOnDelete=True)) == ["the resource itself"]
+def test_aws_keeps_a_retained_resource() -> None:
+    assert remains(resource("aws:sns/topic:Topic", retainOnDelete=True)) == ["the resource itself"]
 
 
-def test_the_table_counts_what_is_deleted_and_names_what_holds_state_or_stays() -> None:
-    state = LayerState(
+def test_the_table_names_resources_that_hold_state_or_leave_something() -> None:
+    stack = StackSnapshot(
         "data",
         {
             "resources": [
@@ -60,10 +61,9 @@ def test_the_table_counts_what_is_deleted_and_names_what_holds_state_or_stays() 
                 resource(DATABASE, {"skipFinalSnapshot": True}),
             ]
         },
-        None,
     )
     console = Console(width=200, record=True)
-    destroy_preview.show([state], console)
+    show([stack], {DATABASE}, console)
     text = console.export_text()
     assert "to be deleted: 2 in data" in text
     rows = [line.split() for line in text.splitlines() if line.startswith("data ")]

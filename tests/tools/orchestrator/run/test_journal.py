@@ -1,114 +1,137 @@
-"""What is left to do of the runs that are written down."""
+"""The journal: what recorded runs have left to do."""
 
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from shared.errors import TxmonError
-from tools.orchestrator.engine.operation import Status
 
-from shared.graph import LAYERS
+from tests.support.monorepo import make_monorepo, make_workspace
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.operation import OperationStatus
 from tools.orchestrator.run import journal
-from tools.orchestrator.run.journal import LayerRecord, RunRecord, unfinished
+from tools.orchestrator.run.journal import EVENTS_KEPT, Journal, LayerRecord, RunRecord, last_run, runs_folder
+
+GRAPH = {
+    "network": (),
+    "security": (),
+    "streaming": ["security"],
+    "data": ["network", "security"],
+    "monitoring": ["network", "streaming", "data"],
+}
 
 
 @pytest.fixture
-def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Writes down a run: its verb, the layers it wanted, and how those ended that it began with."""
-    monkeypatch.setattr(journal, "RUNS", tmp_path)
+def monorepo(tmp_path: Path) -> Monorepo:
+    made = make_monorepo(tmp_path, GRAPH)
+    runs_folder(made).mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def ran(monorepo: Monorepo) -> Callable[..., None]:
+    """Return a function that records a run: its verb, the layers it wanted, and the status of those it began."""
+    runs = runs_folder(monorepo)
 
     def run(verb: str, *wanted: str, **ended: str) -> None:
-        layers = {layer: LayerRecord(action="up", status=Status(status)) for layer, status in ended.items()}
+        layers = {layer: LayerRecord(action="up", status=OperationStatus(status)) for layer, status in ended.items()}
         well = set(ended.values()) == {"succeeded"} and ended.keys() == set(wanted)
         record = RunRecord(
             verb=verb, env="dev", wanted=wanted, layers=layers, result="succeeded" if well else "failed"
         )
-        folder = tmp_path / f"{len(list(tmp_path.iterdir()))}-{verb}-dev"
+        folder = runs / f"{len(list(runs.iterdir()))}-{verb}-dev"
         folder.mkdir()
         (folder / "run.json").write_text(record.model_dump_json())
 
     return run
 
 
-def left() -> tuple[str, list[str]] | None:
-    found = unfinished("dev", print)
-    return found and (found[0].verb, found[1])
+@pytest.fixture
+def unfinished(monorepo: Monorepo) -> Callable[[], tuple[str, list[str]] | None]:
+    """Return a function to the verb of the newest unfinished run in `dev`, and the layers that are left."""
+
+    def find() -> tuple[str, list[str]] | None:
+        found = journal.unfinished(monorepo, "dev")
+        return found and (found[0].verb, found[1])
+
+    return find
 
 
-def test_nothing_is_left_where_nothing_ran_and_where_all_ended_well(ran) -> None:
-    assert left() is None
+def test_nothing_is_left_without_runs_or_if_every_layer_succeeded(ran, unfinished) -> None:
+    assert unfinished() is None
     ran("deploy-all", "network", "data", network="succeeded", data="succeeded")
-    assert left() is None
+    assert unfinished() is None
 
 
 @pytest.mark.parametrize("status", ["failed", "interrupted", "skipped", "running"])
-def test_what_did_not_end_well_is_left_whatever_its_stack_says(ran, status: str) -> None:
+def test_layers_that_did_not_succeed_are_left(ran, unfinished, status: str) -> None:
     ran("deploy-all", "streaming", "data", "monitoring", streaming="succeeded", data=status)
-    assert left() == ("deploy-all", ["data", "monitoring"])
+    assert unfinished() == ("deploy-all", ["data", "monitoring"])
 
 
-def test_what_a_later_run_has_settled_is_not_left(ran) -> None:
+def test_layers_that_a_later_run_finished_are_not_left(ran, unfinished) -> None:
     ran("deploy-all", "network", "data", "monitoring", network="interrupted")
     ran("up", "network", network="succeeded")
-    assert left() == ("deploy-all", ["data", "monitoring"])
+    assert unfinished() == ("deploy-all", ["data", "monitoring"])
     ran("deploy-all", "data", "monitoring", data="succeeded", monitoring="succeeded")
-    assert left() is None
+    assert unfinished() is None
 
 
 @pytest.mark.parametrize("text", ["", '{"verb": "up"', '{"verb": "up"}', "\x00\x00"])
-def test_a_damaged_record_is_said_so_and_does_not_count(ran, tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_logged_and_does_not_count(
+    ran, unfinished, monorepo: Monorepo, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
     ran("deploy-all", "network", network="failed")
-    damaged = tmp_path / "9-up-dev/run.json"
+    damaged = runs_folder(monorepo) / "9-up-dev/run.json"
     damaged.parent.mkdir()
     damaged.write_text(text)
-    said: list[str] = []
-    assert journal.last_run("dev", said.append).verb == "deploy-all"
-    assert unfinished("dev", said.append)[1] == ["network"]
-    sentence = f"{damaged} cannot be read: delete it; ./inv status --env dev tells what is deployed"
-    assert said == [sentence] * 2
+    last = last_run(monorepo, "dev")
+    assert last is not None
+    assert last.verb == "deploy-all"
+    assert unfinished() == ("deploy-all", ["network"])
+    sentence = f"{damaged} cannot be read: delete it; ./inv status --env dev shows what is deployed"
+    assert caplog.messages == [sentence] * 2
 
 
-def test_the_newest_run_goes_first(ran) -> None:
+def test_the_newest_unfinished_run_counts(ran, unfinished) -> None:
     ran("deploy-all", "network", "data", network="succeeded")
     ran("up", "network", network="failed")
-    assert left() == ("up", ["network"])
+    assert unfinished() == ("up", ["network"])
 
 
-def test_a_destroy_settles_what_reads_the_destroyed_too(ran) -> None:
-    ran("deploy-all", *LAYERS, network="succeeded", security="failed")
+def test_a_destroy_also_finishes_the_readers_of_its_layers(ran, unfinished) -> None:
+    ran("deploy-all", *GRAPH, network="succeeded", security="failed")
     ran("destroy-all", "network", "security", network="succeeded", security="succeeded")
-    assert left() is None
+    assert unfinished() is None
 
 
-def test_a_destroy_of_one_layer_leaves_the_others(ran) -> None:
+def test_a_destroy_of_one_layer_leaves_the_others(ran, unfinished) -> None:
     ran("deploy-all", "data", "monitoring", data="failed")
     ran("destroy", "monitoring", monitoring="succeeded")
-    assert left() == ("deploy-all", ["data"])
+    assert unfinished() == ("deploy-all", ["data"])
 
 
-def test_a_run_that_cannot_be_written_down_says_where_and_what_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_record_that_cannot_be_written_names_its_folder_and_resume(
+    monorepo: Monorepo, unfinished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fill(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(journal, "RUNS", tmp_path)
-    written = journal.Journal(SimpleNamespace(env="dev"), "up", ["network"])
+    written = Journal(make_workspace(monorepo), "up", ["network"])
     monkeypatch.setattr(Path, "write_text", fill)
-    with pytest.raises(TxmonError, match=rf"{tmp_path}/\S+ \(No space left .*\./inv resume --env dev"):
+    with pytest.raises(
+        OrchestratorError, match=rf"{runs_folder(monorepo)}/\S+ \(No space left .*\./inv resume --env dev"
+    ):
         written.close()
-    assert left() == ("up", ["network"])
+    assert unfinished() == ("up", ["network"])
 
 
-def test_of_older_runs_only_the_events_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "RUNS", tmp_path)
-    monkeypatch.setattr(journal, "KEPT", 2)
-    for _ in range(4):
-        made = journal.Journal(SimpleNamespace(env="dev"), "up", ["network"])
+def test_older_runs_lose_their_events_and_keep_their_record(monorepo: Monorepo) -> None:
+    for _ in range(EVENTS_KEPT + 2):
+        made = Journal(make_workspace(monorepo), "up", ["network"])
         (made.folder / "network-up.jsonl").touch()
         made.close()
-    with_events = [bool(list(folder.glob("*.jsonl"))) for folder in sorted(tmp_path.iterdir())]
-    assert with_events == [False, False, True, True]
-    assert len(list(tmp_path.glob("*/run.json"))) == 4
+    with_events = [bool(list(folder.glob("*.jsonl"))) for folder in sorted(runs_folder(monorepo).iterdir())]
+    assert with_events == [False] * 2 + [True] * EVENTS_KEPT
+    assert len(list(runs_folder(monorepo).glob("*/run.json"))) == EVENTS_KEPT + 2

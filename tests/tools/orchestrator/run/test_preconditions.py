@@ -1,66 +1,99 @@
-from contextlib import nullcontext
-from unittest import mock
+"""What has to be true before a layer is changed."""
+
+import json
+from collections.abc import Callable, Iterable
+from io import StringIO
+from pathlib import Path
+from typing import Any
 
 import pytest
-from shared.errors import TxmonError
-from tools.orchestrator.state.stacks import SETTLED, LayerState, Update
+from rich.console import Console
 
-from shared.contracts import CONTRACTS
-from shared.graph import project
+from tests.support.monorepo import make_monorepo, make_workspace
 from tools.orchestrator.cli import commands
+from tools.orchestrator.cli.terminal import Terminal
+from tools.orchestrator.engine import program_host
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import STACK, STACK_REFERENCE
+from tools.orchestrator.model.stack import Snapshot, StackSnapshot, UpdateRecord
 from tools.orchestrator.run import preconditions
 
-GOOD = Update("update", "succeeded", "2026-01-01", "")
-
-
-class AnyWorkspace:
-    env = "dev"
-
-
-def deployed(layer: str, last: Update = GOOD, **changes: object) -> LayerState:
-    outputs = {k: v for k, v in {**CONTRACTS[layer].example(), **changes}.items() if v is not None}
-    return LayerState(layer, {"resources": [{"type": "pulumi:pulumi:Stack", "urn": "x", "outputs": outputs}]}, last)
-
-
-def absent(layer: str) -> LayerState:
-    return LayerState(layer, {}, None)
+GRAPH = {
+    "network": (),
+    "security": (),
+    "streaming": ["security"],
+    "data": ["network", "security"],
+    "monitoring": ["network", "streaming", "data"],
+}
+GOOD = UpdateRecord("update", "succeeded", "2026-01-01", "")
+RESOLVED = UpdateRecord("refresh", "succeeded", "", "shop unlock, resolved creating a")
 
 
 @pytest.fixture
-def states(monkeypatch: pytest.MonkeyPatch) -> dict[str, LayerState]:
-    """The states that the guards read; a layer that is not named is deployed and well."""
-    given: dict[str, LayerState] = {}
-    monkeypatch.setattr(
-        preconditions,
-        "read_states",
-        lambda _, layers: {layer: given.get(layer) or deployed(layer) for layer in layers},
-    )
-    return given
+def workspace(tmp_path: Path) -> Workspace:
+    """Return a workspace in `dev` whose engine reports the history of each layer's stack from `history-<layer>`."""
+    engine = tmp_path / "pulumi"
+    engine.write_text(f'#!/bin/sh\nfor word; do last=$word; done\nexec cat {tmp_path}/history-"${{last##*/}}"\n')
+    engine.chmod(0o755)
+    return make_workspace(make_monorepo(tmp_path, GRAPH), engine=tmp_path)
 
 
-def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(states) -> None:
-    preconditions.require_upstreams(AnyWorkspace(), ["monitoring"])
+def deployed(layer: str, last: UpdateRecord = GOOD, **changes: object) -> StackSnapshot:
+    outputs = {k: v for k, v in {"name": layer, **changes}.items() if v is not None}
+    return StackSnapshot(layer, {"resources": [{"type": STACK, "urn": "x", "outputs": outputs}]}, last)
+
+
+def absent(layer: str) -> StackSnapshot:
+    return StackSnapshot(layer)
+
+
+def snapshot(stacks: Iterable[StackSnapshot]) -> Snapshot:
+    """Return a snapshot of the stacks; one without an update does not exist."""
+    return Snapshot("dev", {stack.name: stack for stack in stacks if stack.last or stack.deployment})
+
+
+@pytest.fixture
+def require_upstreams_of_monitoring(workspace: Workspace) -> Callable[..., None]:
+    """Return the check, given stacks that are not deployed as they should be; all others are."""
+
+    def require(*given: StackSnapshot) -> None:
+        stacks = {layer: deployed(layer) for layer in GRAPH} | {stack.name: stack for stack in given}
+        for stack in stacks.values():
+            last = stack.last
+            facts = last and {
+                "kind": last.kind,
+                "result": last.result,
+                "endTime": last.ended,
+                "message": last.message,
+            }
+            path = workspace.monorepo.root / f"history-{stack.name}"
+            path.write_text(json.dumps([facts] if facts else []))
+        preconditions.require_upstreams(workspace, snapshot(stacks.values()), ["monitoring"])
+
+    return require
+
+
+def test_upstreams_that_are_deployed_and_complete_are_accepted(require_upstreams_of_monitoring) -> None:
+    require_upstreams_of_monitoring()
 
 
 @pytest.mark.parametrize(
-    ("state", "fault"),
+    ("stack", "fault"),
     [
         (absent("streaming"), "which is not deployed"),
-        (deployed("streaming", Update("update", "failed", "", "")), "whose last update failed"),
+        (deployed("streaming", UpdateRecord("update", "failed", "", "")), "whose last update failed"),
         (
-            deployed("streaming", Update("destroy", "succeeded", "", "")),
+            deployed("streaming", UpdateRecord("destroy", "succeeded", "", "")),
             "whose destroy or an update after it was interrupted with 1 resource left",
         ),
+        (deployed("streaming", RESOLVED), "whose last update was interrupted"),
+        (deployed("streaming", name=None), "which lacks the output name"),
         (
-            deployed("streaming", Update("refresh", "succeeded", "", f"{SETTLED}creating a")),
-            "whose last update was interrupted",
-        ),
-        (deployed("streaming", kinesis_stream_arn=None), "which lacks the output kinesis_stream_arn"),
-        (
-            LayerState(
+            StackSnapshot(
                 "streaming",
                 {
-                    "resources": [{"type": "pulumi:pulumi:Stack", "urn": "x"}],
+                    "resources": [{"type": STACK, "urn": "x"}],
                     "pending_operations": [{"type": "creating", "resource": {"urn": "a::b::kinesis-stream-dev"}}],
                 },
                 GOOD,
@@ -69,95 +102,98 @@ def test_all_is_well_when_every_upstream_is_deployed_and_keeps_its_contract(stat
         ),
     ],
 )
-def test_an_upstream_that_is_not_as_it_should_be_is_named_with_what_mends_it(states, state, fault: str) -> None:
-    states["streaming"] = state
-    with pytest.raises(TxmonError, match=f"^monitoring reads streaming, {fault}: ") as told:
-        preconditions.require_upstreams(AnyWorkspace(), ["monitoring"])
-    assert str(told.value).endswith(f": ./inv {'unlock' if state.pending else 'up'} streaming --env dev")
+def test_a_faulty_upstream_is_named_with_its_remedy(
+    require_upstreams_of_monitoring, stack: StackSnapshot, fault: str
+) -> None:
+    with pytest.raises(OrchestratorError, match=f"^monitoring reads streaming, {fault}: ") as caught:
+        require_upstreams_of_monitoring(stack)
+    assert str(caught.value).endswith(f": ./inv {'unlock' if stack.pending else 'up'} streaming --env dev")
 
 
-def reading(**reads: set[str]) -> dict[str, LayerState]:
-    """Deployed stacks, and the layers that each reads; `fraud__live` stands for `fraud/live`."""
-
-    def reference(layer: str) -> dict[str, str]:
-        return {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project(layer)}/dev"}
-
-    return {
-        reader.replace("__", "/"): LayerState(reader, {"resources": [reference(layer) for layer in layers]}, None)
+def reading(**reads: set[str]) -> Snapshot:
+    """Return deployed stacks that read the given layers; `fraud__live` stands for `fraud/live`."""
+    return snapshot(
+        StackSnapshot(reader.replace("__", "/"), {"resources": [reference(f"shop-{layer}/dev") for layer in layers]})
         for reader, layers in reads.items()
-    }
+    )
 
 
-def test_a_layer_that_a_deployed_layer_reads_may_not_go() -> None:
-    states = reading(data={"network"}, monitoring={"network", "data"})
+def reference(stack: str) -> dict[str, Any]:
+    """Return the reference to a stack as the state has it."""
+    return {"type": STACK_REFERENCE, "id": f"organization/{stack}"}
+
+
+def test_a_layer_that_a_deployed_layer_reads_may_not_be_destroyed(workspace: Workspace) -> None:
+    stacks = reading(data={"network"}, monitoring={"network", "data"})
     message = r"network is still read by monitoring, data, which are deployed: \./inv destroy monitoring"
-    with pytest.raises(TxmonError, match=message):
-        preconditions.require_no_other_readers(AnyWorkspace(), states, ["network"])
+    with pytest.raises(OrchestratorError, match=message):
+        preconditions.require_no_other_readers(workspace, stacks, ["network"])
 
 
-def test_a_reader_from_another_repository_blocks_too() -> None:
-    states = reading(fraud__live={"streaming"})
+def test_a_reader_from_another_repository_blocks_a_destroy(workspace: Workspace) -> None:
+    stacks = reading(fraud__live={"streaming"})
     message = "streaming is still read by fraud/live, which is deployed: destroy the stack fraud/live first"
-    with pytest.raises(TxmonError, match=message):
-        preconditions.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
+    with pytest.raises(OrchestratorError, match=message):
+        preconditions.require_no_other_readers(workspace, stacks, list(GRAPH))
 
 
-def test_a_reader_that_is_deployed_while_the_destroy_is_confirmed_blocks_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = iter([reading(network=set()), reading(network=set(), data={"network"})])
-    monkeypatch.setattr(commands, "deployed_states", lambda *_, **__: next(found))
-    monkeypatch.setattr(commands, "changing", lambda *_, **__: nullcontext(mock.Mock()))
-    monkeypatch.setattr(commands.program_host, "warm", lambda **_: None)
-    monkeypatch.setattr(commands, "_execute", mock.Mock(side_effect=AssertionError("it is destroyed")))
-    with pytest.raises(TxmonError, match="network is still read by data, which is deployed"):
-        commands.destroy(mock.Mock(env="dev"), mock.Mock(), "network", yes=True)
+def test_a_reader_deployed_during_the_confirmation_blocks_a_destroy(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(layer: str, *resources: dict[str, Any]) -> None:
+        path = workspace.monorepo.root / f"state/.pulumi/stacks/shop-{layer}/dev.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"checkpoint": {"latest": {"resources": resources}}}))
+
+    def deploy_reader_and_confirm(*_: object, **__: object) -> None:
+        write("data", reference("shop-network/dev"))
+
+    write("network", {"type": STACK, "urn": "x"})
+    monkeypatch.setattr(program_host, "start", lambda *_: None)
+    monkeypatch.setattr(commands, "confirm", deploy_reader_and_confirm)
+    with pytest.raises(OrchestratorError, match="network is still read by data, which is deployed"):
+        commands.destroy(workspace, Terminal(Console(file=StringIO())), "network", yes=True)
 
 
-def test_a_reader_of_the_layer_in_another_environment_does_not_block() -> None:
-    reference = {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project('network')}/prod"}
-    states = {f"{project('data')}/prod": LayerState("data", {"resources": [reference]}, None)}
-    assert preconditions.require_no_other_readers(AnyWorkspace(), states, ["network"]) == {"network": set()}
+def test_a_reader_of_the_layer_in_another_environment_does_not_block(workspace: Workspace) -> None:
+    stacks = snapshot([StackSnapshot("shop-data/prod", {"resources": [reference("shop-network/prod")]})])
+    assert preconditions.require_no_other_readers(workspace, stacks, ["network"]) == {"network": set()}
 
 
-def test_a_reader_that_is_no_layer_any_more_is_destroyed_by_its_name() -> None:
-    states = reading(ledger={"network"}, data={"network"})
+def test_a_reader_that_is_a_removed_layer_is_destroyed_by_its_name(workspace: Workspace) -> None:
+    stacks = reading(ledger={"network"}, data={"network"})
     message = r"network is still read by ledger, data, which are deployed: \./inv destroy ledger --env dev first"
-    with pytest.raises(TxmonError, match=message):
-        preconditions.require_no_other_readers(AnyWorkspace(), states, ["network"])
+    with pytest.raises(OrchestratorError, match=message):
+        preconditions.require_no_other_readers(workspace, stacks, ["network"])
 
 
-def test_readers_that_go_too_do_not_block_and_are_given_as_the_order() -> None:
-    states = reading(data={"network"}, monitoring={"network", "data"})
-    readers = preconditions.require_no_other_readers(AnyWorkspace(), states, list(CONTRACTS))
+def test_readers_that_are_destroyed_too_do_not_block_and_give_the_order(workspace: Workspace) -> None:
+    stacks = reading(data={"network"}, monitoring={"network", "data"})
+    readers = preconditions.require_no_other_readers(workspace, stacks, list(GRAPH))
     assert readers["network"] == {"data", "monitoring"}
     assert readers["monitoring"] == set()
 
 
-def test_a_stack_reference_is_found_in_the_state_by_the_name_it_has() -> None:
-    resources = [
-        {"type": "pulumi:pulumi:StackReference", "id": f"organization/{project('security')}/dev"},
-        {"type": "pulumi:pulumi:StackReference", "id": "organization/elsewhere/dev"},
-    ]
-    assert LayerState("data", {"resources": resources}, None).reads == {
-        f"{project('security')}/dev",
-        "elsewhere/dev",
-    }
+def test_a_stack_reads_those_that_its_stack_references_name() -> None:
+    resources = [reference("shop-security/dev"), reference("elsewhere/dev")]
+    assert StackSnapshot("data", {"resources": resources}).reads == {"shop-security/dev", "elsewhere/dev"}
 
 
-def test_protected_resources_stop_a_destroy_and_say_how_to_lift_it() -> None:
-    preconditions.require_unprotected(AnyWorkspace(), [deployed("data"), absent("network")])
-    state = LayerState("data", {"resources": [{"type": "t", "urn": "a::db", "protect": True}]}, GOOD)
-    with pytest.raises(TxmonError, match=r"dev is protected \(1 in data\) and nothing was deleted") as told:
-        preconditions.require_unprotected(AnyWorkspace(), [state, absent("network")])
-    assert "set txmon-LAYER:protect: false in projects/LAYER/Pulumi.dev.yaml of data" in str(told.value)
+def test_protected_resources_block_a_destroy_and_name_the_remedy(workspace: Workspace) -> None:
+    preconditions.require_unprotected(workspace, [deployed("data"), absent("network")])
+    stack = StackSnapshot("data", {"resources": [{"type": "t", "urn": "a::db", "protect": True}]}, GOOD)
+    with pytest.raises(OrchestratorError, match=r"dev is protected \(1 in data\) and nothing was deleted") as caught:
+        preconditions.require_unprotected(workspace, [stack, absent("network")])
+    assert "set shop-LAYER:protect: false in projects/LAYER/Pulumi.dev.yaml of data" in str(caught.value)
 
 
-def stopped(layer: str, *operations: str) -> LayerState:
+def stopped(layer: str, *operations: str) -> StackSnapshot:
     pending = [{"type": operation, "resource": {"urn": f"a::b::{layer}-dev"}} for operation in operations]
-    return LayerState(layer, {"resources": [{}], "pending_operations": pending}, None)
+    return StackSnapshot(layer, {"resources": [{}], "pending_operations": pending})
 
 
 @pytest.mark.parametrize(
-    ("left", "said"),
+    ("stacks", "message"),
     [
         (
             [stopped("data", "creating"), stopped("network")],
@@ -169,31 +205,29 @@ def stopped(layer: str, *operations: str) -> LayerState:
         ),
     ],
 )
-def test_operations_that_were_left_in_the_middle_are_named_at_once(
-    monkeypatch: pytest.MonkeyPatch, left: list[LayerState], said: str
+def test_all_pending_operations_are_named_at_once(
+    workspace: Workspace, stacks: list[StackSnapshot], message: str
 ) -> None:
-    monkeypatch.setattr(preconditions, "deployed_states", lambda _: {state.layer: state for state in left})
-    with pytest.raises(TxmonError, match=rf"^{said} --env dev settles it$"):
-        preconditions.require_settled(AnyWorkspace())
+    with pytest.raises(OrchestratorError, match=rf"^{message} --env dev resolves it$"):
+        preconditions.require_no_pending_operations(workspace, snapshot(stacks))
 
 
-def test_a_stack_of_another_repository_is_not_for_us_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preconditions, "deployed_states", lambda _: {"fraud": stopped("fraud", "creating")})
-    preconditions.require_settled(AnyWorkspace())
+def test_pending_operations_of_another_repository_do_not_block(workspace: Workspace) -> None:
+    preconditions.require_no_pending_operations(workspace, snapshot([stopped("fraud", "creating")]))
 
 
 @pytest.mark.parametrize(
-    ("state", "condition"),
+    ("stack", "health"),
     [
         (absent("network"), "never"),
-        (LayerState("network", {}, Update("destroy", "succeeded", "", "")), "destroyed"),
-        (LayerState("network", {}, Update("update", "failed", "", "")), "failed"),
+        (StackSnapshot("network", last=UpdateRecord("destroy", "succeeded", "", "")), "destroyed"),
+        (StackSnapshot("network", last=UpdateRecord("update", "failed", "", "")), "failed"),
         (deployed("network"), "ok"),
-        (deployed("network", Update("update", "failed", "", "")), "failed"),
-        (deployed("network", Update("destroy", "succeeded", "", "")), "interrupted"),
-        (deployed("network", Update("destroy", "failed", "", "")), "failed"),
-        (deployed("network", Update("refresh", "succeeded", "", f"{SETTLED}creating a")), "interrupted"),
+        (deployed("network", UpdateRecord("update", "failed", "", "")), "failed"),
+        (deployed("network", UpdateRecord("destroy", "succeeded", "", "")), "interrupted"),
+        (deployed("network", UpdateRecord("destroy", "failed", "", "")), "failed"),
+        (deployed("network", RESOLVED), "interrupted"),
     ],
 )
-def test_the_condition_of_a_layer(state: LayerState, condition: str) -> None:
-    assert state.condition == condition
+def test_health_follows_from_checkpoint_and_last_update(stack: StackSnapshot, health: str) -> None:
+    assert stack.health == health
