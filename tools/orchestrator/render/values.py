@@ -10,7 +10,7 @@ SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under wh
 
 
 def value_text(value: Any) -> str:
-    """Return a value as text: a string as it is, all else as JSON; secrets are masked, in lists and maps too."""
+    """Return a string as it is and any other value as JSON, with secrets masked at every depth."""
     if value is None:
         return "none"
     if is_unknown(value):
