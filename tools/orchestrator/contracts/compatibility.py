@@ -1,9 +1,9 @@
-"""Compares contracts with earlier ones, and says which changes their readers cannot live with.
+"""Compares contracts with earlier ones, and finds the changes that break their readers.
 
-An output may be removed or renamed only if no layer reads it, neither now nor in the contracts compared with. So it
-takes two changes: first the readers stop reading it, then it goes. Every change that a reader could notice (a removed
-output, another type, another length of a list) raises the contract's `version`: readers outside of this repository
-are unknown here, but they check the version when they read. New outputs need neither.
+An output may be removed or renamed only if no layer reads it, neither now nor in the earlier contracts. That takes
+two changes: in the first the readers stop reading it, in the second it is removed. A change that a reader could
+notice (a removed output, another type, another length of a list) has to raise the contract's `version`, because
+readers outside of this repository are unknown here, but check the version. A new output needs neither.
 """
 
 import difflib
@@ -21,7 +21,7 @@ from tools.orchestrator.repository import git
 from tools.orchestrator.state.checkpoints import nothing_deployed, read_snapshot
 
 Readers = Callable[[str, str], Iterable[str]]
-"""Returns who reads an output now; takes the layer and the output, which the contracts may no longer have."""
+"""Returns who reads an output now, from its layer and name. The contracts may no longer have it."""
 
 VERSION = "contract_version"
 """The output with the version of the contract. Only stacks with a contract have it."""
@@ -39,7 +39,7 @@ class Change:
     what: str
     readers: tuple[str, ...] = ()
     fault: str = ""
-    """Why readers cannot live with the change, and what to do about it; empty if they can."""
+    """Why the change breaks readers, and what to do about it; empty if it does not."""
 
 
 def against_commit(root: Path, new: Contracts, readers: Readers, lock_file: PurePath, ref: str) -> list[Change]:
@@ -89,7 +89,7 @@ def against_environment(new: Contracts, readers: Readers, workspace: Workspace) 
 
 
 def _deployed(outputs: Mapping[str, Any], contract: ContractSchema) -> ContractSchema:
-    """Return the contract that deployed outputs have kept; lists have a length where `contract` fixes it."""
+    """Return the contract that deployed outputs conform to; a list has a length if `contract` fixes one."""
     fixed = {name for name, schema in contract.outputs.items() if schema.length is not None}
     schemas = {
         name: OutputSchema(

@@ -1,4 +1,4 @@
-"""Affected layers, as text or as JSON."""
+"""Affected layers as text or JSON."""
 
 import json
 
@@ -10,7 +10,7 @@ FILES_SHOWN = 3
 
 
 def as_text(found: Affected, monorepo: Monorepo) -> str:
-    """Return a line a layer, with the reason."""
+    """Return a line for each affected layer, with the reasons, and one for each deleted layer."""
     width = max(map(len, monorepo.layers))
     lines = [f"{layer:{width}}  {_listed(reasons)}" for layer, reasons in found.reasons.items()]
     lines += [
@@ -25,5 +25,5 @@ def _listed(reasons: list[str]) -> str:
 
 
 def as_json(found: Affected) -> str:
-    """Return one line, `{"layers": […], "because": {…}, "deleted": […]}`; CI's matrix takes `layers`."""
+    """Return `{"layers": […], "because": {…}, "deleted": […]}` on one line; CI's matrix uses `layers`."""
     return json.dumps({"layers": found.layers, "because": found.reasons, "deleted": found.deleted})

@@ -8,7 +8,7 @@ from tools.orchestrator.render.table import Row, table
 
 
 def outputs_table(contracts: Contracts) -> Table:
-    """Return every output of every layer with its type and its readers."""
+    """Return a row for each output of each layer, with its type and readers."""
     headings = ("layer", "version", "output", "type", "read by")
     rows = [
         (layer, str(contract.version), output, str(schema), ", ".join(schema.readers))
@@ -19,7 +19,7 @@ def outputs_table(contracts: Contracts) -> Table:
 
 
 def changes_table(changes: list[Change]) -> Table | str:
-    """Return a row for each change, first those that readers cannot live with."""
+    """Return a row for each change, breaking changes first; a sentence if there is none."""
     if not changes:
         return "no output has changed"
     headings = ("layer", "output", "change", "read by", "to mend")

@@ -1,4 +1,4 @@
-"""Estimates of cost, as a table, as JSON, and in sentences."""
+"""Estimates of cost as a table, as JSON and in sentences."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from tools.orchestrator.run.cost import Estimate, estimate, of_layers, price_boo
 
 
 def difference(operations: Iterable[Operation]) -> str:
-    """Return what the plan of these previews would change in cost, as a line."""
+    """Return the cost before and after what these previews plan, as a line."""
     previews = list(operations)
     before = sum(estimate(preview.present.values()).total for preview in previews)
     after = sum(estimated.total for estimated in of_layers(previews).values())
@@ -19,7 +19,7 @@ def difference(operations: Iterable[Operation]) -> str:
 
 
 def as_table(found: Mapping[str, Estimate]) -> Table:
-    """Return a row a layer and price, and the totals."""
+    """Return a row for each price of each layer, and the totals."""
     headings = ("layer", "what", "units", "USD a month")
     return table(*headings, rows=_rows(found), right=headings[2:])
 
@@ -34,7 +34,7 @@ def _rows(found: Mapping[str, Estimate]) -> Iterator[Row]:
 
 
 def notes(found: Mapping[str, Estimate]) -> list[str]:
-    """Return what the estimate leaves out and where its prices come from, a line each."""
+    """Return lines that say what the estimate leaves out and where its prices come from."""
     by_usage = dict.fromkeys(what for estimated in found.values() for what in estimated.by_usage)
     lines = [f"no price for {what}" for estimated in found.values() for what in estimated.unpriced]
     if by_usage:

@@ -10,7 +10,7 @@ from tools.orchestrator.run.destroy_preview import owned_resources, remains
 
 
 def show(stacks: Sequence[StackSnapshot], stateful_types: Collection[str], console: Console) -> None:
-    """Print how many resources go in each layer, and by name those that hold state or leave something behind."""
+    """Print how many resources each layer loses, and name those that hold state or that AWS keeps in part."""
     counted = ", ".join(
         f"{sum(not resource.get('retainOnDelete') for resource in owned_resources(stack))} in {stack.name}"
         for stack in stacks

@@ -46,5 +46,5 @@ def _remedy(drift: Drift, monorepo: Monorepo) -> list[str]:
     commands = [f"./inv up {layer} --refresh --env {drift.env}" for layer in drift.drifted]
     gone = {layer for layer in drift.drifted if any(each.property is None for each in drift.layers[layer])}
     if any(monorepo.readers(layer) for layer in gone):
-        commands.append(f"./inv deploy-all --env {drift.env}  # what is made anew has new ids, which others read")
+        commands.append(f"./inv deploy-all --env {drift.env}  # other layers read the new IDs")
     return ["state → AWS; put back what the programs say with:", *(f"    {command}" for command in commands)]

@@ -1,4 +1,4 @@
-"""Environments, as a table, as JSON, and in sentences."""
+"""Environments as a table, as JSON and in sentences."""
 
 import json
 
@@ -34,7 +34,7 @@ def as_json(found: list[Lifetime]) -> str:
 
 
 def creation(new: NewEnvironment, monorepo: Monorepo, name: str) -> str:
-    """Return what was created, what is left to set, and the next command, a line each."""
+    """Return a line for each created file, for each setting that was not copied, and for the next command."""
     files = [f"made {monorepo.display(path)}" for path in new.files]
     skipped = [f"left out {key}, which is secret: set it with pulumi config set" for key in new.skipped_secrets]
     return "\n".join([*files, *skipped, f"next: ./inv deploy-all --env {name}"])

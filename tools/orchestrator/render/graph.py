@@ -1,4 +1,4 @@
-"""The graph of layers as text, Mermaid, DOT or SVG. Layers whose health is given are coloured by it."""
+"""The graph of layers as text, Mermaid, DOT or SVG. A layer has the colour of its health, if that is given."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def _edges(monorepo: Monorepo) -> Iterator[tuple[str, str]]:
 
 
 def text(monorepo: Monorepo, healths: Healths) -> str:
-    """Return a line a layer, in the order of the graph."""
+    """Return a line for each layer, in the order of the graph."""
     width = max(map(len, monorepo.layers))
     lines = []
     for name, layer in monorepo.layers.items():
@@ -80,13 +80,13 @@ def _note(monorepo: Monorepo, layer: str, healths: Healths) -> str:
 
 
 def standalone_svg(monorepo: Monorepo, healths: Healths) -> str:
-    """Return the drawing with its colours, as a file of its own."""
+    """Return the drawing as a file of its own, with its colours."""
     head, rest = svg(monorepo, healths).split(">", 1)
     return f"{head}><style>{palette.css()}{SVG_STYLE}</style>{rest}\n"
 
 
 def svg(monorepo: Monorepo, healths: Healths) -> str:
-    """Return the drawing for a page that has `palette.css()` and `SVG_STYLE`; readers are below what they read."""
+    """Return the drawing, for a page with `palette.css()` and `SVG_STYLE`; readers are below the layers they read."""
     drawing = _layout(monorepo)
     lines = "".join(_path(points) for points in drawing.edges)
     boxes = "".join(_box(monorepo, layer, healths, *drawing.boxes[layer]) for layer in monorepo.layers)
@@ -101,7 +101,7 @@ def svg(monorepo: Monorepo, healths: Healths) -> str:
 
 @dataclass(frozen=True)
 class _Drawing:
-    """Where boxes and edges are, in pixels."""
+    """The positions of boxes and edges, in pixels."""
 
     width: float
     height: float
@@ -138,7 +138,7 @@ def _shift(middle: float, target: float) -> float:
 
 
 def _layout(monorepo: Monorepo) -> _Drawing:
-    """Lay the graph out in rows (Sugiyama's method, by grandalf); unconnected parts stand side by side."""
+    """Lay the graph out in rows by Sugiyama's method; unconnected parts are side by side."""
     vertices = {layer: Vertex(layer) for layer in monorepo.layers}
     for vertex in vertices.values():
         vertex.view = VertexViewer(BOX_WIDTH, BOX_HEIGHT)
@@ -194,4 +194,4 @@ FORMATS: dict[str, Callable[[Monorepo, Healths], str]] = {
     "dot": dot,
     "svg": standalone_svg,
 }
-"""What `./inv graph --format` takes."""
+"""The formats of `./inv graph --format`."""

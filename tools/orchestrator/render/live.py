@@ -1,4 +1,4 @@
-"""A run while it happens: prefixed lines and, on a terminal, a live table below them."""
+"""The progress of a run: lines with the layer in front and, on a terminal, a live table below them."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ from tools.orchestrator.run.scheduler import OnProgress, Run
 
 @contextmanager
 def following(run: Run, console: Console) -> Iterator[OnProgress]:
-    """Show `run` while it executes; yield the callback for its progress. Only the lines remain afterwards."""
+    """Show the progress of `run` and yield the callback that receives it. Only the lines remain afterwards."""
     width = max(len(layer) for layer in run.operations)
     lock = threading.Lock()
 
@@ -38,7 +38,7 @@ def following(run: Run, console: Console) -> Iterator[OnProgress]:
 
 
 def progress_table(operations: Iterable[Operation], *, current: bool = False) -> Table:
-    """Return a row a layer: status, time, changes and, if `current`, the resource that the engine works on."""
+    """Return a row for each layer with status, time and changes; with `current`, also the resource under way."""
     rows = (_row(operation, current=current) for operation in operations)
     # The last column may wrap, though its text does not: a narrow terminal cuts this column first.
     return table("layer", "status", "time", "changes", "", rows=rows, fold=[""])
@@ -52,7 +52,7 @@ def _row(operation: Operation, *, current: bool) -> tuple[Cell, ...]:
 
 
 def summarize(run: Run, console: Console) -> None:
-    """Print the final table, and in full the reason of each layer that did not succeed."""
+    """Print the final table, and the whole reason of each layer that did not succeed."""
     console.print(progress_table(run.operations.values()))
     for operation in run.operations.values():
         if operation.reason:
@@ -61,7 +61,7 @@ def summarize(run: Run, console: Console) -> None:
 
 
 def changes(operation: Operation) -> str:
-    """Return `12 create, 1 update` or `no changes`; an empty text while it is not known."""
+    """Return `12 create, 1 update` or `no changes`; an empty string before the layer begins."""
     if operation.status in {OperationStatus.WAITING, OperationStatus.SKIPPED}:
         return ""
     counted = [f"{number} {op}" for op, number in operation.changes.items()]

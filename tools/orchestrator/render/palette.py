@@ -1,6 +1,6 @@
-"""The colours of states and changes: one table for the terminal, the graph and the reports.
+"""The colours of statuses and changes, for the terminal, the graph and the reports.
 
-Colour is never alone: wherever it stands there is a mark or a word too.
+A mark or a word goes with every colour, so that nobody has to see colours.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tone:
-    """A meaning in colour: on a terminal, and as ink on a fill in light and dark pages."""
+    """A colour with a meaning: its style on a terminal, and its (ink, fill) on light and dark pages."""
 
     terminal: str
     light: tuple[str, str]
@@ -27,7 +27,7 @@ TONES = {
 
 @dataclass(frozen=True)
 class Look:
-    """How a state or a change is shown."""
+    """How a status or a change is shown."""
 
     tone: str
     mark: str
@@ -50,8 +50,7 @@ STATES = {
     "never": Look("quiet", "·"),
     "destroyed": Look("quiet", "·"),
 }
-"""How a layer, a stack or a run is: the words of `Status`, of a stack's condition, of a run's result, and what a
-preview tells."""
+"""Status -> look. A status is an `OperationStatus`, a `StackHealth`, the result of a run, or that of a preview."""
 
 CHANGES = {
     "create": Look("good", "+"),
@@ -62,7 +61,7 @@ CHANGES = {
 }
 
 PLAIN = Look("quiet", "·")
-"""What has no state, or one without a look of its own."""
+"""The look of anything without a status, or with one that is not in `STATES`."""
 
 PAGES: Mapping[str, Mapping[str, str]] = {
     "light": {"page": "#f6f7f9", "panel": "#ffffff", "text": "#1a1f26", "muted": "#59636e", "line": "#d9dee4"},
@@ -71,20 +70,22 @@ PAGES: Mapping[str, Mapping[str, str]] = {
 
 
 def state(word: str) -> Look:
+    """Return the look of a status."""
     return STATES.get(word, PLAIN)
 
 
 def change(op: str) -> Look:
+    """Return the look of a kind of change."""
     return CHANGES.get(op, PLAIN)
 
 
 def terminal_style(word: str) -> str:
-    """The style of a state for rich."""
+    """Return the style of a status for rich."""
     return TONES[state(word).tone].terminal
 
 
 def css() -> str:
-    """The colours as custom properties: the page's, and `--ink` and `--fill` in a class a tone; light and dark."""
+    """Return the light and dark colours as CSS: the page's, and a class with `--ink` and `--fill` for each tone."""
     return f"{_scheme('light')}\n@media (prefers-color-scheme: dark) {{\n{_scheme('dark')}\n}}"
 
 

@@ -8,7 +8,7 @@ from tools.orchestrator.render.table import Row, table
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print a plan: lost state first, then other losses, then the rest and the changed outputs."""
+    """Print the steps of a plan (lost state first, then other losses), then the changed outputs."""
     steps = [(layer, step) for layer, planned in plan.layers.items() for step in planned.steps]
     steps.sort(key=lambda each: (not each[1].is_state_loss, not each[1].is_loss))
     losses = [step for _, step in steps if step.is_loss]

@@ -51,7 +51,7 @@ class Section:
 
     @property
     def state(self) -> str:
-        """How it ended; for a preview that succeeded, its result."""
+        """How the operation ended, or the result of a preview that succeeded."""
         if not (self.operation.action.is_preview and self.operation.status is OperationStatus.SUCCEEDED):
             return str(self.operation.status)
         if self.losses:
@@ -64,7 +64,7 @@ class Section:
 
     @property
     def losses(self) -> list[Step]:
-        """Steps that lose what a resource holds."""
+        """The steps that lose a resource."""
         return [step for step in self.operation.steps if step.is_loss]
 
     @property
@@ -83,7 +83,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """What a run did, or a preview would do."""
+    """What a run did, or what a preview would do."""
 
     monorepo: Monorepo
     record: RunRecord
@@ -96,17 +96,17 @@ class Report:
 
     @property
     def warns(self) -> bool:
-        """Whether something is lost without a destroy."""
+        """Whether a resource is lost in a run that is not a destroy."""
         return bool(self.losses) and not any(section.is_destroy for section in self.sections)
 
     @property
     def seconds(self) -> float:
-        """Wall time from the begin of the first layer to the end of the last."""
+        """Wall time from the start of the first layer to the end of the last."""
         return max((section.offset + section.operation.seconds for section in self.sections), default=0.0)
 
     @property
     def work(self) -> float:
-        """The sum of the layers' times: the duration one layer after the other."""
+        """The sum of the layers' times, in seconds: how long they would take one after the other."""
         return sum(section.operation.seconds for section in self.sections)
 
     @property
@@ -125,11 +125,11 @@ class Report:
 
     @property
     def state(self) -> str:
-        """How the run ended; for a preview that succeeded, its gravest result."""
-        told = ("replaces or deletes", "changes")
+        """How the run ended, or the gravest result of a preview that succeeded."""
+        gravest_first = ("replaces or deletes", "changes")
         if not self.is_preview or self.record.result != "succeeded":
             return self.record.result
-        return next((word for word in told if word in self.states.values()), "no changes")
+        return next((word for word in gravest_first if word in self.states.values()), "no changes")
 
     @property
     def done(self) -> int:
@@ -145,12 +145,11 @@ def record_of(run: Run) -> RunRecord:
 
 def report_of(record: RunRecord, operations: Iterable[Operation], monorepo: Monorepo) -> Report:
     """Return the report of a run's operations."""
-    made = list(operations)
-    first = min((operation.began for operation in made if operation.began), default=time.monotonic())
-    began = min((each.began_at for each in made if each.began_at), default=datetime.now(UTC))
-    return Report(
-        monorepo, record, [Section(each, each.began - first if each.began else 0.0) for each in made], began
-    )
+    found = list(operations)
+    first = min((operation.began for operation in found if operation.began), default=time.monotonic())
+    began = min((operation.began_at for operation in found if operation.began_at), default=datetime.now(UTC))
+    sections = [Section(operation, operation.began - first if operation.began else 0.0) for operation in found]
+    return Report(monorepo, record, sections, began)
 
 
 def write(report: Report, folder: Path) -> list[Path]:
@@ -163,12 +162,12 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 def as_html(report: Report) -> str:
-    """Return the page. It loads nothing and runs no script."""
+    """Return the HTML page, which loads nothing and runs no script."""
     return _template("report.html.j2", report.monorepo, str).render(report=report, marks=dict(ticks(report.seconds)))
 
 
 def as_markdown(report: Report) -> str:
-    """Return Markdown for GitHub and GitLab; text of the run cannot act as markup."""
+    """Return Markdown for GitHub and GitLab, in which text of the run cannot act as markup."""
     text = _template("report.md.j2", report.monorepo, _markdown_text).render(report=report)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -201,7 +200,7 @@ def _markdown_text(value: Any) -> Markup:
 
 
 def ticks(seconds: float) -> Iterator[tuple[str, float]]:
-    """Yield the marks of an axis at round distances: label and position in per cent."""
+    """Yield the marks of the timeline's axis at round distances, as (label, position in per cent)."""
     steps = (factor * 10**power for power in range(6) for factor in (1, 2, 5))
     step = next(step for step in steps if step * TICKS >= seconds)
     for number in range(TICKS + 1):

@@ -1,4 +1,4 @@
-"""Differences of settings, as a table or as JSON."""
+"""Differences between the settings of two environments, as a table or JSON."""
 
 import json
 

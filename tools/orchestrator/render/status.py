@@ -13,7 +13,7 @@ from tools.orchestrator.run.status import EnvironmentStatus, LayerStatus
 
 
 def status_table(status: EnvironmentStatus) -> Table:
-    """Return a row a layer: health, last update, resources, lock."""
+    """Return a row for each layer with health, last update, number of resources and lock."""
     headings = ("layer", "status", "last update", "resources", "lock")
     return table(*headings, rows=map(_status_row, status.layers), fold=headings)
 
@@ -30,13 +30,14 @@ def _status_row(each: LayerStatus) -> tuple[Cell, ...]:
 
 
 def outputs_as_env(outputs: dict[str, dict[str, Any]]) -> str:
-    """Return outputs as lines of an `.env` file: upper-case names, lists and maps as JSON."""
+    """Return outputs as lines of an `.env` file, with upper-case names, and lists and maps as JSON."""
     flat = {name.upper(): value for layer in outputs.values() for name, value in layer.items()}
     flat.pop("CONTRACT_VERSION", None)  # every layer has its own, which says nothing without the layer
     return "\n".join(f"{name}={shlex.quote(_text(value))}" for name, value in sorted(flat.items()))
 
 
 def outputs_as_table(outputs: dict[str, dict[str, Any]]) -> Table:
+    """Return a row for each output."""
     rows = [(layer, name, _text(value)) for layer, values in outputs.items() for name, value in values.items()]
     return table("layer", "output", "value", rows=rows, fold=["value"])
 

@@ -1,4 +1,4 @@
-"""The one table that the verbs print: plain columns without lines."""
+"""The table that every verb prints: columns without lines."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Overflow = Literal["fold", "ellipsis"]
 
 @dataclass(frozen=True)
 class Row:
-    """Cells with a style for all of them."""
+    """The cells of a row, and one style for all of them."""
 
     cells: tuple[Cell, ...]
     style: str = ""
@@ -27,18 +27,18 @@ def table(
     title: str | None = None,
     show_header: bool = True,
 ) -> Table:
-    """Return a table.
+    """Return a table with a column for each heading.
 
-    Columns in `fold` wrap; all others keep a cell on one line, cut off if the terminal is narrow. Columns in `right`
-    are aligned to the right.
+    Columns in `fold` wrap. Every other column keeps a cell on one line and cuts it off if the terminal is narrow.
+    Columns in `right` are aligned to the right.
     """
-    made = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=show_header)
+    built = Table(box=None, pad_edge=False, title=title, title_justify="left", show_header=show_header)
     for heading in headings:
         wraps = heading in fold
         overflow: Overflow = "fold" if wraps else "ellipsis"
         justify: Literal["left", "right"] = "right" if heading in right else "left"
-        made.add_column(heading, no_wrap=not wraps, overflow=overflow, justify=justify)
+        built.add_column(heading, no_wrap=not wraps, overflow=overflow, justify=justify)
     for row in rows:
         cells, style = (row.cells, row.style) if isinstance(row, Row) else (row, "")
-        made.add_row(*cells, style=style)
-    return made
+        built.add_row(*cells, style=style)
+    return built

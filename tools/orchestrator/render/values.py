@@ -9,12 +9,12 @@ SECRET = "[secret]"  # noqa: S105 (shown in place of a secret)
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
 
 
-def value_text(value: Any, *, nothing: str = "none", unknown: str = "known after the deploy") -> str:
-    """Return a value as text: a string as it is, all else as JSON; secrets are masked, in lists and maps too."""
+def value_text(value: Any) -> str:
+    """Return a string as it is and any other value as JSON, with secrets masked at every depth."""
     if value is None:
-        return nothing
+        return "none"
     if is_unknown(value):
-        return unknown
+        return "known after the deploy"
     plain = masked(value)
     return plain if isinstance(plain, str) else json.dumps(plain, ensure_ascii=False)
 

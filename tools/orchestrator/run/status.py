@@ -50,16 +50,31 @@ class EnvironmentStatus:
 
 def status(workspace: Workspace, snapshot: Snapshot) -> EnvironmentStatus:
     """Return how the environment is, with removed layers that are still deployed."""
-    monorepo = workspace.monorepo
-    layers = [*monorepo.layers, *monorepo.removed_layers(snapshot.deployed)]
-    reader = _LayerReader(
+    return judge(
         workspace,
-        with_last_updates(workspace, snapshot, layers),
-        stack_locks(workspace),
-        unfinished(monorepo, workspace.env),
+        with_last_updates(workspace, snapshot, _present_layers(workspace, snapshot)),
+        locks=stack_locks(workspace),
+        holder=EnvironmentLock(workspace).holder(),
+        unfinished_run=unfinished(workspace.monorepo, workspace.env),
     )
-    holder = EnvironmentLock(workspace).holder()
-    return EnvironmentStatus(workspace.env, [reader.read(layer) for layer in layers], holder, reader.unfinished)
+
+
+def judge(
+    workspace: Workspace,
+    snapshot: Snapshot,
+    *,
+    locks: Mapping[str, AnyLock],
+    holder: AnyLock | None,
+    unfinished_run: tuple[RunRecord, list[str]] | None,
+) -> EnvironmentStatus:
+    """Return how the environment is, given the last updates, the engine's locks, the own lock and the journal."""
+    reader = _LayerReader(workspace, snapshot, locks, unfinished_run)
+    layers = [reader.read(layer) for layer in _present_layers(workspace, snapshot)]
+    return EnvironmentStatus(workspace.env, layers, holder, unfinished_run)
+
+
+def _present_layers(workspace: Workspace, snapshot: Snapshot) -> list[str]:
+    return [*workspace.monorepo.layers, *workspace.monorepo.removed_layers(snapshot.deployed)]
 
 
 @dataclass(frozen=True)

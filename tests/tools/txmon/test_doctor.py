@@ -1,0 +1,37 @@
+"""What `./inv doctor` shows."""
+
+import platform
+from pathlib import Path
+
+from rich.table import Table
+
+from tools.engine.install import Engine
+from tools.localcloud import LocalCloud, gaps
+from tools.txmon.doctor import differences, installation
+
+
+def cells(table: Table) -> list[list[object]]:
+    return [list(column.cells) for column in table.columns]
+
+
+def test_the_installation_names_versions_engine_and_local_cloud(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "engine", "v3.300.0", "on PATH")
+    names, values = cells(installation(engine, LocalCloud(tmp_path / "cloud")))
+    found = dict(zip(names, values, strict=True))
+    assert {
+        "python",
+        "engine",
+        "pulumi",
+        "pulumi-aws",
+        "ministack",
+        "go",
+        "local cloud",
+        "its provider",
+    } == found.keys()
+    assert found["python"] == platform.python_version()
+    assert found["engine"] == f"v3.300.0 on PATH ({tmp_path / 'engine'})"
+    assert found["local cloud"] == "not running"
+
+
+def test_every_difference_of_the_local_cloud_has_a_row() -> None:
+    assert cells(differences()) == [[gap.subject for gap in gaps()], [gap.reason for gap in gaps()]]
