@@ -15,7 +15,7 @@ echo "$*" >> "$(dirname "$0")/calls"
 case "$*" in
 "stack init"*) mkdir -p "$(dirname "$checkpoint")"; echo '{"checkpoint": {}}' > "$checkpoint" ;;
 "stack rm"*) rm "$checkpoint" ;;
-"stack history"*) echo '[{"kind": "update", "result": "succeeded", "message": "", "endTime": "2026-01-02T03:04:05Z"}]' ;;
+"stack history"*) echo '[{"kind": "update", "result": "succeeded", "endTime": "2026-01-02T03:04:05Z"}]' ;;
 *) echo '{"sequence": 1, "summaryEvent": {"resourceChanges": {}}}' ;;
 esac
 """
