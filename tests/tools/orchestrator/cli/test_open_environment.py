@@ -47,21 +47,19 @@ def test_an_environment_on_aws_has_the_engine_and_needs_no_local_cloud(tmp_path:
     assert cloud.starts == []
 
 
-def test_a_local_environment_has_its_running_cloud(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_local_environment_has_its_running_cloud(tmp_path: Path, messages: list[str]) -> None:
     cloud = Cloud()
     workspace = open_environment(make_monorepo(tmp_path, local_cloud=cloud), Facts("local"))
     assert workspace.variables["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-    assert (cloud.starts, caplog.messages) == ([None], [])
+    assert (cloud.starts, messages) == ([None], [])
 
 
-def test_a_local_cloud_that_lost_its_resources_says_where_the_state_is(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_local_cloud_that_lost_its_resources_says_where_the_state_is(tmp_path: Path, messages: list[str]) -> None:
     monorepo = make_monorepo(tmp_path, local_cloud=Cloud(lost=tmp_path / ".local/state-1"))
     open_environment(monorepo, Facts("local"))
-    assert len(caplog.messages) == 1
-    assert "lost its resources" in caplog.messages[0]
-    assert ".local/state-1" in caplog.messages[0]
+    assert len(messages) == 1
+    assert "lost its resources" in messages[0]
+    assert ".local/state-1" in messages[0]
 
 
 def test_a_broken_stack_file_stops_every_verb(tmp_path: Path) -> None:
