@@ -109,8 +109,8 @@ def test_a_program_sees_its_stack_and_whether_it_is_a_preview(host: Host) -> Non
 
 
 def test_a_program_sees_its_settings_and_the_secret_ones_are_secret(host: Host) -> None:
-    is_secret = "pulumi.runtime.is_config_secret"
-    facts = f"[pulumi.Config().get('size'), {is_secret}('shop:size'), {is_secret}('shop:key')]"
+    tell = "pulumi.runtime.is_config_secret"
+    facts = f"[pulumi.Config().get('size'), {tell}('shop:size'), {tell}('shop:key')]"
     settings = {"shop:size": "3", "shop:key": "abc"}
     assert not host.run(f"pulumi.export('facts', {facts})", config=settings, configSecretKeys=["shop:key"]).bail
     assert list(host.monitor.outputs["facts"]) == ["3", False, True]
