@@ -239,8 +239,7 @@ def test_a_stack_lock_that_was_left_is_freed(workspace: Workspace) -> None:
     ("key", "start"),
     [
         (".shop/locks/local-a.json", "local-a is being changed by "),
-        (f"{locks.STACK_LOCKS}/shop-store/local-a/1b2c.json", "shop-store/local-a/1b2c is being changed by "),
-        (f"{locks.STACK_LOCKS}/shop-store/local-a.json", "shop-store/local-a is being changed by "),
+        (f"{locks.STACK_LOCKS}/shop-store/local-a/1b2c.json", "shop-store/local-a is being changed by "),
     ],
 )
 def test_a_store_is_idle_unless_a_lock_in_it_may_be_at_work(workspace: Workspace, key: str, start: str) -> None:
@@ -250,7 +249,7 @@ def test_a_store_is_idle_unless_a_lock_in_it_may_be_at_work(workspace: Workspace
     with pytest.raises(OrchestratorError) as refused:
         locks.require_idle(store, workspace.monorepo)
     assert str(refused.value).startswith(start)
-    assert " --force" in str(refused.value)
+    assert str(refused.value).endswith("or if it hangs: ./inv unlock all --env local-a --force")
     assert store.put_if_match(key, lock_text(pid=NOBODY), store.get(key).version)
     locks.require_idle(store, workspace.monorepo)
 
