@@ -16,6 +16,7 @@ case "$*" in
 "stack init"*) mkdir -p "$(dirname "$checkpoint")"; echo '{"checkpoint": {}}' > "$checkpoint" ;;
 "stack rm"*) rm "$checkpoint" ;;
 "stack history"*) echo '[{"kind": "update", "result": "succeeded", "endTime": "2026-01-02T03:04:05Z"}]' ;;
+"stack export"*) echo '{"deployment": {}}' ;;
 *) echo '{"sequence": 1, "summaryEvent": {"resourceChanges": {}}}' ;;
 esac
 """
