@@ -17,12 +17,12 @@ import yaml
 from pulumi import Output
 from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, set_all_config, set_mocks
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.rpc import _special_secret_sig, _special_sig_key
 from pulumi.runtime.stack import get_root_resource, set_root_resource
 
 from shared.contracts import CONTRACTS
 from shared.environments import stack_file
 from shared.graph import project
+from tests.support.pulumi_wire import is_secret
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.locks import EnvironmentLock
 
@@ -138,8 +138,7 @@ class Monitor(MockMonitor):
             key: frozenset(map(type_and_name, used.urns)) for key, used in request.propertyDependencies.items()
         }
         for name, value in request.object.fields.items():
-            mark = dict(value.struct_value.fields).get(_special_sig_key)
-            if mark is not None and mark.string_value == _special_secret_sig:
+            if is_secret(value):
                 self.mocks.secret_inputs.add((request.name, name))
         return super().RegisterResource(request)
 

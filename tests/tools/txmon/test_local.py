@@ -1,24 +1,23 @@
-"""The verbs of the local cloud."""
+"""The verbs that concern the local cloud itself."""
 
 from pathlib import Path
 
 import pytest
 
+from tests.support.locks import NOBODY, lock_text
 from tests.support.monorepo import make_monorepo
-from tools.localcloud import LocalCloud
+from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.folder_store import FolderStore
-from tools.orchestrator.state.locks import Lock
-from tools.txmon.local import stop
+from tools.txmon import local
 
 
-def test_a_local_cloud_that_does_not_run_stays_stopped(tmp_path: Path) -> None:
-    assert stop(make_monorepo(tmp_path), LocalCloud(tmp_path / "cloud")) == "the local cloud was not running"
-
-
-def test_the_local_cloud_is_not_stopped_under_a_run(tmp_path: Path) -> None:
-    cloud = LocalCloud(tmp_path / "cloud")
-    lock = Lock.of_this_process("deploy-all").model_dump_json()
-    assert FolderStore(cloud.state).put_if_absent(".shop/locks/local.json", lock)
-    with pytest.raises(OrchestratorError, match="deploy-all"):
-        stop(make_monorepo(tmp_path), cloud)
+def test_a_local_cloud_that_a_run_works_in_is_not_stopped(tmp_path: Path) -> None:
+    monorepo, cloud = make_monorepo(tmp_path), LocalCloud(tmp_path / ".local")
+    assert local.stop(monorepo, cloud) == "the local cloud was not running"
+    store, key = FolderStore(cloud.state), ".shop/locks/local-a.json"
+    assert store.put_if_absent(key, lock_text())
+    with pytest.raises(OrchestratorError, match=r"^local-a is being changed by .*unlock all --env local-a --force$"):
+        local.stop(monorepo, cloud)
+    assert store.put_if_match(key, lock_text(pid=NOBODY), store.get(key).version)
+    assert local.stop(monorepo, cloud) == "the local cloud was not running"

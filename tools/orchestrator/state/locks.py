@@ -139,7 +139,8 @@ def require_idle(store: ObjectStore, monorepo: Monorepo) -> None:
             found = store.get(f"{folder}/{name}") if name.endswith(".json") else None
             lock = _parse(store.url(f"{folder}/{name}"), found) if found else None
             if lock and not lock.abandoned:
-                raise _busy(name.removesuffix(".json"), lock)
+                stack, _, _ = name.rpartition("/")
+                raise _busy(stack or name.removesuffix(".json"), lock)
 
 
 def _busy(what: str, lock: AnyLock) -> OrchestratorError:

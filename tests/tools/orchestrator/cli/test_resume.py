@@ -105,7 +105,9 @@ def test_a_resumed_run_works_on_as_many_layers_at_a_time_as_allowed(open_env, ve
     Journal(workspace, verb, ["vault", "data"]).close()
     resume(workspace, parallel=1)
     first, second = sorted(
-        (record.began, timedelta(seconds=record.seconds)) for record in last(workspace).layers.values() if record.began
+        (record.began, timedelta(seconds=record.seconds))
+        for record in last(workspace).layers.values()
+        if record.began
     )
     assert first[0] + first[1] <= second[0] + timedelta(seconds=0.01)  # rounded
 

@@ -1,6 +1,7 @@
+"""The engine's messages as sentences."""
+
 import pytest
 
-from shared.environments import PROJECTS
 from tools.orchestrator.engine import errors
 
 LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for the other process(es) to end or \
@@ -33,20 +34,20 @@ delete the lock file with `pulumi cancel`.
         ('error: read ".pulumi/meta.yaml": blob (code=Unknown)', "PULUMI_BACKEND_URL"),
     ],
 )
-def test_the_engines_message_becomes_a_sentence_that_says_what_mends_it(message: str, sentence: str) -> None:
+def test_a_known_message_becomes_a_sentence_that_names_the_remedy(message: str, sentence: str) -> None:
     assert sentence in errors.explain(message, "data", "dev")
 
 
-def test_any_other_message_stays_as_it_is_in_one_line() -> None:
+def test_an_unknown_message_becomes_one_line() -> None:
     assert errors.explain("error: something\n  quite new\n", "data", "dev") == "something quite new"
 
 
-def test_what_is_wrong_with_a_half_made_resource_is_told_without_the_engines_words_around_it() -> None:
+def test_an_incomplete_resource_is_explained_by_its_reason_alone() -> None:
     message = "database: 1 error occurred:\n\t* it did not become available\n\n"
     assert errors.explain(message, "data", "dev") == "database: it did not become available"
 
 
-def test_what_a_function_of_the_provider_answers_is_told_without_the_engines_words_around_it() -> None:
+def test_a_failed_provider_function_is_explained_by_its_reason_alone() -> None:
     message = (
         "Program failed:\nTraceback (most recent call last):\n  File x\n"
         "Exception: invoke of aws:a:b failed: invocation of aws:a:b returned an error: no secret 'x'"
@@ -55,22 +56,23 @@ def test_what_a_function_of_the_provider_answers_is_told_without_the_engines_wor
 
 
 @pytest.mark.parametrize(
-    ("exception", "told"),
+    ("exception", "last"),
     [
         ("ValueError: a\nb", "ValueError: a b"),
         ("    def (\n        ^\nSyntaxError: invalid syntax", "SyntaxError: invalid syntax"),
     ],
 )
-def test_of_a_traceback_the_exception_and_the_line_of_this_repository_are_told(exception: str, told: str) -> None:
-    ours, theirs = PROJECTS / "data/cache.py", PROJECTS.parent / ".venv/lib/site-packages/pulumi/resource.py"
+def test_a_traceback_becomes_its_exception_and_the_repositorys_last_line(exception: str, last: str) -> None:
     message = (
-        f'error: Program failed:\nTraceback (most recent call last):\n  File "/usr/lib/runpy.py", line 1, in run\n'
-        f'    run()\n  File "{ours}", line 7, in make\n  File "{theirs}", line 9, in take\n{exception}\n'
+        'error: Program failed:\nTraceback (most recent call last):\n  File "/usr/lib/runpy.py", line 1, in run\n'
+        '    run()\n  File "/repository/projects/data/cache.py", line 7, in make\n'
+        '  File "/repository/.venv/lib/site-packages/pulumi/resource.py", line 9, in take\n'
+        f"{exception}\n"
     )
-    assert errors.explain(message, "data", "dev") == f"the program failed at projects/data/cache.py:7: {told}"
+    assert errors.explain(message, "data", "dev") == f"the program failed at projects/data/cache.py:7: {last}"
 
 
-def test_lines_that_only_repeat_a_failure_are_noise() -> None:
+def test_a_message_that_only_repeats_a_failure_is_noise() -> None:
     assert errors.is_noise("error: update failed")
     assert errors.is_noise("failed to run policy: context canceled")
     assert errors.is_noise("Resource monitor has terminated, shutting down")

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.orchestrator.engine import stack_file_guard
-from tools.orchestrator.engine.stack_file_guard import kept
+from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
 
 BEFORE = """# Development.
 config:
@@ -26,39 +25,39 @@ encryptedkey: abc=
 
 
 @pytest.fixture
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def file(tmp_path: Path) -> Path:
     path = tmp_path / "Pulumi.dev.yaml"
-    monkeypatch.setattr(stack_file_guard, "stack_file", lambda *_: path)
     path.write_text(BEFORE)
     return path
 
 
-def after(file: Path, written: str, *, needed: bool) -> str:
-    with kept("data", "dev", lambda: needed):
+def after(file: Path, written: str, *, needs_keys: bool) -> str:
+    """Return the file's text after something was written to it under the guard."""
+    with preserve_stack_file(file, lambda: needs_keys):
         file.write_text(written)
     return file.read_text()
 
 
-def test_what_nothing_needs_is_taken_back(file: Path) -> None:
-    assert after(file, BY_THE_ENGINE, needed=False) == BEFORE
+def test_the_engines_keys_are_removed_if_nothing_needs_them(file: Path) -> None:
+    assert after(file, BY_THE_ENGINE, needs_keys=False) == BEFORE
 
 
-def test_what_is_needed_is_added_and_no_setting_rewritten(file: Path) -> None:
-    assert after(file, BY_THE_ENGINE, needed=True) == (
+def test_needed_keys_are_added_and_no_setting_is_rewritten(file: Path) -> None:
+    assert after(file, BY_THE_ENGINE, needs_keys=True) == (
         f"{BEFORE}encryptedkey: abc=\nsecretsprovider: awskms://alias/x\n"
     )
 
 
-def test_a_file_that_only_the_engine_has_made_goes(file: Path) -> None:
+def test_a_file_that_the_engine_created_is_deleted(file: Path) -> None:
     file.unlink()
-    with kept("data", "dev"):
+    with preserve_stack_file(file):
         file.write_text("encryptionsalt: v1:abc\n")
     assert not file.exists()
 
 
-def test_it_is_taken_back_after_a_failure_too(file: Path) -> None:
+def test_the_file_is_restored_after_a_failure(file: Path) -> None:
     def fail() -> None:
-        with kept("data", "dev"):
+        with preserve_stack_file(file):
             file.write_text(BY_THE_ENGINE)
             raise ValueError("broken")
 
@@ -76,10 +75,11 @@ def test_it_is_taken_back_after_a_failure_too(file: Path) -> None:
         f"{BY_THE_ENGINE}half a line: [",
     ],
 )
-def test_what_a_person_writes_meanwhile_stays(file: Path, by_a_person: str) -> None:
-    assert after(file, by_a_person, needed=False) == by_a_person
+def test_what_a_person_writes_in_the_meantime_stays(file: Path, by_a_person: str) -> None:
+    assert after(file, by_a_person, needs_keys=False) == by_a_person
 
 
-def test_keys_that_were_there_before_stay(file: Path) -> None:
+def test_keys_that_the_file_had_before_stay(file: Path) -> None:
     file.write_text(BY_THE_ENGINE)
-    assert after(file, BY_THE_ENGINE.replace("abc=", "def="), needed=False).endswith("encryptedkey: def=\n")
+    written = BY_THE_ENGINE.replace("abc=", "def=")
+    assert after(file, written, needs_keys=False).endswith("encryptedkey: def=\n")

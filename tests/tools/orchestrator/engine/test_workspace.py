@@ -1,33 +1,34 @@
-"""What commands of the engine are given to run with."""
+"""How the engine's commands are started: their command lines, their variables, and Ctrl-C."""
 
 import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from shared.errors import TxmonError
 
-from shared import environments
-from shared.environments import Environment
+from tests.support.monorepo import Facts, make_monorepo, make_workspace
 from tools.engine.install import Engine
-from tools.orchestrator.engine import workspace
 from tools.orchestrator.engine.workspace import Workspace, open_workspace
+from tools.orchestrator.model.errors import OrchestratorError
 
 
-@pytest.fixture(autouse=True)
-def _engine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(workspace, "find_engine", lambda _: Engine(tmp_path, "v0", "a script"))
+@pytest.fixture
+def open_dev(tmp_path: Path) -> Callable[[], Workspace]:
+    """Return a function that opens `dev`, an environment on AWS, with this process's variables."""
+    monorepo, engine = make_monorepo(tmp_path), Engine(tmp_path, "v0", "of a test")
+    return lambda: open_workspace(monorepo, Facts("dev"), engine, {})
 
 
 @pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("no username")])
-def test_an_engine_is_told_the_number_of_a_user_without_a_name(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
+def test_a_user_without_a_name_reaches_the_engine_as_a_number(
+    open_dev: Callable[[], Workspace], error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("getpass.getuser", mock.Mock(side_effect=error))
-    assert open_workspace("dev", pytest.fail).process_environment()["USER"] == str(os.getuid())
+    assert open_dev().process_environment()["USER"] == str(os.getuid())
 
 
 @pytest.mark.parametrize(
@@ -39,53 +40,39 @@ def test_an_engine_is_told_the_number_of_a_user_without_a_name(
         ({"no_proxy": "a.com", "NO_PROXY": "b.com"}, "a.com,b.com,127.0.0.1,localhost"),
     ],
 )
-def test_no_proxy_is_asked_for_what_runs_on_this_machine(
-    given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch
+def test_this_machine_is_exempt_from_proxies(
+    open_dev: Callable[[], Workspace], given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    variables = open_workspace("dev", pytest.fail).process_environment()
+    variables = open_dev().process_environment()
     assert (variables["no_proxy"], variables["NO_PROXY"]) == (exempt, exempt)
 
 
-def test_a_state_folder_that_does_not_exist_is_refused_and_not_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = f"file://{tmp_path}/states"
-    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
-    with pytest.raises(TxmonError, match=f"the state backend {url} is no folder: make it, or check PULUMI_BACKEND"):
-        open_workspace("dev", pytest.fail).stacks()
-    (tmp_path / "states").mkdir()
-    assert open_workspace("dev", pytest.fail).stacks() == {}
-
-
-def test_what_is_known_of_an_environment_under_a_mistyped_name_stops_every_verb(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(environments, "REAL", (environments.Environment(name="prdo", account_id="123456789012"),))
-    with pytest.raises(
-        TxmonError, match=r"^REAL in shared/env.*: there is no environment 'prdo'; did you mean 'prod'"
-    ):
-        open_workspace("prod", pytest.fail)
-
-
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566"])
-def test_an_environment_on_aws_is_not_looked_for_in_the_local_cloud_that_the_shell_leads_to(
-    endpoint: str, monkeypatch: pytest.MonkeyPatch
+def test_a_shell_that_leads_to_a_local_cloud_is_refused_for_aws(
+    open_dev: Callable[[], Workspace], endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(TxmonError, match=r"leads to a local cloud, as after \./inv local-env .*: use another shell"):
-        open_workspace("dev", pytest.fail)
+    with pytest.raises(OrchestratorError, match=r"leads to a local cloud, as after \./inv local-env .*: use another"):
+        open_dev()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.kinesis.ap-northeast-1.vpce.amazonaws.com")
-    assert open_workspace("dev", pytest.fail).env == "dev"
+    assert open_dev().env == "dev"
 
 
-def test_a_command_of_the_engine_that_ctrl_c_meets_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+def test_a_removed_layer_needs_no_folder_for_a_command(tmp_path: Path) -> None:
+    workspace = make_workspace(make_monorepo(tmp_path))
+    assert workspace.display_command("base", "destroy") == "pulumi destroy --stack dev --cwd projects/base"
+    assert workspace.display_command("ledger", "destroy") == "pulumi destroy --stack organization/shop-ledger/dev"
+
+
+def test_ctrl_c_asks_a_command_to_end_and_waits_for_it(tmp_path: Path) -> None:
     trap = f"trap 'sleep 0.5; touch {tmp_path}/settled; exit 1' INT"
     (tmp_path / "pulumi").write_text(f"#!/bin/sh\n{trap}\ntouch {tmp_path}/begun\nsleep 10 >&- 2>&- & wait\n")
     (tmp_path / "pulumi").chmod(0o755)
+    workspace = make_workspace(make_monorepo(tmp_path), engine=tmp_path)
 
     def interrupt() -> None:
         while not (tmp_path / "begun").exists():
@@ -94,5 +81,5 @@ def test_a_command_of_the_engine_that_ctrl_c_meets_is_asked_to_end_and_waited_fo
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        Workspace(Environment(name="dev"), Engine(tmp_path, "v0", "a script"), {}).call("network", "refresh")
+        workspace.call("base", "refresh")
     assert (tmp_path / "settled").exists()
