@@ -20,10 +20,10 @@ import boto3
 import psutil
 import pytest
 
-from tools.localcloud.home import Cloud
 from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
+    from tools.localcloud.home import Cloud
     from collections.abc import Iterator, Sequence
 
     from tools.localcloud.schema.values import Props
