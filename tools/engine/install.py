@@ -154,7 +154,7 @@ def _go(on_progress: OnProgress) -> str:
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise EngineError(
-                f"there is no Pulumi, no Go {wanted} and none to be had ({_last_line(done.stderr)}): "
+                f"there is no Pulumi, and Go {wanted} cannot be installed ({_last_line(done.stderr)}): "
                 "install Pulumi or Go, put it on PATH and run this again"
             )
     return str(folder / "go" / "bin" / "go")

@@ -11,7 +11,7 @@ SENTENCES: dict[str, str] = {
     ),
     r"incorrect passphrase": (
         "the passphrase of {env} is wrong: set PULUMI_CONFIG_PASSPHRASE (or PULUMI_CONFIG_PASSPHRASE_FILE) "
-        "to the one that {layer}'s stack was made with"
+        "to the one that {layer}'s stack was created with"
     ),
     r"secrets manager: malformed state value": (
         "encryptionsalt in projects/{layer}/Pulumi.{env}.yaml is damaged: restore it (git diff shows it)"
@@ -24,7 +24,7 @@ SENTENCES: dict[str, str] = {
         "or set PULUMI_BACKEND_URL"
     ),
     r"no stack named '|unknown stack \"": (
-        "{layer} is, or reads, a stack that does not exist in {env}: ./inv deploy-all --env {env} makes it"
+        "{layer} is, or reads, a stack that does not exist in {env}: ./inv deploy-all --env {env} creates it"
     ),
     r"pulumi-resource-aws\S* exited prematurely": (
         "the AWS provider ended in the middle of {layer} (was the local cloud stopped, or memory short?); "
@@ -33,7 +33,7 @@ SENTENCES: dict[str, str] = {
     r"no resource plugin 'pulumi-resource-aws": (
         "Pulumi's AWS plugin is not installed: pulumi plugin install resource aws"
     ),
-    r"NoSuchBucket": "the bucket for the state of {env} does not exist: make it, or check PULUMI_BACKEND_URL",
+    r"NoSuchBucket": "the bucket for the state of {env} does not exist: create it, or check PULUMI_BACKEND_URL",
     r"read \"\.pulumi/meta\.yaml\"|(could not|unable to) open bucket": (
         "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials"
     ),
@@ -67,7 +67,7 @@ NOISE = (
 
 
 def explain(message: str, layer: str, env: str) -> str:
-    """Return the sentence for an engine's message; without one, the message trimmed to what matters."""
+    """Return the sentence for an engine's message; the message as one line if no sentence is known."""
     for pattern, sentence in SENTENCES.items():
         if re.search(pattern, message):
             return sentence.format(layer=layer, env=env, lock=_lock(message))
@@ -80,11 +80,12 @@ def explain_os_error(error: OSError) -> str:
 
 
 def is_noise(message: str) -> bool:
+    """Return whether a message only repeats that something else has failed."""
     return message.strip().removeprefix("error: ").startswith(NOISE)
 
 
 def trimmed(message: str) -> str:
-    """Return a message as one line; a program's traceback is cut to the exception and the repository's last frame."""
+    """Return a message as one line; of a traceback keep the exception and the last frame in the repository."""
     text = message.strip().removeprefix("error: ")
     if TRACEBACK in text:
         text = _exception(text)

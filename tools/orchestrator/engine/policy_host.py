@@ -17,8 +17,8 @@ _reading = threading.Lock()
 def start(pack: Path) -> subprocess.Popen[str]:
     """Start the pack, once in this process.
 
-    It ends when nobody holds its standard input any longer: this process does, and so do the engines, which go on
-    and still need the pack when this process is killed.
+    It ends when the last process that holds its standard input ends: this process, or an engine. Engines go on, and
+    still need the pack, when this process is killed.
     """
     process = subprocess.Popen(
         [pack],
@@ -40,7 +40,7 @@ def _port(pack: Path) -> str:
 
 
 def with_pack(workspace: Workspace) -> Workspace:
-    """Return the workspace with the running pack, which every engine started there uses.
+    """Return the workspace in which engines use the running pack; the same workspace if the monorepo has no pack.
 
     Raises:
         OrchestratorError: the pack does not start.

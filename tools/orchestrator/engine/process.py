@@ -48,7 +48,7 @@ class OperationProcess:
         self.workspace.create_stack(self.operation.layer)
 
     def run(self, message: str, events_file: Path, variables: Mapping[str, str] = MappingProxyType({})) -> None:
-        """Run to the end; a failure becomes the operation's status and reason.
+        """Run the command to its end; a failure becomes the operation's status and reason.
 
         The layer's program sees `variables` in addition to the engine's own. The engine writes its events to a file
         and not to a pipe: if this process is killed, the engine goes on, ends its update and frees its lock.

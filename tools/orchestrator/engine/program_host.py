@@ -43,7 +43,7 @@ def start(preload_module: str | None = None) -> None:
 
 @contextmanager
 def serve(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
-    """Yield a runtime for the program in `folder`, which sees `environment`; it ends when nobody holds it any longer.
+    """Yield a runtime for the program in `folder`, which sees `environment`. It ends after its last holder has ended.
 
     Raises:
         OrchestratorError: it does not start.

@@ -168,7 +168,7 @@ class Workspace:
 
 
 def open_workspace(monorepo: Monorepo, environment: Environment, engine: Engine, cloud: dict[str, str]) -> Workspace:
-    """Return the workspace of an environment; `cloud` are the variables of the local cloud if it lives there.
+    """Return the workspace of an environment. `cloud` has the variables of a running local cloud.
 
     Raises:
         OrchestratorError: this shell leads to a local cloud, and the environment lives on AWS.
@@ -202,10 +202,10 @@ def _no_proxy() -> dict[str, str]:
 
 
 def _require_aws(env: str) -> None:
-    """Check that no variable leads to a local cloud: the deploy would succeed, and the account stay empty.
+    """Check that no variable leads to a local cloud: a deploy would succeed there, and the account would stay empty.
 
     Raises:
-        OrchestratorError: one does, as in a shell that has evaluated `./inv local-env`.
+        OrchestratorError: a variable does, as in a shell that has evaluated `./inv local-env`.
     """
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     if urlsplit(endpoint).hostname in {*LOOPBACK.split(","), "::1"}:

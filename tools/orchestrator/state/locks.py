@@ -5,6 +5,7 @@ folder backend, an object in an S3 bucket. In any other backend it guards this c
 """
 
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ from tools.orchestrator.state.folder_store import FolderStore
 from tools.orchestrator.state.object_store import ObjectStore, StoredObject
 
 STACK_LOCKS = ".pulumi/locks/organization"
-"""Where the engine keeps its locks in a folder or a bucket: a folder a project, in it one a stack."""
+"""Where the engine keeps its locks in a folder or a bucket (pkg/backend/diy)."""
+STACK_LOCK = re.compile(r"(?P<project>[^/]+)/(?P<env>[^/]+)/[^/]+\.json")
+"""The path of a lock below that."""
 CLOCK_SKEW = timedelta(minutes=1)
 """How far the clock may have been set since a process began or a lock was taken."""
 
@@ -97,7 +100,7 @@ class UnreadableLock:
 AnyLock = Lock | UnreadableLock
 
 MayBreak = Callable[[str], bool]
-"""Decides whether a lock may be freed whose owner may still be at work; receives the situation as a sentence."""
+"""Decides whether to free a lock whose owner may still be at work; receives the situation as a sentence."""
 
 
 def _parse(url: str, found: StoredObject) -> AnyLock:
@@ -115,16 +118,15 @@ def _environment_locks(monorepo: Monorepo) -> str:
 def stack_locks(workspace: Workspace) -> dict[str, AnyLock]:
     """Return the engine's locks on the environment's stacks, by layer; none if the backend does not show them."""
     store = open_store(workspace.backend)
+    if store is None:
+        return {}
     locks: dict[str, AnyLock] = {}
-    for name in store.list(STACK_LOCKS) if store else ():
-        match name.split("/"):
-            case [project, workspace.env, file] if (layer := workspace.monorepo.layer_of(project)) and file.endswith(
-                ".json"
-            ):
-                key = f"{STACK_LOCKS}/{name}"
-                found = store.get(key) if store else None
-                if found:  # otherwise its owner has just ended
-                    locks[layer] = _parse(store.url(key) if store else "", found)
+    for name in store.list(STACK_LOCKS):
+        path = STACK_LOCK.fullmatch(name)
+        layer = workspace.monorepo.layer_of(path["project"]) if path and path["env"] == workspace.env else None
+        key = f"{STACK_LOCKS}/{name}"
+        if layer and (found := store.get(key)):  # otherwise its owner has just ended
+            locks[layer] = _parse(store.url(key), found)
     return locks
 
 
@@ -132,7 +134,7 @@ def require_idle(store: ObjectStore, monorepo: Monorepo) -> None:
     """Check that no run and no engine changes anything that is kept in the store.
 
     Raises:
-        OrchestratorError: one does, or may do; names the owner and what frees it.
+        OrchestratorError: one does, or may do so; names the owner and what frees the lock.
     """
     for folder in (_environment_locks(monorepo), STACK_LOCKS):
         for name in store.list(folder):
