@@ -2,16 +2,20 @@
 
 import io
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 
 class _Output(io.FileIO):
     """A file that drops what nobody reads any longer: `| head` ends no deploy in the middle and is not an error."""
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: "ReadableBuffer", /) -> int:
         try:
             return super().write(data)
         except BrokenPipeError:
-            return len(data)
+            return memoryview(data).nbytes
 
 
 def replace_standard_streams() -> None:
