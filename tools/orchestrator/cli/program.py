@@ -14,7 +14,7 @@ from tools.orchestrator.model.monorepo import suggestion
 
 HELP = ("--help", "-h")
 OPTIONS = ("--list", "-l", "--print-completion-script", *HELP)
-"""Options without a verb. Invoke's others, above all `--dry`, concern what it runs, and no verb lets it run anything."""
+"""Options without a verb. Invoke's others, above all `--dry`, concern what it runs; no verb lets it run anything."""
 
 
 class CommandLine(Program):
