@@ -295,4 +295,4 @@ def _call(*command: str) -> int:
     return subprocess.call(command)
 
 
-program = CommandLine(Collection.from_module(sys.modules[__name__]))
+program = CommandLine(Collection.from_module(sys.modules[__name__]), "txmon")

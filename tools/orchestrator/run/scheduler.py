@@ -33,16 +33,16 @@ class Run:
     waits_for: Mapping[str, Collection[str]]
     """Layer -> the layers that have to succeed first. It does not wait for layers outside of the mapping."""
     folder: Path
-    """Where the engine's events are kept, a file a layer."""
+    """The folder for the engine's events, one file for each layer."""
     approved: Plan | None = None
-    """The plan to hold to: a layer that would lose more than it says stops before it begins."""
+    """The approved plan. A layer that would lose something else stops before it begins."""
     missing: Collection[str] = ()
     """Layers without a stack; it is created when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
     files_with_keys: list[Path] = field(default_factory=list)
     """Stack files to which the engine has added how their secrets are encrypted."""
     interruptions: int = 0
-    """How often it was asked to end: once cleanly, twice at once."""
+    """The number of requests to end: the first ends the engines cleanly, the second at once."""
     _processes: list[OperationProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""How an environment is: each layer's health, who is at work in it, and what to do next."""
+"""The status of an environment: each layer's health, the run that holds its lock, and the next steps."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
