@@ -23,9 +23,9 @@ import pytest
 from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
-    from tools.localcloud.home import Cloud
     from collections.abc import Iterator, Sequence
 
+    from tools.localcloud.home import Cloud
     from tools.localcloud.schema.values import Props
 
 pytestmark = pytest.mark.local

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.local
+
 
 @contextmanager
 def running(home: Path, **variables: str) -> Iterator[int]:

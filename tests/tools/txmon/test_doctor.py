@@ -6,7 +6,8 @@ from pathlib import Path
 from rich.table import Table
 
 from tools.engine.install import Engine
-from tools.localcloud import LocalCloud, gaps
+from tools.localcloud.gaps import gaps
+from tools.localcloud.lifecycle import LocalCloud
 from tools.txmon.doctor import differences, installation
 
 

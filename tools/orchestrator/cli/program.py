@@ -1,6 +1,7 @@
 """The command line: invoke's, which refuses words that it does not know and options that no verb heeds."""
 
 from collections.abc import Mapping
+from importlib.metadata import version
 
 from invoke.collection import Collection
 from invoke.config import Config
@@ -13,7 +14,7 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import suggestion
 
 HELP = ("--help", "-h")
-OPTIONS = ("--list", "-l", "--print-completion-script", *HELP)
+OPTIONS = ("--list", "-l", "--version", "-V", "--print-completion-script", *HELP)
 """Options without a verb. Invoke's others, above all `--dry`, concern what it runs; no verb lets it run anything."""
 
 
@@ -21,7 +22,7 @@ class CommandLine(Program):
     """`./inv`: a product's verbs."""
 
     def __init__(self, verbs: Collection, product: str) -> None:
-        super().__init__(namespace=verbs, binary="./inv", binary_names=["inv"])
+        super().__init__(namespace=verbs, binary="./inv", binary_names=["inv"], version=version(product))
         self.product = product
 
     def create_config(self) -> None:

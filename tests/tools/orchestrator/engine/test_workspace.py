@@ -14,6 +14,7 @@ from tests.support.monorepo import Facts, make_monorepo, make_workspace
 from tools.engine.install import Engine
 from tools.orchestrator.engine.workspace import Workspace, open_workspace
 from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import Action
 
 
 @pytest.fixture
@@ -83,3 +84,13 @@ def test_ctrl_c_asks_a_command_to_end_and_waits_for_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         workspace.call("base", "refresh")
     assert (tmp_path / "settled").exists()
+
+
+def test_an_update_names_the_policy_pack_as_seen_from_a_layer(tmp_path: Path) -> None:
+    monorepo = make_monorepo(tmp_path, policy_pack=tmp_path / "shared" / "policies" / "pack")
+    workspace = make_workspace(monorepo, "local")
+    command = workspace.display_command("base", *workspace.action_arguments(Action.UP))
+    assert command == (
+        "pulumi up --yes --skip-preview --policy-pack ../../shared/policies/pack --stack local --cwd projects/base"
+    )
+    assert workspace.action_arguments(Action.DESTROY) == ("destroy", "--yes", "--skip-preview")

@@ -1,6 +1,5 @@
 """The estimate of what an environment costs."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -109,18 +108,6 @@ def test_a_resource_without_price_is_named_with_the_reason_and_costs_nothing(
     assert f"no price for {found.unpriced[0]}" in cost.notes({"data": found})
 
 
-def test_charges_by_usage_are_named_once() -> None:
-    queue = resource("aws:sqs/queue:Queue")
-    [first, last] = cost.notes({"streaming": estimate([queue, queue]), "data": estimate([queue])})
-    assert first == "billed by usage and not in it: queue requests, data transfer"
-    assert last.startswith("an estimate from list prices of ap-northeast-1")
-
-
-def test_notes_name_the_sources_of_the_prices_used() -> None:
-    [note] = [n for n in cost.notes({"data": estimate([resource("aws:kms/key:Key")])}) if n.startswith("an estimate")]
-    assert note.endswith("; from memory, not looked up; within 25 % (2026-11-24)")
-
-
 def test_the_price_book_does_not_contradict_itself() -> None:
     book = price_book()
     assert not book.free & (book.by_usage.keys() | QUANTITIES.keys())
@@ -133,33 +120,3 @@ def preview(layer: str, present: list[PlannedResource], planned: list[PlannedRes
     operation.present = {str(number): each for number, each in enumerate(present)}
     operation.planned = {str(number): each for number, each in enumerate(planned)}
     return operation
-
-
-def test_a_plan_shows_the_cost_before_and_after() -> None:
-    key, stream = resource("aws:kms/key:Key"), resource(STREAM, shardCount=2)
-    previews = [preview("security", [key], [key, stream]), preview("data", [key], [])]
-    assert cost.difference(previews).startswith("estimated cost: 2 USD a month before, 29 after")
-
-
-def test_json_has_each_price_with_its_source() -> None:
-    found = json.loads(cost.as_json({"security": estimate([resource("aws:kms/key:Key")] * 2)}))
-    assert found["usd_a_month"] == 2
-    assert found["estimate"] is True
-    assert found["layers"]["security"]["kms key"] == {
-        "units": 2,
-        "usd_a_month": 2,
-        "source": "from memory, not looked up; within 25 %",
-        "date": "2026-11-24",
-    }
-
-
-def test_the_table_has_a_total_of_each_layer_and_of_all() -> None:
-    key, queue = estimate([resource("aws:kms/key:Key")] * 2), estimate([resource("aws:sqs/queue:Queue")])
-    table = cost.as_table({"security": key, "streaming": queue})
-    rows = list(zip(*(column.cells for column in table.columns), strict=True))
-    assert rows == [
-        ("security", "kms key", "2", "2.00"),
-        ("security", "", "", "2.00"),
-        ("streaming", "", "", "0.00"),
-        ("total", "", "", "2.00"),
-    ]

@@ -3,10 +3,7 @@
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from tools.orchestrator.model.stack import StackSnapshot
-from tools.orchestrator.render.destroy_preview import show
 from tools.orchestrator.run.destroy_preview import remains
 
 DATABASE = "aws:rds/instance:Instance"
@@ -45,29 +42,3 @@ def test_what_aws_keeps_of_a_deleted_resource(kind: str, inputs: dict[str, Any],
 
 def test_aws_keeps_a_retained_resource() -> None:
     assert remains(resource("aws:sns/topic:Topic", retainOnDelete=True)) == ["the resource itself"]
-
-
-def test_the_table_names_resources_that_hold_state_or_leave_something() -> None:
-    stack = StackSnapshot(
-        "data",
-        {
-            "resources": [
-                resource("pulumi:pulumi:Stack", custom=False),
-                resource("pulumi:providers:aws"),
-                resource("pulumi:pulumi:StackReference", external=True),
-                resource("txmon:data:Redis", custom=False),
-                resource("aws:sns/topic:Topic"),
-                resource("aws:sns/topicPolicy:TopicPolicy", retainOnDelete=True),
-                resource(DATABASE, {"skipFinalSnapshot": True}),
-            ]
-        },
-    )
-    console = Console(width=200, record=True)
-    show([stack], {DATABASE}, console)
-    text = console.export_text()
-    assert "to be deleted: 2 in data" in text
-    rows = [line.split() for line in text.splitlines() if line.startswith("data ")]
-    assert rows == [
-        ["data", "aws:sns/topicPolicy:TopicPolicy", "thing-dev", "the", "resource", "itself"],
-        ["data", DATABASE, "thing-dev", "nothing"],
-    ]

@@ -13,7 +13,7 @@ from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus, ResourceChange
 from tools.orchestrator.render.drift import as_json, as_text
 from tools.orchestrator.run import drift
-from tools.orchestrator.run.drift import Difference, Drift
+from tools.orchestrator.run.drift import Difference
 
 VPC = "aws:ec2/vpc:Vpc"
 GONE = Difference("queue-dev", "aws:sqs/queue:Queue", None, "deployed", "gone")
@@ -168,45 +168,3 @@ def test_a_failed_layer_is_not_reported_as_free_of_drift(monorepo: Monorepo) -> 
     )
     assert json.loads(as_json(result)) == {"network": []}
     assert as_text(result, monorepo) == "data: not known"
-
-
-def test_json_has_a_list_for_each_layer() -> None:
-    assert json.loads(as_json(Drift("dev", {"network": [OTHER], "data": []}, []))) == {
-        "network": [
-            {
-                "resource": "vpc-dev",
-                "type": VPC,
-                "property": "tags.Owner",
-                "state": "network-team",
-                "actual": "mallory",
-            }
-        ],
-        "data": [],
-    }
-
-
-def test_text_names_each_difference_and_the_commands_that_revert_it(monorepo: Monorepo) -> None:
-    more = Difference("vpc-dev", VPC, "cidrBlock", None, "10.0.0.0/8")
-    text = as_text(Drift("dev", {"network": [OTHER, more], "data": []}, []), monorepo)
-    assert text.splitlines() == [
-        f"network: {VPC} vpc-dev",
-        '    tags.Owner: "network-team" → "mallory"',
-        '    cidrBlock: nothing → "10.0.0.0/8"',
-        "state → AWS; put back what the programs say with:",
-        "    ./inv up network --refresh --env dev",
-    ]
-
-
-def test_text_shows_a_changed_secret_without_values(monorepo: Monorepo) -> None:
-    secret = Difference("db-dev", "aws:rds/instance:Instance", "password", drift.SECRET, drift.SECRET)
-    assert "    password: [secret] differs" in as_text(Drift("dev", {"data": [secret]}, []), monorepo).splitlines()
-
-
-def test_text_names_deploy_all_if_a_deleted_resource_has_readers(monorepo: Monorepo) -> None:
-    assert "./inv deploy-all --env dev" in as_text(Drift("dev", {"streaming": [GONE]}, []), monorepo)
-    assert "./inv deploy-all" not in as_text(Drift("dev", {"monitoring": [GONE]}, []), monorepo)
-
-
-def test_text_says_if_there_is_no_drift_or_no_deployment(monorepo: Monorepo) -> None:
-    assert as_text(Drift("dev", {"network": []}, []), monorepo) == "no drift in dev"
-    assert as_text(Drift("dev", {}, []), monorepo) == "nothing is deployed in dev"

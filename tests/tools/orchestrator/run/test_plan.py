@@ -59,13 +59,6 @@ def shown(plan: Plan) -> str:
     return captured.get()
 
 
-def test_losses_are_shown_first_and_lost_state_before_all() -> None:
-    text = shown(plan_of("local", [preview("streaming", STREAM), preview("network", RULE, VPC)]))
-    assert text.startswith("2 resources would be replaced or deleted, 1 of them with the state they hold:")
-    assert text.index("vpc-local") < text.index("rds-from-consumer-local") < text.index("kinesis-stream-local")
-    assert "cidrBlock" in text
-
-
 def test_a_saved_plan_is_loaded_unchanged(tmp_path: Path) -> None:
     plan = plan_of("local", [preview("network", VPC, after={"vpc_id": UNKNOWN})])
     save(plan, tmp_path / "plan.json")
