@@ -4,7 +4,6 @@ This is the only definition of the graph: the orchestrator, the contracts, CI an
 """
 
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 
 PRODUCT = "txmon"
 
@@ -73,27 +72,3 @@ APPLICATION_OUTPUTS: dict[str, str] = {
 def project(layer: str) -> str:
     """Return the Pulumi project of a layer: `txmon-network` for `network`."""
     return f"{PRODUCT}-{layer}"
-
-
-def sorter() -> TopologicalSorter[str]:
-    """Return a new sorter of the graph, in which a layer is ready when all layers it reads are done."""
-    return TopologicalSorter({name: info.reads for name, info in LAYERS.items()})
-
-
-def deploy_order() -> list[str]:
-    """Return all layers, each after those it reads. The reverse is the order of destruction."""
-    return list(sorter().static_order())
-
-
-def readers(layer: str) -> list[str]:
-    """Return the layers that read `layer` directly, in deploy order."""
-    return [name for name in deploy_order() if layer in LAYERS[name].reads]
-
-
-def dependents(layer: str) -> list[str]:
-    """Return the layers that read `layer` directly or through others, in deploy order."""
-    found = {layer}
-    for name in deploy_order():
-        if LAYERS[name].reads & found:
-            found.add(name)
-    return [name for name in deploy_order() if name in found - {layer}]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from shared.environments import stack_file
-from shared.graph import deploy_order, project
+from shared.graph import LAYERS, project
 from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.layers import config_class
 from tools.txmon.monorepo import MONOREPO
@@ -22,7 +22,7 @@ def telemetry_policy(run_layer, statements, env: str) -> dict[str, dict[str, Any
 
 def created(run_layer, env: str, token: str) -> list[dict[str, Any]]:
     """Return the inputs of every resource of a type, in all layers."""
-    found = [resource.inputs for layer in deploy_order() for resource in run_layer(layer, env).all(token)]
+    found = [resource.inputs for layer in LAYERS for resource in run_layer(layer, env).all(token)]
     assert found, f"no layer creates {token}"
     return found
 

@@ -11,11 +11,11 @@ import pytest
 from projects.security.roles import WITHIN_BOUNDARY
 from shared.contracts import CONTRACTS
 from shared.environments import PROJECTS
-from shared.graph import LAYERS, deploy_order
+from shared.graph import LAYERS
 
 PAGE = 60
 
-every_layer = pytest.mark.parametrize("layer", deploy_order())
+every_layer = pytest.mark.parametrize("layer", LAYERS)
 
 
 @every_layer

@@ -7,14 +7,14 @@ import pytest
 import yaml
 
 from shared.environments import PROJECTS, stack_file
-from shared.graph import deploy_order, project
+from shared.graph import LAYERS, project
 from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.layers import config_class
 from tools.txmon.monorepo import MONOREPO
 
 STACK_FILES = sorted(PROJECTS.glob("*/Pulumi.*.yaml"))
 
-every_layer = pytest.mark.parametrize("layer", deploy_order())
+every_layer = pytest.mark.parametrize("layer", LAYERS)
 
 
 def settings(layer: str, env: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from projects.network.config import NetworkConfig
 from projects.security.config import SecurityConfig
 from projects.streaming.config import StreamingConfig
 from shared.config import LayerConfig
-from shared.graph import deploy_order
+from shared.graph import LAYERS
 from tools.txmon.layers import config_class
 
 FILE = "projects/some/Pulumi.dev.yaml"
@@ -218,7 +218,7 @@ def test_wrong_setting_is_refused_in_one_sentence(
 
 
 EVERY_SETTING = [
-    (layer, str(field.alias)) for layer in deploy_order() for field in config_class(layer).model_fields.values()
+    (layer, str(field.alias)) for layer in LAYERS for field in config_class(layer).model_fields.values()
 ]
 
 

@@ -35,3 +35,20 @@ def test_a_committed_environment_is_found_and_readable(name: str) -> None:
 def test_the_policy_pack_is_executable() -> None:
     assert MONOREPO.policy_pack is not None
     assert os.access(MONOREPO.policy_pack, os.X_OK)
+
+
+def test_every_layer_deploys_after_those_it_reads() -> None:
+    order = MONOREPO.deploy_order
+    assert sorted(order) == sorted(MONOREPO.layers)
+    for name, layer in MONOREPO.layers.items():
+        assert all(order.index(upstream) < order.index(name) for upstream in layer.reads)
+
+
+def test_network_and_security_can_deploy_in_parallel() -> None:
+    assert {name for name, layer in MONOREPO.layers.items() if not layer.reads} == {"network", "security"}
+
+
+def test_readers_are_direct_and_dependents_include_indirect_ones() -> None:
+    assert MONOREPO.readers("network") == ["data", "monitoring"]
+    assert set(MONOREPO.dependents("security")) == {"streaming", "data", "monitoring"}
+    assert MONOREPO.dependents("monitoring") == []
