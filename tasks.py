@@ -1,6 +1,6 @@
 """txmon's verbs. `./inv --list` is the first page of the manual; `./inv --help VERB` the second.
 
-Each verb imports what it does only when it runs, so that the manual is quick.
+A verb returns its exit code, None for 0. It imports what it does only when it runs, so that the manual is quick.
 """
 
 import shlex
@@ -51,7 +51,7 @@ def deploy_all(
     skip: str | None = None,
     affected: str | None = None,
 ) -> int:
-    """Deploy every layer, side by side where the graph allows, and show what an application needs."""
+    """Deploy every layer, in parallel where the graph allows, and show the outputs that applications use."""
     from tools.txmon import verbs
 
     selection = verbs.Selection(only=only, from_=from_, skip=skip, affected=affected)
@@ -138,7 +138,7 @@ def outputs(_: Context, env: str = "local", format: str = "table") -> None:
 
 @verb()
 def status(_: Context, env: str = "local") -> None:
-    """Show for each layer how its last update ended, when, what it holds and who has locked it; and what expired."""
+    """Show each layer's status, last update, resources and lock, and the environments that have expired."""
     from tools.txmon import verbs
 
     verbs.status(env)
@@ -180,7 +180,7 @@ def environments(_: Context, format: str = "table") -> None:
 
 
 @verb(
-    name="the new environment; local-… lives on the local cloud",
+    name="the new environment; local-… is deployed to the local cloud",
     like="the environment whose settings it takes",
     expires="days from today (3d) or a date (2026-12-31); it is then not protected",
 )
@@ -254,7 +254,7 @@ def local_down(_: Context) -> None:
 
 @verb()
 def doctor(_: Context) -> None:
-    """Show what is installed, what runs, and what the local cloud does not really do."""
+    """Show what is installed, what runs, and what the local cloud ignores or lacks."""
     from tools.txmon import verbs
 
     verbs.doctor()
@@ -279,9 +279,12 @@ def test(_: Context, unit: bool = False, select: str = "") -> int:
 
 @verb()
 def check(_: Context) -> int:
-    """Check style, formatting, types and the imports between rooms (ruff, mypy, import-linter)."""
+    """Check style, formatting, types and the imports between packages (ruff, mypy, import-linter)."""
     checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
-    return max(_call(str(Path(sys.executable).with_name(name)), *arguments) for name, *arguments in checks)
+    codes = {" ".join(words): _call(str(Path(sys.executable).with_name(words[0])), *words[1:]) for words in checks}
+    failed = [words for words, code in codes.items() if code]
+    print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
+    return int(bool(failed))
 
 
 @verb(scale="instead: how time and memory grow over generated monorepos of 5, 20 and 60 layers")

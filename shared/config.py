@@ -78,7 +78,7 @@ def _check_principal(end: str) -> str:
 
 
 IamPrincipals = Annotated[str, AfterValidator(_check_principal)]
-"""The end of an IAM ARN of the account, with `*`: roles or users. IAM accepts any text, and matches nobody by it."""
+"""The end of an IAM ARN of the account, with `*`: roles or users. IAM accepts a wrong one; it matches nobody."""
 
 
 def _parse_date(given: Any) -> date:

@@ -59,4 +59,4 @@ def physical_name_follows_convention(resource: Resource) -> str | None:
 @RULES.on("TXMON.24", *STATEFUL, source="Pulumi documentation, the resource option protect")
 def stateful_resource_is_protected(resource: Resource) -> str | None:
     """A resource that holds state is protected: Pulumi refuses to delete or replace it."""
-    return None if resource.protect else "give it the options of stack.stateful"
+    return None if resource.protect else "set protect=stack.protect, as stack.stateful does"

@@ -217,9 +217,7 @@ def test_wrong_setting_is_refused_in_one_sentence(
     assert "pydantic" not in str(refused.value)
 
 
-EVERY_SETTING = [
-    (layer, str(field.alias)) for layer in LAYERS for field in config_class(layer).model_fields.values()
-]
+EVERY_SETTING = [(layer, str(field.alias)) for layer in LAYERS for field in config_class(layer).model_fields.values()]
 
 
 @pytest.mark.parametrize(("layer", "key"), EVERY_SETTING)

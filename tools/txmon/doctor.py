@@ -33,4 +33,4 @@ def differences() -> Table:
     """Return what the local cloud's emulator loses or lacks, with the reason."""
     headings = ("resource: property", "reason")
     rows = [(gap.subject, gap.reason) for gap in gaps()]
-    return table(*headings, rows=rows, fold=headings, title="what the local cloud does not really do")
+    return table(*headings, rows=rows, fold=headings, title="what the local cloud ignores or lacks")

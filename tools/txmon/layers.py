@@ -39,7 +39,7 @@ def config_class(layer: str) -> "type[LayerConfig]":
 
 
 def access_matrix() -> "Sequence[Access]":
-    """Return who may talk to whom in the network, from which the rules of the security groups are made."""
+    """Return the allowed connections between security groups, from which their rules are made."""
     matrix: Sequence[Access] = importlib.import_module("projects.network.groups").MATRIX
     return matrix
 

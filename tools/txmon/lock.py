@@ -1,9 +1,8 @@
 """The lock file of the contracts: type and readers of every output, so that two commits can be compared.
 
 Readers are found by name. A layer that reads a contract counts as a reader of an output if its Python files contain
-the output's name, except as the keyword of an argument. It may be counted wrongly, since a comment suffices. It is
-never missed, even if it reads the output only behind a setting that no environment uses, unless it composes the name
-from parts.
+the output's name, except as the keyword of an argument. A comment that contains the name counts, too. A reader is
+missed only if it composes the name from parts.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""This repository as the orchestrator sees it."""
+"""Builds the `Monorepo` of this repository for the orchestrator."""
 
 from functools import partial
 

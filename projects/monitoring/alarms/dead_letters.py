@@ -13,6 +13,6 @@ def dead_letter_alarms(streaming: StreamingContract) -> list[Alarm]:
             Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}, "Maximum"),
             above(0, ONCE),
             "A batch of transactions failed for good and waits in the queue. Read the message: it names shard and"
-            " sequence numbers; mend the consumer, then process them again.",
+            " sequence numbers; fix the consumer, then process them again.",
         )
     ]

@@ -39,7 +39,7 @@ def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> lis
             age,
             above(half_of_retention_ms, FIVE_OF_FIVE, missing="missing"),
             "The consumer is half the stream's retention behind: at the whole, transactions are lost. Raise the"
-            " retention in streaming now, then mend the consumer.",
+            " retention in streaming now, then fix the consumer.",
             pages=True,
         ),
         Alarm(

@@ -63,7 +63,7 @@ def open_environment(monorepo: Monorepo, environment: Environment) -> Workspace:
     if old_state:
         logger.warning(
             "the local cloud lost its resources (it was killed, or this clone is a copy); the local stacks that "
-            "described them were moved to %s and everything local begins anew",
+            "described them were moved to %s and all local environments start empty",
             monorepo.display(old_state),
         )
     return open_workspace(monorepo, environment, engine, cloud.variables())
@@ -80,7 +80,7 @@ def deploy_all(
 ) -> int:
     """Deploy layers, each as soon as the layers that it reads have succeeded; other upstreams must be deployed.
 
-    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` waives it. A layer
+    A real environment shows its plan, unless one is `approved` already, and asks, unless `yes` is true. A layer
     that would then lose something that is not in the plan stops before it begins.
     """
     monorepo = workspace.monorepo
@@ -102,8 +102,8 @@ def deploy_all(
     if run.ok:
         _show_application_outputs(run, snapshot, terminal.console)
     else:
-        remedy = "mend what failed, then " if run.result == "failed" else ""
-        terminal.console.print(f"{remedy}go on with: ./inv resume --env {workspace.env}")
+        remedy = "fix the error, then " if run.result == "failed" else ""
+        terminal.console.print(f"{remedy}continue with: ./inv resume --env {workspace.env}")
     return run.exit_code
 
 
@@ -172,6 +172,7 @@ def _previews(
     with lock, TemporaryDirectory() as folder:
         missing = read_snapshot(workspace).without_stack(workspace.monorepo.layers) if new else []
         try:
+            # The run itself creates the stacks of `layers`.
             workspace.create_stacks(workspace.monorepo.upstreams_outside(layers).keys() & set(missing))
             graph = _graph(workspace.monorepo, layers)
             run = Run(workspace, Action.PREVIEW, graph, Path(folder), missing=missing)
@@ -224,7 +225,7 @@ def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
 def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
     """Go on from the newest run that left something to do, with the layers whose success it did not see.
 
-    A run that was held to a plan is held to it again, once that is confirmed anew.
+    If the run had an approved plan, ask again and hold to the same plan.
 
     Raises:
         OrchestratorError: the repository no longer has one of the layers.
@@ -238,7 +239,8 @@ def resume(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int
     removed = workspace.monorepo.removed_layers(left)
     if removed and not run.destroys:
         raise OrchestratorError(
-            f"{', '.join(removed)} of that run is no longer a layer: check out commit {run.commit[:8]} to go on"
+            f"that run included {', '.join(removed)}, which is no longer a layer: check out commit "
+            f"{run.commit[:8]} to go on"
         )
     require_files(workspace.monorepo, workspace.env, left)
     if run.destroys:
@@ -284,8 +286,9 @@ def destroy_all(
     names = [stack.name for stack in deployed]
     if not deployed:
         require_unlocked(workspace)  # an engine that was killed at the very end has left its lock
-        what = "nothing" if set(layers) >= monorepo.layers.keys() else f"nothing of {', '.join(layers)}"
-        terminal.console.print(f"{what} is deployed in {env}")
+        everything = set(layers) >= monorepo.layers.keys()
+        what = "nothing is" if everything else f"{', '.join(layers)} {'is' if len(layers) == 1 else 'are'} not"
+        terminal.console.print(f"{what} deployed in {env}")
         return 0
     require_files(monorepo, env, names)
     preconditions.require_unprotected(workspace, deployed)
@@ -300,7 +303,7 @@ def destroy_all(
     if run.ok:
         terminal.console.print(f"destroyed: {', '.join(run.operations)}")
     else:
-        terminal.console.print(f"go on with: ./inv resume --env {env}")
+        terminal.console.print(f"continue with: ./inv resume --env {env}")
     return run.exit_code
 
 

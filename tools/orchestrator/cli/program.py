@@ -1,4 +1,4 @@
-"""The command line: invoke's, which refuses words that it does not know and options that no verb heeds."""
+"""The command line: invoke's without its own options, and with suggestions for unknown verbs and options."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -34,7 +34,7 @@ class CommandLine(Program):
     def parse_core(self, argv: list[str] | None) -> None:
         super().parse_core(argv)
         words = self.core.unparsed
-        if not {*HELP}.isdisjoint(words):  # invoke takes it for the layer in `up --help`
+        if any(word in HELP for word in words):  # invoke takes it for the layer in `up --help`
             self.core[0].args["help"].value = words[0]
             self.core.unparsed = []
 
@@ -42,7 +42,11 @@ class CommandLine(Program):
         try:
             super().parse_tasks()
         except (OrchestratorError, ParseError) as error:
-            raise Exit(f"{self.product}: {error}", code=1) from None
+            verb = getattr(error, "context", None)
+            missing = verb.missing_positional_args if verb else ()
+            needed = " ".join(str(argument.name).upper() for argument in missing)
+            sentence = f"{verb.name} needs {needed}: {_usage(verb)}" if verb and needed else str(error)
+            raise Exit(f"{self.product}: {sentence}", code=1) from None
 
     def _make_parser(self) -> Parser:
         parser = super()._make_parser()
@@ -59,9 +63,7 @@ class CommandLine(Program):
         for argument in verb.args.values():
             if issubclass(argument.kind, int) and argument.kind is not bool:
                 argument.kind = int  # else invoke shows it as a flag
-        words = ["./inv", name, *(str(argument.name).upper() for argument in verb.positional_args)]
-        usage = " ".join([*words, *(["[options]"] if verb.args else [])])
-        print(f"Usage: {usage}\n\n{self.collection[name].__doc__}\n")  # noqa: T201 (as above)
+        print(f"Usage: {_usage(verb)}\n\n{self.collection[name].__doc__}\n")  # noqa: T201 (as above)
         if verb.args:
             self.print_columns(verb.help_tuples())
 
@@ -69,19 +71,41 @@ class CommandLine(Program):
         return f"Verbs{extra}"
 
 
+def _usage(verb: ParserContext) -> str:
+    words = ["./inv", str(verb.name), *(str(argument.name).upper() for argument in verb.positional_args)]
+    return " ".join([*words, *(["[options]"] if verb.args else [])])
+
+
 def _require_known(words: list[str], verbs: Mapping[str, ParserContext]) -> None:
-    """Check that a verb exists and has the given options; invoke checks the rest.
+    """Check that verbs exist and have the given options and arguments; invoke checks the rest.
 
     Raises:
-        OrchestratorError: names the nearest verb or option.
+        OrchestratorError: names the nearest verb or option, or the usage of the verb.
     """
-    name, options = "./inv", OPTIONS
-    for word in words:
-        option = word.partition("=")[0]
+    verb: ParserContext | None = None
+    remaining = iter(words)
+    arguments = 0
+    for word in remaining:
         if word in verbs:
-            name, options = word, (*verbs[word].flags, *verbs[word].inverse_flags, *HELP)
-        elif word.startswith("-") and option[: None if option.startswith("--") else 2] not in options:
-            known = [flag for flag in options if flag.startswith("--")]
-            raise OrchestratorError(f"{name} has no option {option!r}; {suggestion(option, known)}")
-        elif name == "./inv" and not word.startswith("-"):
+            verb, arguments = verbs[word], len(verbs[word].positional_args)
+        elif word.startswith("-"):
+            option = word.partition("=")[0] if word.startswith("--") else word[:2]
+            _require_option(option, verb)
+            takes_value = verb is not None and word in verb.flags and verb.flags[word].takes_value
+            if verb and takes_value and next(remaining, None) is None:
+                raise OrchestratorError(f"{verb.name} {option} needs a value")
+        elif verb is None:
             raise OrchestratorError(f"there is no verb {word!r}; {suggestion(word, sorted(verbs))}")
+        else:
+            arguments -= 1
+            if arguments < 0:
+                raise OrchestratorError(f"{verb.name} takes no {word!r}: {_usage(verb)}")
+
+
+def _require_option(option: str, verb: ParserContext | None) -> None:
+    # `flags` has short options as aliases: `in` finds them, iterating does not.
+    if option in ({*verb.inverse_flags, *HELP} if verb else OPTIONS) or (verb and option in verb.flags):
+        return
+    named = [flag for flag, argument in verb.flags.items() if not argument.positional] if verb else OPTIONS
+    known = sorted(flag for flag in {*named, "--help"} if flag.startswith("--"))
+    raise OrchestratorError(f"{verb.name if verb else './inv'} has no option {option!r}; {suggestion(option, known)}")

@@ -18,17 +18,19 @@ def answer(question: str) -> str:
 
 
 def require_confirmation_possible(workspace: Workspace, *, yes: bool) -> None:
-    """Check that a person can confirm a change of a real environment, or that `yes` waives it.
+    """Check that a person can confirm a change of a real environment, or that `yes` is true.
 
     Raises:
         OrchestratorError: neither.
     """
     if not (workspace.environment.is_local or yes or sys.stdin.isatty()):
-        raise OrchestratorError(f"{workspace.env} is a real environment and nobody is there to confirm: add --yes")
+        raise OrchestratorError(
+            f"{workspace.env} is a real environment and there is no terminal to confirm on: add --yes"
+        )
 
 
 def confirm(workspace: Workspace, what: str, *, yes: bool) -> None:
-    """Ask before a real environment is changed, unless `yes` waives it.
+    """Ask before a real environment is changed, unless `yes` is true.
 
     Raises:
         OrchestratorError: the answer is no, or nobody is there to ask.
@@ -44,6 +46,6 @@ def may_break_lock(*, force: bool) -> MayBreak:
     """Return who decides about a lock: `force`, or the person at the terminal."""
 
     def may_break(situation: str) -> bool:
-        return force or (sys.stdin.isatty() and answer(f"{situation}; free it all the same? type yes: ") == "yes")
+        return force or (sys.stdin.isatty() and answer(f"{situation}; remove the lock anyway? type yes: ") == "yes")
 
     return may_break

@@ -1,6 +1,7 @@
 """Standard streams that never end a verb: not if their reader is gone, nor if they cannot encode a character."""
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,11 @@ class _Output(io.FileIO):
 
 
 def replace_standard_streams() -> None:
-    """Replace stdout and stderr, unless they are closed or already replaced, as by pytest."""
+    """Replace stdout and stderr, unless they are already replaced, as by pytest; a closed one leads nowhere."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 (open to the end)
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             continue
         output = io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False))

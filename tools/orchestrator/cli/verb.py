@@ -1,4 +1,4 @@
-"""What every verb has in common: its options' help, errors as one sentence, exit codes. Quick to import."""
+"""What every verb has in common: its options' help, errors as one sentence, exit codes."""
 
 import functools
 import inspect
@@ -13,7 +13,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import task
 
-from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+from tools.orchestrator.model.errors import OrchestratorError, VerbEnd, explain_os_error
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class Verb:
         except sentences as error:
             raise Exit(f"{self.product}: {error}", code=1) from None
         except OSError as error:
-            reason = f"{error.filename or 'failed'}: {error.strerror or error}"
-            raise Exit(f"{self.product}: {reason}", code=1) from None
+            raise Exit(f"{self.product}: {explain_os_error(error)}", code=1) from None
         except KeyboardInterrupt:
             raise Exit(f"{self.product}: interrupted", code=130) from None
         except VerbEnd as end:

@@ -74,11 +74,6 @@ def explain(message: str, layer: str, env: str) -> str:
     return trimmed(message)
 
 
-def explain_os_error(error: OSError) -> str:
-    """Return the file and what the operating system refuses, as in `report.md: Permission denied`."""
-    return f"{error.filename or 'failed'}: {error.strerror or error}"
-
-
 def is_noise(message: str) -> bool:
     """Return whether a message only repeats that something else has failed."""
     return message.strip().removeprefix("error: ").startswith(NOISE)

@@ -113,12 +113,12 @@ class OperationProcess:
         operation = self.operation
         if self._was_cut_short(code):
             nothing = "nothing was changed"
-            kept = "what was done is kept; run it again to go on"
-            return OperationStatus.INTERRUPTED, nothing if operation.action.is_preview else kept
+            kept = "what was done is kept"
+            return OperationStatus.INTERRUPTED, kept if operation.changed_aws else nothing
         if code == 0 and operation.saw_summary:
             return OperationStatus.SUCCEEDED, ""
         if code == 0:
-            reason = "what the engine did could not be written to its end: make room on the disk, run it again"
+            reason = "the engine's events are incomplete: free disk space and run it again"
             return OperationStatus.FAILED, reason
         sentences = [errors.explain(error, operation.layer, self.workspace.env) for error in self._reported_errors]
         reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {operation.command}"

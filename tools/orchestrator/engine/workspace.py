@@ -171,7 +171,7 @@ def open_workspace(monorepo: Monorepo, environment: Environment, engine: Engine,
     """Return the workspace of an environment. `cloud` has the variables of a running local cloud.
 
     Raises:
-        OrchestratorError: this shell leads to a local cloud, and the environment lives on AWS.
+        OrchestratorError: this shell's AWS variables point to a local cloud, and the environment lives on AWS.
     """
     if not environment.is_local:
         _require_aws(environment.name)
@@ -210,6 +210,7 @@ def _require_aws(env: str) -> None:
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     if urlsplit(endpoint).hostname in {*LOOPBACK.split(","), "::1"}:
         raise OrchestratorError(
-            f"this shell leads to a local cloud, as after ./inv local-env (AWS_ENDPOINT_URL={endpoint}), "
+            f"this shell's AWS variables point to a local cloud, as after ./inv local-env "
+            f"(AWS_ENDPOINT_URL={endpoint}), "
             f"and {env} lives on AWS: use another shell for it"
         )

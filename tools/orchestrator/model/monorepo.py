@@ -23,7 +23,7 @@ class Environment(Protocol):
 
     @property
     def is_local(self) -> bool:
-        """Whether it lives on the local cloud; otherwise it lives in an AWS account."""
+        """Whether it is deployed to the local cloud; otherwise it is deployed to an AWS account."""
 
     @property
     def account_id(self) -> str | None:
@@ -76,7 +76,7 @@ class Layer:
     reads: frozenset[str] = frozenset()
     """The layers whose outputs its program reads."""
     config: Callable[[], type[ConfigClass]]
-    """Loads the class of its configuration; imports the SDK, so it is called only where settings are needed."""
+    """Returns the class of its configuration. Importing it takes half a second, so call it only for settings."""
     contract: Callable[[], Mapping[str, OutputSpec]]
     """Loads its outputs by name; imports the SDK too."""
 

@@ -22,7 +22,7 @@ def changes_table(changes: list[Change]) -> Table | str:
     """Return a row for each change, breaking changes first; a sentence if there is none."""
     if not changes:
         return "no output has changed"
-    headings = ("layer", "output", "change", "read by", "to mend")
+    headings = ("layer", "output", "change", "read by", "remedy")
     rows = [
         Row(
             (each.layer, each.output, each.what, ", ".join(each.readers), each.fault),

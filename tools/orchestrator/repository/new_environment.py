@@ -159,7 +159,7 @@ def parse_expiry(text: str, today: date | None = None) -> date:
             f"--expires {text!r} is neither a number of days (3d) nor a date (2026-12-31)"
         ) from None
     if day <= today:
-        raise OrchestratorError(f"--expires {text}: that is {day}, but it has to be after today, {today}")
+        raise OrchestratorError(f"--expires {text} ({day}) is not after today, {today}")
     return day
 
 

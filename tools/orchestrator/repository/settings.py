@@ -65,6 +65,6 @@ def differences(monorepo: Monorepo, one: str, other: str) -> list[Difference]:
 
 
 def _without_own_name(monorepo: Monorepo, layer: str, env: str) -> dict[str, Any]:
-    """Return the settings without a suffix that is the environment's name: that it differs says nothing."""
+    """Return the settings without an environmentSuffix equal to the environment's name, which always differs."""
     suffix = f"{monorepo.project(layer)}:environmentSuffix"
     return {key: value for key, value in effective(monorepo, layer, env).items() if (key, value) != (suffix, env)}

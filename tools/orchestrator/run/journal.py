@@ -161,7 +161,7 @@ class Journal:
             partial.replace(self.folder / "run.json")
         except OSError as error:
             raise OrchestratorError(
-                f"the run's progress cannot be written to {self.folder} ({error.strerror}): mend that, then "
+                f"the run's progress cannot be written to {self.folder} ({error.strerror}): fix that, then "
                 f"./inv resume --env {self.record.env}"
             ) from None
 

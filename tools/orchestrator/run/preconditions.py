@@ -49,7 +49,7 @@ def require_no_pending_operations(workspace: Workspace, snapshot: Snapshot) -> N
         stopped = "; ".join(f"{layer} was stopped while {', '.join(names)}" for layer, names in pending.items())
         which = "all" if len(pending) > 1 else next(iter(pending))
         raise OrchestratorError(
-            f"{stopped}; nobody knows whether AWS did it: ./inv unlock {which} --env {workspace.env} resolves it"
+            f"{stopped}; unknown whether AWS completed it: ./inv unlock {which} --env {workspace.env} resolves it"
         )
 
 

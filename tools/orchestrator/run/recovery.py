@@ -1,4 +1,4 @@
-"""Mends what a killed run leaves behind: a lock, and operations of which nobody knows whether AWS did them."""
+"""Removes the lock of a killed run and resolves its pending operations."""
 
 import json
 import logging
@@ -86,8 +86,8 @@ def _needs_a_person(workspace: Workspace, layer: str, urns: list[str]) -> Orches
     clear = workspace.display_command(layer, "refresh", "--clear-pending-creates")
     names = ", ".join(urn.rsplit("::", 1)[-1] for urn in urns)
     return OrchestratorError(
-        f"nobody knows whether AWS has created {names}; look in the console: if it has, take it into the state with "
-        f"{command}; if not: {clear}"
+        f"it is unknown whether AWS created {names}: check the console; if it exists, import it with {command}; "
+        f"if not, run {clear}"
     )
 
 

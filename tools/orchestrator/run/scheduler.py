@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from tools.orchestrator.engine import errors, policy_host, program_host
+from tools.orchestrator.engine import policy_host, program_host
 from tools.orchestrator.engine.process import OperationProcess
 from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
 from tools.orchestrator.engine.workspace import Workspace, current_user
-from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.errors import OrchestratorError, explain_os_error
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.repository.sources import sources_digest
@@ -162,7 +162,7 @@ class Run:
         except OrchestratorError as error:
             operation.end(OperationStatus.FAILED, str(error))
         except OSError as error:
-            operation.end(OperationStatus.FAILED, errors.explain_os_error(error))
+            operation.end(OperationStatus.FAILED, explain_os_error(error))
         on_progress(operation, "")
 
     def _prepare(self, operation: Operation, on_progress: Callable[[str], None]) -> None:

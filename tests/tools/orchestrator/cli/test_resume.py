@@ -94,7 +94,7 @@ def test_a_destroy_is_resumed_as_a_destroy_of_its_layers(open_env, verb: str) ->
 def test_resuming_in_a_real_environment_needs_a_confirmation(open_env, verb: str) -> None:
     workspace = open_env("dev")
     Journal(workspace, verb, ["data"]).close()
-    with pytest.raises(OrchestratorError, match="nobody is there to confirm"):
+    with pytest.raises(OrchestratorError, match="there is no terminal to confirm on"):
         resume(workspace)
     assert runs(workspace) == 1
 
@@ -115,7 +115,7 @@ def test_a_resumed_run_works_on_as_many_layers_at_a_time_as_allowed(open_env, ve
 def test_a_deploy_all_is_held_to_its_plan_once_that_is_confirmed_again(open_env) -> None:
     workspace, plan = open_env("dev"), Plan(env="dev", layers=PLAN)
     Journal(workspace, "deploy-all", ["data"], plan=plan).close()
-    with pytest.raises(OrchestratorError, match="nobody is there to confirm"):
+    with pytest.raises(OrchestratorError, match="there is no terminal to confirm on"):
         resume(workspace)
     assert runs(workspace) == 1
     shown = resume(workspace, yes=True)

@@ -55,7 +55,7 @@ ON_A_TERMINAL = f"""{sys.executable} -c 'import pty, sys; sys.exit(pty.spawn(["s
 def test_a_character_outside_of_the_encoding_ends_no_verb(line: str) -> None:
     done = shell("export PYTHONIOENCODING=ascii:strict inv; " + line.format("$inv --help new-env"))
     assert done.returncode == 0, done.stdout
-    assert "local-? lives on the local" in done.stdout
+    assert "local-? is deployed to the" in done.stdout
 
 
 def test_a_verb_that_runs_a_command_shows_it_without_colours(capfd: pytest.CaptureFixture[str]) -> None:

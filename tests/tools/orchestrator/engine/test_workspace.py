@@ -57,7 +57,7 @@ def test_a_shell_that_leads_to_a_local_cloud_is_refused_for_aws(
     open_dev: Callable[[], Workspace], endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    with pytest.raises(OrchestratorError, match=r"leads to a local cloud, as after \./inv local-env .*: use another"):
+    with pytest.raises(OrchestratorError, match=r"point to a local cloud, as after \./inv local-env .*: use another"):
         open_dev()
     monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce-1.kinesis.ap-northeast-1.vpce.amazonaws.com")
     assert open_dev().env == "dev"

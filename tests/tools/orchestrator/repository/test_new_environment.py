@@ -174,7 +174,7 @@ def test_an_expiry_is_a_number_of_days_or_a_date(text: str, day: date) -> None:
 
 @pytest.mark.parametrize("text", ["0d", "2026-11-24", "2020-01-01"])
 def test_an_expiry_has_to_be_after_today(text: str) -> None:
-    with pytest.raises(OrchestratorError, match="has to be after today, 2026-11-24"):
+    with pytest.raises(OrchestratorError, match="is not after today, 2026-11-24"):
         parse_expiry(text, TODAY)
 
 

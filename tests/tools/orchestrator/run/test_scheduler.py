@@ -361,7 +361,7 @@ def test_a_failure_that_cancels_other_resources_is_not_an_interruption(workspace
 def test_an_engine_without_summary_fails_even_if_it_exits_with_0(workspace) -> None:
     operation = run(workspace("trap - EXIT; exit 0"), {"network": ()}).operations["network"]
     assert operation.status is OperationStatus.FAILED
-    assert operation.reason.endswith("make room on the disk, run it again")
+    assert operation.reason.endswith("free disk space and run it again")
 
 
 def test_an_engine_that_fails_silently_is_reported_with_its_command(workspace) -> None:
