@@ -50,12 +50,13 @@ SPECS = (
     Spec(
         kind="aws:kms/key:Key",
         client="kms",
+        force_new=keys("multiRegion"),
         updatable=keys("description policy enableKeyRotation rotationPeriodInDays tags"),
         state_only=keys("deletionWindowInDays"),
         outputs=keys("arn keyId"),
         computed=keys("policy description rotationPeriodInDays"),
         documents=keys("policy"),
-        defaults={"enableKeyRotation": False, "deletionWindowInDays": 30},
+        defaults={"enableKeyRotation": False, "deletionWindowInDays": 30, "multiRegion": False},
         names={"enableKeyRotation": "Rotation", "rotationPeriodInDays": "Period"},
         validators=(
             policies("policy"),

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,14 @@ class _Output(io.FileIO):
             return memoryview(data).nbytes
 
 
+class _PlainText(io.TextIOWrapper):
+    """Text without the blanks with which a table fills its last column."""
+
+    def write(self, text: str, /) -> int:
+        super().write(re.sub(r"[ \t]+(?=\n)", "", text))
+        return len(text)
+
+
 def replace_standard_streams() -> None:
     """Replace stdout and stderr, unless they are already replaced, as by pytest; a closed one leads nowhere."""
     for name in ("stdout", "stderr"):
@@ -28,7 +37,6 @@ def replace_standard_streams() -> None:
         if stream is None or stream is not getattr(sys, f"__{name}__"):
             continue
         output = io.BufferedWriter(_Output(stream.fileno(), "w", closefd=False))
-        wrapped = io.TextIOWrapper(
-            output, stream.encoding, errors="replace", newline="\n", line_buffering=stream.line_buffering
-        )
+        kind = io.TextIOWrapper if stream.isatty() else _PlainText
+        wrapped = kind(output, stream.encoding, errors="replace", newline="\n", line_buffering=stream.line_buffering)
         setattr(sys, name, wrapped)

@@ -51,6 +51,18 @@ Path("{tmp_path}/ended").touch()
 ON_A_TERMINAL = f"""{sys.executable} -c 'import pty, sys; sys.exit(pty.spawn(["sh", "-c", sys.argv[1]]))' '{{}}'"""
 
 
+def test_lines_in_a_pipe_end_without_blanks() -> None:
+    done = shell("$inv environments | cat")
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("environment")
+    assert not [line for line in done.stdout.splitlines() if line.endswith(" ")]
+
+
+def test_a_closed_stdout_ends_no_verb() -> None:
+    done = shell("$inv environments >&-")
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("line", ["{} | cat", ON_A_TERMINAL], ids=["pipe", "terminal"])
 def test_a_character_outside_of_the_encoding_ends_no_verb(line: str) -> None:
     done = shell("export PYTHONIOENCODING=ascii:strict inv; " + line.format("$inv --help new-env"))
