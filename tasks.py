@@ -1,12 +1,13 @@
 """txmon's verbs. `./inv --list` is the first page of the manual; `./inv --help VERB` the second.
 
-A verb returns its exit code, None for 0. It imports what it does only when it runs, so that the manual is quick.
+A verb returns its exit code, None for 0. It loads what it does only when it runs, so that the manual is quick.
 """
 
 import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -34,6 +35,13 @@ HELP = {
 }
 AT_A_TIME = Parallel(4)
 
+
+def verbs() -> ModuleType:
+    from tools.txmon import verbs
+
+    return verbs
+
+
 verb = Verb("txmon", HELP, (EngineError, LocalCloudError))
 
 
@@ -52,10 +60,8 @@ def deploy_all(
     affected: str | None = None,
 ) -> int:
     """Deploy every layer, in parallel where the graph allows, and show the outputs that applications use."""
-    from tools.txmon import verbs
-
-    selection = verbs.Selection(only=only, from_=from_, skip=skip, affected=affected)
-    return verbs.deploy_all(env, selection, yes=yes, parallel=parallel, plan=plan, report=report)
+    selection = verbs().Selection(only=only, from_=from_, skip=skip, affected=affected)
+    return verbs().deploy_all(env, selection, yes=yes, parallel=parallel, plan=plan, report=report)
 
 
 @verb(
@@ -76,10 +82,8 @@ def preview_all(
     affected: str | None = None,
 ) -> int:
     """Show what deploy-all would do, layer by layer; works before anything exists, and creates nothing."""
-    from tools.txmon import verbs
-
-    selection = verbs.Selection(only=only, from_=from_, skip=skip, affected=affected)
-    return verbs.preview_all(
+    selection = verbs().Selection(only=only, from_=from_, skip=skip, affected=affected)
+    return verbs().preview_all(
         env, selection, parallel=parallel, save=save, expect_no_changes=expect_no_changes, report=report
     )
 
@@ -89,9 +93,7 @@ def resume(
     _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Go on from the last run, if it failed, was interrupted or was killed."""
-    from tools.txmon import verbs
-
-    return verbs.resume(env, yes=yes, parallel=parallel, report=report)
+    return verbs().resume(env, yes=yes, parallel=parallel, report=report)
 
 
 @verb()
@@ -99,65 +101,49 @@ def destroy_all(
     _: Context, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME, report: str | None = None
 ) -> int:
     """Destroy every layer, readers first, after showing what goes and what stays."""
-    from tools.txmon import verbs
-
-    return verbs.destroy_all(env, yes=yes, parallel=parallel, report=report)
+    return verbs().destroy_all(env, yes=yes, parallel=parallel, report=report)
 
 
 @verb(refresh="read from AWS first what has changed there, so that drift is reverted")
 def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
-    from tools.txmon import verbs
-
-    return verbs.up(env, layer, yes=yes, refresh=refresh)
+    return verbs().up(env, layer, yes=yes, refresh=refresh)
 
 
 @verb()
 def preview(_: Context, layer: str, env: str = "local") -> int:
     """Show what up would do to one layer."""
-    from tools.txmon import verbs
-
-    return verbs.preview(env, layer)
+    return verbs().preview(env, layer)
 
 
 @verb()
 def destroy(_: Context, layer: str, env: str = "local", yes: bool = False) -> int:
     """Destroy one layer, if no deployed layer reads it."""
-    from tools.txmon import verbs
-
-    return verbs.destroy(env, layer, yes=yes)
+    return verbs().destroy(env, layer, yes=yes)
 
 
 @verb(format="table (default), json ({layer: {output: value}}) or env (lines of an .env file)")
 def outputs(_: Context, env: str = "local", format: str = "table") -> None:
     """Show the outputs of every deployed layer."""
-    from tools.txmon import verbs
-
-    verbs.outputs(env, format)
+    verbs().outputs(env, format)
 
 
 @verb()
 def status(_: Context, env: str = "local") -> None:
     """Show each layer's status, last update, resources and lock, and the environments that have expired."""
-    from tools.txmon import verbs
-
-    verbs.status(env)
+    verbs().status(env)
 
 
 @verb(format="text (default) or json ({layer: [{resource, type, property, state, actual}]})")
 def drift(_: Context, env: str = "local", format: str = "text", parallel: int = AT_A_TIME) -> int:
     """Show where AWS differs from what was deployed, changing nothing; exit with 2 if it does."""
-    from tools.txmon import verbs
-
-    return verbs.drift(env, format, parallel)
+    return verbs().drift(env, format, parallel)
 
 
 @verb()
 def cost(_: Context, env: str = "local", format: str = "table", parallel: int = AT_A_TIME) -> None:
     """Estimate what an environment would cost a month on AWS, deployed or not; creates nothing."""
-    from tools.txmon import verbs
-
-    verbs.cost(env, format, parallel)
+    verbs().cost(env, format, parallel)
 
 
 @verb(
@@ -166,17 +152,13 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
 )
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and resolve its pending operations."""
-    from tools.txmon import verbs
-
-    verbs.unlock(env, layer, force=force)
+    verbs().unlock(env, layer, force=force)
 
 
 @verb()
 def environments(_: Context, format: str = "table") -> None:
     """Show every environment, where it lives and until when."""
-    from tools.txmon import verbs
-
-    verbs.environments(format)
+    verbs().environments(format)
 
 
 @verb(
@@ -186,17 +168,13 @@ def environments(_: Context, format: str = "table") -> None:
 )
 def new_env(_: Context, name: str, like: str = "dev", expires: str | None = None) -> None:
     """Make the stack files of an environment like another one, and nothing else."""
-    from tools.txmon import verbs
-
-    verbs.new_env(name, like, expires)
+    verbs().new_env(name, like, expires)
 
 
 @verb(positional=["one", "other"], one="an environment", other="another")
 def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
     """Show in which settings two environments differ, the code's defaults included."""
-    from tools.txmon import verbs
-
-    verbs.diff_env(one, other, format)
+    verbs().diff_env(one, other, format)
 
 
 @verb(
@@ -205,9 +183,7 @@ def diff_env(_: Context, one: str, other: str, format: str = "table") -> None:
 )
 def contracts(_: Context, against: str | None = None, against_env: str | None = None) -> int:
     """Show every output with its type and readers, or what has changed since a git ref or a deployment."""
-    from tools.txmon import verbs
-
-    return verbs.contracts(against, against_env)
+    return verbs().contracts(against, against_env)
 
 
 @verb(
@@ -217,9 +193,7 @@ def contracts(_: Context, against: str | None = None, against_env: str | None = 
 )
 def affected(_: Context, base: str, env: str | None = None, format: str = "text") -> None:
     """Show which layers a change touches, and those that depend on them."""
-    from tools.txmon import verbs
-
-    verbs.affected(base, env, format)
+    verbs().affected(base, env, format)
 
 
 @verb(
@@ -228,9 +202,7 @@ def affected(_: Context, base: str, env: str | None = None, format: str = "text"
 )
 def graph(_: Context, format: str = "text", env: str | None = None) -> None:
     """Show which layer reads which."""
-    from tools.txmon import verbs
-
-    verbs.graph(format, env)
+    verbs().graph(format, env)
 
 
 @verb(
@@ -239,33 +211,25 @@ def graph(_: Context, format: str = "text", env: str | None = None) -> None:
 )
 def local_env(_: Context, port: int = Port(0), provider: str = "") -> None:
     """Start the local cloud and print the variables that lead plain pulumi, aws and boto3 to it."""
-    from tools.txmon import verbs
-
-    verbs.local_env(port, provider)
+    verbs().local_env(port, provider)
 
 
 @verb()
 def local_down(_: Context) -> None:
     """Stop the local cloud; it keeps its resources for the next start."""
-    from tools.txmon import verbs
-
-    verbs.local_down()
+    verbs().local_down()
 
 
 @verb()
 def doctor(_: Context) -> None:
     """Show what is installed, what runs, and what the local cloud ignores or lacks."""
-    from tools.txmon import verbs
-
-    verbs.doctor()
+    verbs().doctor()
 
 
 @verb()
 def docs(_: Context) -> None:
     """Generate the tables in the READMEs and the lock file of the contracts."""
-    from tools.txmon import verbs
-
-    verbs.docs()
+    verbs().docs()
 
 
 @verb(unit="only the fast tests, without engine and cloud", select="pytest's -k")
