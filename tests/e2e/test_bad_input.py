@@ -39,14 +39,14 @@ def test_a_wrong_word_is_answered_with_the_right_one(
     refused(clone.inv(*arguments), *words)
 
 
-def test_a_wrong_verb_or_option_is_answered_with_the_right_one_and_runs_nothing(clone) -> None:
+def test_a_wrong_verb_or_option_gets_a_suggestion_and_runs_nothing(clone) -> None:
     refused(clone.inv("deplo-all"), "txmon: there is no verb 'deplo-all'; did you mean 'deploy-all'?")
     refused(clone.inv("deploy-all", "--only", "network", "--pararell", "1"), "did you mean '--parallel'?")
     refused(clone.inv("--dry", "deploy-all", "--only", "network"), "./inv has no option '--dry'")
     refused(clone.inv("outputs"), "nothing is deployed in local")
 
 
-def test_a_plan_replaces_nothing_else_and_the_command_that_does_it_can_be_copied(clone) -> None:
+def test_saving_a_plan_replaces_only_a_plan_and_names_the_next_command(clone) -> None:
     readme = (clone.path / "README.md").read_text()
     refused(clone.inv("preview-all", "--save", "README.md"), "README.md is not a plan")
     assert (clone.path / "README.md").read_text() == readme
@@ -75,7 +75,7 @@ def test_a_wrong_setting_is_one_sentence_that_names_key_and_file(
     refused(done, f"projects/{layer}/Pulumi.local.yaml", *words)
 
 
-def test_a_layer_that_fails_stops_its_dependents_only_and_the_next_run_goes_on(clone) -> None:
+def test_a_failed_layer_stops_its_dependents_only_and_the_next_run_goes_on(clone) -> None:
     with clone.settings("security", dbUsername="admin"):
         done = clone.inv("deploy-all")
     assert done.code == 1
@@ -206,7 +206,7 @@ def test_no_backend_is_said_so(clone) -> None:
     )
 
 
-def test_a_program_that_breaks_shows_what_it_printed_and_the_line_it_broke_at(clone) -> None:
+def test_a_failed_program_shows_its_output_and_the_line_it_failed_at(clone) -> None:
     page = "projects/network/__main__.py"
     with clone.source(page, "config = NetworkConfig.load()", 'print("so far")\nconfig = NetworkConfig.load(1)'):
         line = (clone.path / page).read_text().splitlines().index("config = NetworkConfig.load(1)") + 1

@@ -63,7 +63,7 @@ def test_up_alone_does_not_mend_it_and_the_named_command_does(clone) -> None:
     assert clone.client("sqs").get_queue_url(QueueName=QUEUE)["QueueUrl"]
 
 
-def test_a_layer_that_cannot_be_asked_about_is_a_failure_and_the_others_are_told(clone) -> None:
+def test_drift_fails_for_a_layer_it_cannot_compare_and_shows_the_others(clone) -> None:
     with clone.source("projects/data/Pulumi.local.yaml", "encryptionsalt: v1:", "encryptionsalt: v9:"):
         code, found = drift(clone)
     assert code == 1

@@ -82,7 +82,7 @@ def test_a_skipped_layer_is_left_as_it_is_and_the_others_rely_on_it(clone) -> No
     assert "[network" not in done.out
 
 
-def test_a_stack_file_that_is_gone_is_named_before_anything_starts_and_made_anew(clone) -> None:
+def test_a_missing_stack_file_is_named_before_anything_starts(clone) -> None:
     path = clone.path / f"projects/streaming/Pulumi.{ENV}.yaml"
     before = path.read_text()
     path.unlink()

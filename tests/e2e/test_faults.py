@@ -150,7 +150,7 @@ def test_a_killed_runner_leaves_its_engines_to_end_well_and_resume_goes_on(clone
     assert clone.outputs().keys() == LAYERS.keys()
 
 
-def test_an_emulator_killed_before_a_deploy_is_started_anew_and_its_state_set_aside(clone) -> None:
+def test_a_killed_emulator_starts_again_with_its_old_state_set_aside(clone) -> None:
     os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
     done = clone.inv("deploy-all")
     assert done.code == 0, done.said

@@ -64,7 +64,7 @@ def test_preview_all_of_a_deployed_environment_shows_no_changes(clone) -> None:
     assert unchanged(done.out), done.out
 
 
-def test_the_stream_is_encrypted_with_the_stream_key_and_keeps_its_records_a_day(clone) -> None:
+def test_the_stream_has_its_own_key_and_keeps_its_records_a_day(clone) -> None:
     outputs = clone.outputs()
     stream = clone.client("kinesis").describe_stream(StreamName=outputs["streaming"]["kinesis_stream_name"])
     description = stream["StreamDescription"]
@@ -108,7 +108,7 @@ def test_redis_asks_for_tls_and_a_token_and_fails_over(clone) -> None:
     assert len(group["MemberClusters"]) == 2
 
 
-def test_the_secrets_are_encrypted_with_the_secrets_key_and_hold_random_credentials(clone) -> None:
+def test_secrets_are_encrypted_with_their_key_and_hold_random_values(clone) -> None:
     outputs = clone.outputs()
     secrets = clone.client("secretsmanager")
     for arn in (outputs["security"]["db_secret_arn"], outputs["security"]["redis_secret_arn"]):
@@ -153,7 +153,7 @@ def test_the_log_groups_are_encrypted_and_kept_a_week(clone) -> None:
         assert groups[name]["kmsKeyId"] == outputs["security"]["telemetry_key_arn"]
 
 
-def test_every_alarm_of_the_contract_exists_and_the_alerting_ones_reach_the_topic(clone) -> None:
+def test_every_alarm_of_the_contract_exists_and_alerts_reach_the_topic(clone) -> None:
     outputs = clone.outputs()
     described = clone.client("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     alarms = {a["AlarmName"]: a for a in described["MetricAlarms"] + described["CompositeAlarms"]}

@@ -40,7 +40,7 @@ def test_everything_that_holds_state_is_protected(production, layer: str) -> Non
     assert [r["urn"] for r in held if not r.get("protect")] == []
 
 
-def test_the_database_is_protected_by_aws_too_and_keeps_its_backups_for_35_days(production) -> None:
+def test_aws_protects_the_database_and_keeps_backups_for_35_days(production) -> None:
     [db] = production.client("rds").describe_db_instances(DBInstanceIdentifier="txdb-local-prod")["DBInstances"]
     assert db["DeletionProtection"]
     assert db["BackupRetentionPeriod"] == 35
@@ -80,7 +80,7 @@ def test_a_second_deploy_changes_nothing(production) -> None:
     assert done.code == 0, done.said
 
 
-def test_a_new_major_version_leaves_the_parameter_group_that_the_instance_is_in_until_its_window(production) -> None:
+def test_a_new_major_version_keeps_the_old_parameter_group_until_the_window(production) -> None:
     rds = production.client("rds")
 
     def families() -> list[str]:
@@ -132,7 +132,7 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
     assert all(production.resources(layer, "local-prod") == [] for layer in LAYERS)
 
 
-def test_a_running_environment_takes_productions_settings_without_losing_state(clone) -> None:
+def test_a_running_environment_takes_prod_settings_without_losing_state(clone) -> None:
     deployed = clone.inv("deploy-all")
     assert deployed.code == 0, deployed.said
     generated = clone.outputs()["security"]["db_secret_arn"]

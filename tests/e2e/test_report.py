@@ -14,7 +14,7 @@ def test_a_preview_leaves_a_page_and_markdown(clone) -> None:
     assert "### ~ preview-all local" in (clone.path / "made/report/report.md").read_text().replace("&#126;", "~")
 
 
-def test_the_report_of_a_failed_deploy_tells_what_failed_and_what_was_skipped(clone) -> None:
+def test_the_report_of_a_failed_deploy_names_failed_and_skipped_layers(clone) -> None:
     with clone.source("projects/security/__main__.py", '"""', 'raise ValueError("no keys today")\n"""'):
         assert clone.inv("deploy-all", "--only", "security,streaming", "--report", "failed").code == 1
     text = (clone.path / "failed/report.md").read_text()

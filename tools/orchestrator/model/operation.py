@@ -13,6 +13,7 @@ STACK_REFERENCE = "pulumi:pulumi:StackReference"
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 """Stands for a value that is not known yet (`pulumi.runtime.rpc.UNKNOWN`; importing it would cost every verb half a
 second, so a test compares the two)."""
+SECRET = "[secret]"  # noqa: S105 (what the engine's events have in place of a secret)
 CHANGES = ("create", "update", "replace", "delete", "import")
 """Steps that change something. All other steps leave AWS as it is, as `discard` does, or are parts of a `replace`."""
 RETAINED = ("same", "create", "update", "replace", "import")

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tools.orchestrator.model.monorepo import Monorepo
-from tools.orchestrator.run.drift import SECRET, Difference, Drift
+from tools.orchestrator.model.operation import SECRET
+from tools.orchestrator.run.drift import Difference, Drift
 
 
 def as_json(drift: Drift) -> str:

@@ -3,9 +3,8 @@
 import json
 from typing import Any
 
-from tools.orchestrator.model.operation import is_unknown
+from tools.orchestrator.model.operation import SECRET, is_unknown
 
-SECRET = "[secret]"  # noqa: S105 (shown in place of a secret)
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 (the key under which the engine marks a secret)
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.operation import SECRET
 from tools.orchestrator.repository.environments import find_environment, require_files
 from tools.orchestrator.repository.stack_files import settings_in_file
-
-SECRET = "[secret]"  # noqa: S105 (shown in place of a secret)
 
 
 def is_secret(value: Any) -> bool:

@@ -5,11 +5,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.orchestrator.model.operation import Operation, OperationStatus, ResourceChange, ResourceState, by_layer
+from tools.orchestrator.model.operation import (
+    SECRET,
+    Operation,
+    OperationStatus,
+    ResourceChange,
+    ResourceState,
+    by_layer,
+)
 
 DRIFTED = 2
 """Exit code if drift was found."""
-SECRET = "[secret]"  # noqa: S105 (what the engine's events have in place of a secret)
 NOISE = {
     ("aws:rds/parameterGroup:ParameterGroup", "applyMethod"): "AWS chooses it if nothing else differs",
     ("aws:rds/instance:Instance", "latestRestorableTime"): "moves on by itself every five minutes",
