@@ -201,8 +201,11 @@ def graph(format: str, env: str | None) -> None:
 
     environment = None if env is None else _environment(env)
     healths = cache(lambda: {} if environment is None else commands.health(_open(environment)))
-    drawings = render_graph.FORMATS.items()
-    show(format, **{name: partial(lambda draw: draw(MONOREPO, healths()), draw) for name, draw in drawings})
+
+    def draw(name: str) -> str:
+        return render_graph.FORMATS[name](MONOREPO, healths())
+
+    show(format, **{name: partial(draw, name) for name in render_graph.FORMATS})
 
 
 def doctor() -> None:

@@ -1,6 +1,6 @@
 """The status of an environment: each layer's health, the run that holds its lock, and the next steps."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,7 +89,7 @@ class _LayerReader:
     def read(self, layer: str) -> LayerStatus:
         stack, lock = self.snapshot.stack(layer), self.locks.get(layer)
         health = self._health(stack, lock)
-        return LayerStatus(layer, stack, health, lock, next(self._next_steps(stack, health, lock), None))
+        return LayerStatus(layer, stack, health, lock, self._next_step(stack, health, lock))
 
     def _health(self, stack: StackSnapshot, lock: AnyLock | None) -> StackHealth:
         if lock:
@@ -107,20 +107,21 @@ class _LayerReader:
             return False
         return stack.last is None or datetime.fromisoformat(stack.last.ended) < record.began
 
-    def _next_steps(self, stack: StackSnapshot, health: StackHealth, lock: AnyLock | None) -> Iterator[str]:
+    def _next_step(self, stack: StackSnapshot, health: StackHealth, lock: AnyLock | None) -> str | None:
         layer, env = stack.name, self.workspace.env
         if layer not in self.workspace.monorepo.layers:
-            yield f"{layer} is no longer a layer: ./inv destroy {layer} --env {env}"
-        elif lock and lock.abandoned:
-            yield f"{layer} was left locked: ./inv unlock {layer} --env {env}"
-        elif health in {StackHealth.FAILED, StackHealth.INTERRUPTED}:
-            if stack.health is health:
-                fault, verbs = stack.fault, stack.remedies
-            else:  # only the journal shows it
-                destroyed = self.unfinished is not None and self.unfinished[0].destroys
-                fault, verbs = "last update was killed", ["destroy" if destroyed else "up"]
-            commands = " or ".join(f"./inv {verb} {layer} --env {env}" for verb in verbs)
-            yield f"{layer}: its {fault}: {commands}"
+            return f"{layer} is no longer a layer: ./inv destroy {layer} --env {env}"
+        if lock and lock.abandoned:
+            return f"{layer} was left locked: ./inv unlock {layer} --env {env}"
+        if health not in {StackHealth.FAILED, StackHealth.INTERRUPTED}:
+            return None
+        if stack.health is health:
+            fault, verbs = stack.fault, stack.remedies
+        else:  # only the journal shows it
+            destroyed = self.unfinished is not None and self.unfinished[0].destroys
+            fault, verbs = "last update was killed", ["destroy" if destroyed else "up"]
+        commands = " or ".join(f"./inv {verb} {layer} --env {env}" for verb in verbs)
+        return f"{layer}: its {fault}: {commands}"
 
 
 def health_of(workspace: Workspace, stack: StackSnapshot) -> StackHealth:
@@ -128,10 +129,10 @@ def health_of(workspace: Workspace, stack: StackSnapshot) -> StackHealth:
     monorepo = workspace.monorepo
     if stack.name not in monorepo.layers:
         return StackHealth.REMOVED
-    is_ok = stack.health is StackHealth.OK and stack.last
-    if is_ok and stack.last and changed_since(monorepo, stack.last, stack.name, workspace.env):
+    health, last = stack.health, stack.last
+    if health is StackHealth.OK and last and changed_since(monorepo, last, stack.name, workspace.env):
         return StackHealth.CHANGED_SINCE
-    return stack.health
+    return health
 
 
 def health_by_layer(workspace: Workspace, snapshot: Snapshot) -> dict[str, StackHealth]:
