@@ -6,6 +6,7 @@ from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
 from projects.data.credentials import secret_string
+from projects.data.placement import placement
 from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.stack import StackContext
 
@@ -79,6 +80,7 @@ class Redis(pulumi.ComponentResource):
             opts=ResourceOptions.merge(
                 ResourceOptions(parent=self, protect=stack.protect),
                 ResourceOptions(
+                    replacement_trigger=placement(network),
                     delete_before_replace=True,  # two groups cannot share the identifier
                     custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
                 ),
@@ -96,7 +98,7 @@ class Redis(pulumi.ComponentResource):
             description="Private subnets for Redis",
             subnet_ids=network.private_subnet_ids,
             tags=stack.name_tag("cache-subnet-group"),
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, replacement_trigger=placement(network)),
         )
 
     def _create_parameter_group(self, stack: StackContext) -> aws.elasticache.ParameterGroup:

@@ -9,6 +9,7 @@ from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_unused_credentials
+from projects.data.placement import placement
 from shared.contracts import NetworkContract, SecurityContract
 from shared.iam import secret_policy
 from shared.pulumi_sdk import unknown_output
@@ -96,6 +97,7 @@ class Postgres(pulumi.ComponentResource):
                 ResourceOptions(parent=self, protect=stack.protect),
                 ResourceOptions(
                     depends_on=log_groups,
+                    replacement_trigger=placement(network),
                     delete_before_replace=True,  # two instances cannot share the identifier
                     custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),
                 ),
@@ -115,7 +117,7 @@ class Postgres(pulumi.ComponentResource):
             description="Private subnets for PostgreSQL",
             subnet_ids=network.private_subnet_ids,
             tags=stack.name_tag("db-subnet-group"),
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, replacement_trigger=placement(network)),
         )
 
     def _create_parameter_group(self, stack: StackContext, config: DataConfig) -> aws.rds.ParameterGroup:

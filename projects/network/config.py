@@ -31,7 +31,7 @@ class NetworkConfig(LayerConfig):
     """The address plan and the VPC endpoints."""
 
     vpc_cidr: IPv4Network = IPv4Network("10.0.0.0/16")
-    """The VPC's address range: private, a /16 to a /28. Changing it replaces the VPC and everything in it."""
+    """The VPC's address range: private, a /16 to a /28. A change replaces the VPC, PostgreSQL and Redis."""
 
     subnet_prefix: Annotated[int, Field(ge=subnets.LARGEST, le=subnets.SMALLEST)] = 24
     """Prefix length of each private subnet."""

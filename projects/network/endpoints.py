@@ -50,7 +50,8 @@ class Endpoints(pulumi.ComponentResource):
                 private_dns_enabled=True,
                 policy=policy,
                 tags=stack.name_tag(kind),
-                opts=here,
+                # AWS deletes no subnet in which an endpoint still has a network interface.
+                opts=pulumi.ResourceOptions(parent=self, replace_with=vpc.subnets),
             )
             for service, kind in kinds.items()
         }

@@ -27,6 +27,8 @@ class Vpc(pulumi.ComponentResource):
         super().__init__("txmon:network:Vpc", stack.names.logical("network"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=stack.protect)
+        # The new subnets' addresses overlap with the old ones', which AWS refuses while those exist.
+        subnet_opts = pulumi.ResourceOptions.merge(protected, pulumi.ResourceOptions(delete_before_replace=True))
 
         vpc = aws.ec2.Vpc(
             stack.names.logical("vpc"),
@@ -44,6 +46,7 @@ class Vpc(pulumi.ComponentResource):
 
         self.id = vpc.id
         self.cidr = vpc.cidr_block
+        self.subnets: list[pulumi.Resource] = []
         self.subnet_ids: list[pulumi.Output[str]] = []
         self.zones: list[pulumi.Output[str]] = []
         self.route_table_ids: list[pulumi.Output[str]] = []
@@ -55,7 +58,7 @@ class Vpc(pulumi.ComponentResource):
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
                 tags=stack.name_tag(f"private-subnet-{index}"),
-                opts=protected,
+                opts=subnet_opts,
             )
             table = aws.ec2.RouteTable(
                 stack.names.logical(f"private-routes-{index}"),
@@ -69,6 +72,7 @@ class Vpc(pulumi.ComponentResource):
                 subnet_id=subnet.id,
                 opts=here,
             )
+            self.subnets.append(subnet)
             self.subnet_ids.append(subnet.id)
             self.zones.append(subnet.availability_zone)
             self.route_table_ids.append(table.id)

@@ -5,7 +5,7 @@ from functools import partial
 from shared.environments import PROJECTS, REAL, environment
 from shared.graph import APPLICATION_OUTPUTS, LAYERS, PRODUCT
 from shared.names import Names
-from shared.resource_types import STATEFUL
+from shared.resource_types import DELETED_UNUSED, STATEFUL
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
 from tools.txmon import layers
@@ -33,6 +33,7 @@ MONOREPO = Monorepo(
     local_cloud=LOCAL_CLOUD,
     application_outputs=APPLICATION_OUTPUTS,
     stateful_types=STATEFUL,
+    deleted_unused_types=DELETED_UNUSED,
     policy_pack=ROOT / "shared" / "policies" / "pack",
     preload="tools.txmon.preload",
 )

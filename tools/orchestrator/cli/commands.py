@@ -32,6 +32,7 @@ from tools.orchestrator.run import preconditions
 from tools.orchestrator.run import status as statuses
 from tools.orchestrator.run.drift import Drift, drift_of
 from tools.orchestrator.run.exclusive import exclusive_run
+from tools.orchestrator.run.in_use import require_unused, users
 from tools.orchestrator.run.journal import Journal, unfinished
 from tools.orchestrator.run.scheduler import Run
 from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
@@ -88,13 +89,15 @@ def deploy_all(
     if approved:
         layers = approved.select(layers, workspace.env, monorepo)
     require_confirmation_possible(workspace, yes=yes or approved is not None)
-    needs_plan = approved is None and not workspace.environment.is_local
-    if needs_plan or monorepo.upstreams_outside(layers):
-        snapshot = read_snapshot(workspace)
-        preconditions.require_upstreams(workspace, snapshot, layers)
-        if needs_plan:
-            approved = _plan(workspace, terminal, snapshot, layers, parallel)
-            confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
+    snapshot = read_snapshot(workspace)
+    preconditions.require_upstreams(workspace, snapshot, layers)
+    if approved:
+        require_unused(workspace, snapshot, approved)
+    elif workspace.environment.is_local:
+        _require_unused(workspace, snapshot, layers, parallel)
+    else:
+        approved = _plan(workspace, terminal, snapshot, layers, parallel)
+        confirm(workspace, f"deploy {', '.join(layers)} of", yes=yes)
     with exclusive_run(workspace, "deploy-all", layers, plan=approved) as (journal, snapshot):
         missing = snapshot.without_stack(layers)
         run = Run(workspace, Action.UP, _graph(monorepo, layers), journal.folder, approved, missing)
@@ -137,6 +140,7 @@ def _plan(
 
     Raises:
         VerbEnd: a preview failed.
+        OrchestratorError: a layer would lose what another one still uses.
     """
     new = _not_deployed(workspace, snapshot, layers)
     run = _previews(workspace, terminal, layers, parallel, new)
@@ -149,7 +153,28 @@ def _plan(
     from tools.orchestrator.render import cost  # noqa: PLC0415 (only plans read the price book)
 
     terminal.console.print(cost.difference(run.operations.values()))
+    require_unused(workspace, snapshot, plan)
     return plan
+
+
+def _require_unused(workspace: Workspace, snapshot: Snapshot, layers: Collection[str], parallel: int) -> None:
+    """Check, where no plan is made, that no layer would lose what another one still uses.
+
+    Only the layers of which something is used are previewed. Why a preview fails is left to the deploy to show.
+
+    Raises:
+        OrchestratorError: a layer would lose what another one still uses.
+        VerbEnd: it was interrupted.
+    """
+    used = [layer for layer in layers if users(workspace, snapshot, layer)]
+    if not used:
+        return
+    with TemporaryDirectory() as folder:
+        run = Run(workspace, Action.PREVIEW, dict.fromkeys(used, ()), Path(folder))
+        run.execute(lambda *_: None, parallel)
+    if run.interruptions:
+        raise VerbEnd(run.exit_code)
+    require_unused(workspace, snapshot, plans.plan_of(workspace.env, run.operations.values()))
 
 
 def _not_deployed(workspace: Workspace, snapshot: Snapshot, layers: Collection[str]) -> list[str]:
@@ -203,8 +228,9 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 
     With `refresh`, the engine first reads from AWS what has changed there, and reverts drift.
     """
-    if workspace.monorepo.upstreams_outside([layer]):
-        preconditions.require_upstreams(workspace, read_snapshot(workspace), [layer])
+    snapshot = read_snapshot(workspace)
+    preconditions.require_upstreams(workspace, snapshot, [layer])
+    _require_unused(workspace, snapshot, [layer], 1)
     confirm(workspace, f"deploy {layer} of", yes=yes)
     with exclusive_run(workspace, "up", [layer], refresh=refresh) as (journal, snapshot):
         action = Action.REFRESH_UP if refresh else Action.UP

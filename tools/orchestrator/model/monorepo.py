@@ -99,6 +99,8 @@ class Monorepo:
     """Output -> its layer, for the outputs that applications outside the repository use."""
     stateful_types: Collection[str] = ()
     """The types of resources that cannot be made again as they were."""
+    deleted_unused_types: Collection[str] = ()
+    """The types of resources that AWS does not delete while something uses them."""
     policy_pack: Path | None = None
     """The policy pack of every layer, an executable."""
     preload: str | None = None

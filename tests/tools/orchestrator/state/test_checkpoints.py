@@ -119,7 +119,7 @@ def snapshots_read() -> Iterator[list[logging.LogRecord]]:
 @pytest.mark.parametrize(
     ("verb", "env", "deployed", "chosen", "reads"),
     [
-        ("deploy-all", "local", [], ["base", "vault", "store", "watch"], 1),
+        ("deploy-all", "local", [], ["base", "vault", "store", "watch"], 2),  # what is in use; then under the lock
         ("deploy-all", "local", ["base", "vault"], ["store"], 2),  # the layers that store reads; then under the lock
         (
             "deploy-all",
@@ -133,7 +133,7 @@ def snapshots_read() -> Iterator[list[logging.LogRecord]]:
         ("status", "local", ["base"], [], 1),
         ("outputs", "local", ["base"], [], 1),
         ("drift", "local", ["base", "vault"], [], 1),
-        ("up", "local", ["base"], ["base"], 1),
+        ("up", "local", ["base"], ["base"], 2),  # what is in use; then under the lock
         ("up", "local", ["base", "vault"], ["store"], 2),  # the layers that store reads; then under the lock
         ("destroy-all", "local", [], [], 1),
         ("destroy-all", "local", ["base", "store"], [], 2),  # what to confirm; then under the lock
