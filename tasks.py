@@ -42,7 +42,7 @@ def verbs() -> ModuleType:
     return verbs
 
 
-verb = Verb("txmon", HELP, (EngineError, LocalCloudError))
+verb = Verb("txmon", HELP, Path(__file__).with_name(".txmon"), (EngineError, LocalCloudError))
 
 
 @verb(plan="do what this plan (of preview-all --save) says")

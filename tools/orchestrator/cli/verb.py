@@ -5,8 +5,10 @@ import inspect
 import logging
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from invoke.context import Context
@@ -23,6 +25,8 @@ class Verb:
     product: str
     help: Mapping[str, str]
     """Option -> its help, where that is the same in every verb."""
+    work_folder: Path
+    """Where the traceback of an error is kept that no code foresaw."""
     errors: tuple[type[Exception], ...] = ()
     """Errors shown as a sentence, besides `OrchestratorError` and errors of the operating system."""
 
@@ -57,6 +61,19 @@ class Verb:
             raise Exit(f"{self.product}: interrupted", code=130) from None
         except VerbEnd as end:
             return end.exit_code
+        except Exception as error:  # noqa: BLE001 (the last catch: a user never sees a traceback)
+            raise Exit(f"{self.product}: {self._unforeseen(error)}", code=1) from None
+
+    def _unforeseen(self, error: Exception) -> str:
+        """Return the sentence for an error that no code foresaw, and keep its traceback, which shows no values."""
+        log = self.work_folder / "traceback.log"
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.touch(0o600)
+            log.write_text("".join(traceback.format_exception(error)))
+        except OSError as unwritable:
+            return f"{_one_line(error)}; its traceback cannot be written ({explain_os_error(unwritable)})"
+        return f"{_one_line(error)}; this is a fault of {self.product}: report it with its traceback in {log}"
 
     def _log_to_stderr(self) -> None:
         """Print what the tools log as `txmon: …` on stderr."""
@@ -65,3 +82,8 @@ class Verb:
         logger = logging.getLogger("tools")
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)
+
+
+def _one_line(error: Exception) -> str:
+    """Return an error's type and message, as in `KeyError: 'checkpoint'`, cut to 200 characters."""
+    return " ".join("".join(traceback.format_exception_only(error)).split())[:200]

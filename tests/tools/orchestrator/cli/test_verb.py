@@ -1,0 +1,63 @@
+"""How a verb ends: its exit code, and one sentence for every error, also for one that no code foresaw."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from invoke.context import Context
+from invoke.exceptions import Exit
+
+from tools.orchestrator.cli.verb import Verb
+from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Callable[[BaseException], Exit]:
+    """Return a function to the end of a verb that raises an error."""
+
+    def run(error: BaseException) -> Exit:
+        def deploy(_: Context) -> int:
+            """Raise the error."""
+            raise error
+
+        with pytest.raises(Exit) as found:
+            Verb("shop", {}, tmp_path / ".shop", (LookupError,))()(deploy)(Context())
+        return found.value
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (OrchestratorError("no room"), 1, "shop: no room"),
+        (LookupError("of the product"), 1, "shop: of the product"),
+        (PermissionError(13, "Permission denied", "report.md"), 1, "shop: report.md: Permission denied"),
+        (KeyboardInterrupt(), 130, "shop: interrupted"),
+        (VerbEnd(2), 2, None),
+    ],
+)
+def test_a_foreseen_end_has_its_code_and_its_sentence(
+    ended: Callable[[BaseException], Exit], error: BaseException, code: int, message: str | None
+) -> None:
+    end = ended(error)
+    assert (end.code, end.message) == (code, message)
+
+
+@pytest.mark.parametrize("error", [ValueError("first line\nsecond line"), MemoryError(), RecursionError("x" * 500)])
+def test_an_unforeseen_error_is_a_sentence_with_the_path_of_its_traceback(
+    ended: Callable[[BaseException], Exit], tmp_path: Path, error: Exception
+) -> None:
+    end, log = ended(error), tmp_path / ".shop/traceback.log"
+    assert end.code == 1
+    assert end.message.startswith(f"shop: {type(error).__name__}")
+    assert f"report it with its traceback in {log}" in end.message
+    assert len(end.message.splitlines()) == 1
+    assert "raise error" in log.read_text()
+
+
+def test_an_unforeseen_error_is_told_even_if_its_traceback_cannot_be_kept(
+    ended: Callable[[BaseException], Exit], tmp_path: Path
+) -> None:
+    (tmp_path / ".shop").write_text("a file where the folder belongs")
+    assert "its traceback cannot be written" in ended(ValueError("odd")).message
