@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +22,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("inv", "requirements.txt", "pyproject.toml"):
         shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
-    for tool in ("dirname", "cat", "cmp", "readlink", "rm", "pwd"):
+    for tool in ("dirname", "cat", "cmp", "readlink", "rm", "pwd", "sed"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
     return tmp_path
 
@@ -66,7 +67,7 @@ def stand_ins(clone: Path) -> dict[str, str]:
 
 
 def cached_uv(clone: Path, text: str) -> None:
-    [version] = re.findall(r"(?m)^uv_version=(.+)$", (clone / "inv").read_text())
+    [version] = re.findall(r"(?m)^uv==(\S+)", (clone / "requirements.txt").read_text())
     uv = clone / f"cache/txmon/uv-{version}/bin/uv"
     uv.parent.mkdir(parents=True)
     script(uv, text)
@@ -98,10 +99,39 @@ def test_missing_requirements_are_reported_and_leave_no_environment(clone: Path)
     assert not (clone / ".venv").exists()
 
 
+RECORDER = """#!/bin/sh
+echo "$0 $*" >>commands
+[ "$1" != venv ] || mkdir .venv
+[ "$2" != pip ] || cp "$0" "${0%/*}/uv"
+"""
+
+
+def test_every_package_that_it_downloads_has_to_have_a_pinned_hash(clone: Path) -> None:
+    (clone / "recorder").write_text(RECORDER)
+    (clone / "recorder").chmod(0o755)
+    script(clone / "bin/python3", '[ "$2" != venv ] || { mkdir -p "$3/bin" && cp recorder "$3/bin/python"; }')
+    inv(clone, **stand_ins(clone))
+    installs = [line for line in (clone / "commands").read_text().splitlines() if " pip install " in line]
+    downloads = [line for line in installs if "--no-deps --no-build-isolation --editable ." not in line]
+    assert len(installs) == 3
+    assert len(downloads) == 2
+    assert all("--require-hashes --requirement" in line for line in downloads)
+    [uv] = (clone / "cache/txmon").glob("uv-*/uv.txt")
+    assert re.fullmatch(r"uv==\S+ \\\n(    --hash=sha256:\w{64} \\\n)+    --hash=sha256:\w{64}\n", uv.read_text())
+
+
+def test_requirements_have_all_dependencies_of_pyproject() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    pinned = {line.split()[0] for line in (ROOT / "requirements.txt").read_text().splitlines() if "==" in line}
+    [go] = project["dependency-groups"]["go"]
+    assert {name.lower() for name in project["project"]["dependencies"]} <= pinned, "run line 2 of requirements.txt"
+    assert (ROOT / "tools/engine/go.txt").read_text().splitlines()[2].startswith(f"{go} ")
+
+
 UV = """
 case $1 in
 venv) mkdir busy && mkdir -p .venv/bin && ln -s /bin/true .venv/bin/python ;;
-pip) sleep 0.5; rmdir busy; echo made >>made ;;
+pip) sleep 0.2; case $* in *editable*) rmdir busy; echo made >>made ;; esac ;;
 esac"""
 
 

@@ -173,7 +173,8 @@ def lend_environment(path: Path) -> None:
     finder.write_text(leads_here)
     installed = path / ".venv/.installed"
     installed.unlink()
-    installed.write_text(f"{path}\n{(path / 'requirements.txt').read_text()}")
+    made_from = "".join((path / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
+    installed.write_text(f"{path}\n{made_from}")
 
 
 @pytest.fixture(scope="module")

