@@ -10,6 +10,7 @@ from invoke.parser.context import ParserContext
 from invoke.parser.parser import Parser
 from invoke.program import Program
 
+from tools.orchestrator.cli.streams import lost_output
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import suggestion
 
@@ -24,6 +25,14 @@ class CommandLine(Program):
     def __init__(self, verbs: Collection, product: str) -> None:
         super().__init__(namespace=verbs, binary="./inv", binary_names=["inv"], version=version(product))
         self.product = product
+
+    def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002 (invoke's name)
+        try:
+            super().run(argv, exit)
+        finally:
+            lost = lost_output()
+            if lost:
+                raise SystemExit(f"{self.product}: {lost}")
 
     def create_config(self) -> None:
         self.config = Config(lazy=True)  # reads no file that the user has for other programs

@@ -2,8 +2,7 @@
 
 import sys
 
-from rich.console import Console
-
+from tools.orchestrator.cli.terminal import console
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.locks import MayBreak
@@ -12,7 +11,7 @@ from tools.orchestrator.state.locks import MayBreak
 def answer(question: str) -> str:
     """Return the answer; an empty one on Ctrl-D."""
     try:
-        return Console(stderr=True, markup=False).input(question, markup=False).strip()
+        return console(stderr=True).input(question, markup=False).strip()
     except EOFError:
         return ""
 

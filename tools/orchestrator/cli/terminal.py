@@ -1,18 +1,33 @@
 """Where verbs print their results."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from tools.orchestrator.cli.options import path_argument, require_writable
+from tools.orchestrator.cli.streams import Stream, printable, shortened
 from tools.orchestrator.model.errors import OrchestratorError
 
 WIDE = 200
 """Columns of a table that is not printed on a terminal, so that no value is broken over lines."""
+
+
+class _PrintableConsole(Console):
+    """A console that sends no control characters but its own, and cuts long lines of text."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(shortened(text)), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else printable(text), style, control)
 
 
 @dataclass(frozen=True)
@@ -27,8 +42,9 @@ class Terminal:
 def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else WIDE
+    file = stream.styled if isinstance(stream, Stream) else None
     # The text comes from AWS and from code: no word of it is markup, an emoji or a number to colour.
-    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+    return _PrintableConsole(file=file, stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def terminal(*, stderr: bool = False, report: str | None = None) -> Terminal:

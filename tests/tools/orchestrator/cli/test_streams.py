@@ -1,6 +1,8 @@
 """Output to a pipe or a file."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +11,18 @@ import pytest
 
 from tasks import _call
 from tools.orchestrator.cli.options import path_argument, require_writable
+from tools.orchestrator.cli.streams import printable, shortened
 from tools.orchestrator.model.errors import OrchestratorError
 
 ROOT = Path(__file__).parents[4]
 
 
 def shell(line: str) -> subprocess.CompletedProcess[str]:
-    """Run a line of the shell in which `$python` is this Python and `$inv` is invoke."""
+    """Run a line of the shell in which `$python` is this Python and `$inv` is the launcher."""
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
         cwd=ROOT,
-        env={**os.environ, "python": sys.executable, "inv": f"{sys.executable} -m invoke"},
+        env={**os.environ, "python": sys.executable, "inv": "./inv"},
         capture_output=True,
         text=True,
         check=False,
@@ -68,6 +71,51 @@ def test_a_character_outside_of_the_encoding_ends_no_verb(line: str) -> None:
     done = shell("export PYTHONIOENCODING=ascii:strict inv; " + line.format("$inv --help new-env"))
     assert done.returncode == 0, done.stdout
     assert "local-? is deployed to the" in done.stdout
+
+
+@pytest.mark.parametrize("line", ["$inv --list >/dev/full", "$inv contracts >/dev/full", "$inv --help up >/dev/full"])
+def test_output_that_a_full_disk_loses_is_one_sentence(line: str) -> None:
+    done = shell(line)
+    assert (done.returncode, done.stderr) == (1, "txmon: stdout could not be written: No space left on device\n")
+
+
+HOSTILE = "a\x1b]0;title\x07b\r\x9b2Jc\u202ed\x1b[31me\tf"
+PRINTED = r"a\u001b]0;title\u0007b\u000d\u009b2Jc\u202ede"
+PRINTED_TEXT = r"a\u001b]0;titleb\u009b2Jc\u202ede"  # rich itself leaves out some
+PRINT_IT = f"""
+import sys
+from rich.table import Table
+from rich.text import Text
+from tools.orchestrator.cli import streams, terminal
+streams.replace_standard_streams()
+for each in (terminal.console(), terminal.console(stderr=True)):
+    each.print({HOSTILE!r}, soft_wrap=True)
+    each.print(Text({HOSTILE!r}, "red"), soft_wrap=True)
+for stream in (sys.stdout, sys.stderr):
+    print({HOSTILE!r}, file=stream)
+"""
+
+
+@pytest.mark.parametrize("line", ["{} | cat", ON_A_TERMINAL], ids=["pipe", "terminal"])
+def test_control_characters_of_a_text_do_not_reach_the_terminal(line: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PRINT_IT)
+    done = shell(line.format(f"$python {program} 2>&1"))
+    assert done.returncode == 0, done.stdout
+    without_styles = re.sub(r"\x1b\[(0|31)m", "", done.stdout)
+    plain, text, *others = [line.split()[0] for line in without_styles.splitlines()]
+    assert {text, others[1]} == {PRINTED_TEXT}
+    assert {plain, others[0], *others[2:]} == {PRINTED}
+    assert len(others) == 4
+
+
+def test_json_with_control_characters_means_the_same() -> None:
+    value = {"name": "a\x1bb\x9bc\x7fd\u2028"}
+    assert json.loads(printable(json.dumps(value, ensure_ascii=False))) == value
+
+
+def test_a_line_for_people_is_cut() -> None:
+    assert shortened("short\n" + "x" * 5000 + "\nend") == "short\n" + "x" * 2000 + "…\nend"
 
 
 def test_a_verb_that_runs_a_command_shows_it_without_colours(capfd: pytest.CaptureFixture[str]) -> None:
