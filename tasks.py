@@ -3,11 +3,16 @@
 A verb returns its exit code, None for 0. It loads what it does only when it runs, so that the manual is quick.
 """
 
+import os
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+
+if "invoke.main" in sys.modules:  # called by `invoke` or `inv`, of whatever installation
+    launcher = str(Path(__file__).with_name("inv"))
+    os.execv(launcher, [launcher, *sys.argv[1:]])  # noqa: S606 (needs no shell)
 
 from invoke.collection import Collection
 from invoke.context import Context

@@ -1,9 +1,13 @@
 """The command line: invoke's without its own options, and with suggestions for unknown verbs and options."""
 
+import io
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from importlib.metadata import version
 
 from invoke.collection import Collection
+from invoke.completion.complete import complete, print_completion_script
 from invoke.config import Config
 from invoke.exceptions import Exit, ParseError
 from invoke.parser.context import ParserContext
@@ -15,15 +19,18 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import suggestion
 
 HELP = ("--help", "-h")
-OPTIONS = ("--list", "-l", "--version", "-V", "--print-completion-script", *HELP)
+COMPLETION = "--print-completion-script"
+OPTIONS = ("--list", "-l", "--version", "-V", COMPLETION, *HELP)
 """Options without a verb. Invoke's others, above all `--dry`, concern what it runs; no verb lets it run anything."""
+NAMES = ["./inv", "inv"]
+"""What a shell completes the words of."""
 
 
 class CommandLine(Program):
     """`./inv`: a product's verbs."""
 
     def __init__(self, verbs: Collection, product: str) -> None:
-        super().__init__(namespace=verbs, binary="./inv", binary_names=["inv"], version=version(product))
+        super().__init__(namespace=verbs, name=product, binary="./inv", binary_names=NAMES, version=version(product))
         self.product = product
 
     def run(self, argv: list[str] | None = None, exit: bool = True) -> None:  # noqa: A002 (invoke's name)
@@ -40,8 +47,33 @@ class CommandLine(Program):
     def update_config(self, merge: bool = True) -> None:
         """Leave the configuration as it is: no option changes it."""
 
+    def normalize_argv(self, argv: list[str] | None) -> None:
+        super().normalize_argv(argv)
+        option, _, shell = " ".join(self.argv[1:]).replace("=", " ", 1).partition(" ")
+        if option == COMPLETION:
+            self._print_completion_script(shell)
+
+    def _print_completion_script(self, shell: str) -> None:
+        try:
+            with redirect_stdout(io.StringIO()) as script:
+                print_completion_script(shell, NAMES)
+        except ParseError:
+            raise Exit(f"{self.product}: {COMPLETION} needs a shell: bash, zsh or fish", code=1) from None
+        # The functions of some shells cannot have such a name, and fish knows commands by their last part.
+        named = script.getvalue().replace("complete_./inv", "complete_inv").replace("command ./inv", "command inv")
+        print(named)  # noqa: T201 (the result)
+        raise Exit
+
+    def parse_cleanup(self) -> None:
+        if self.args.complete.value:
+            known = ParserContext(args=[arg for arg in self.core_args() if f"--{arg.name}" in OPTIONS])
+            parser = Parser(initial=known, contexts=self._make_parser().contexts.values())
+            complete(NAMES, self.core, known, self.collection, parser)
+        super().parse_cleanup()
+
     def parse_core(self, argv: list[str] | None) -> None:
         super().parse_core(argv)
+        sys.dont_write_bytecode = False  # invoke turns it on, and then every verb compiles what it imports
         words = self.core.unparsed
         if any(word in HELP for word in words):  # invoke takes it for the layer in `up --help`
             self.core[0].args["help"].value = words[0]

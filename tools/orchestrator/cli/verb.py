@@ -13,9 +13,20 @@ from typing import Any
 
 from invoke.context import Context
 from invoke.exceptions import Exit
-from invoke.tasks import task
+from invoke.tasks import Task, task
 
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd, explain_os_error
+
+SHORT = {"env": "e", "yes": "y", "parallel": "p", "format": "f"}
+"""The options that have a short form: the same in every verb, and none that writes or forces."""
+
+
+class _Task(Task[Any]):
+    """A task whose short options are chosen; invoke would give each option the first letter that is free."""
+
+    def arg_opts(self, name: str, default: str, taken_names: set[str]) -> dict[str, Any]:
+        options = super().arg_opts(name, default, taken_names)
+        return options | {"names": [*options["names"], *([SHORT[name]] if name in SHORT else [])]}
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Verb:
                 if code:
                     raise Exit(code=code)
 
-            return task(run, help=described, positional=positional)
+            return task(run, klass=_Task, help=described, positional=positional, auto_shortflags=False)
 
         return decorate
 

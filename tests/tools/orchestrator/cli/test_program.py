@@ -1,11 +1,17 @@
 """The command line: mistyped words, refused options, and help."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import invoke
 import pytest
 from invoke.tasks import Task
 
 import tasks
+
+ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +84,7 @@ def test_help_is_shown_before_and_after_the_verb(words: str, capsys: pytest.Capt
     assert run(*words.split()) == 0
     text = capsys.readouterr().out
     assert text.startswith("Usage: ./inv up LAYER [options]\n\nDeploy one layer, if")
-    assert "-r, --refresh " in text
+    assert "-y, --yes " in text
 
 
 def test_help_shows_that_an_option_takes_a_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -101,6 +107,62 @@ def test_the_users_configuration_of_invoke_is_not_read(
     assert "deploy-all" in capsys.readouterr().out
 
 
-def test_the_shell_completes_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--complete", "--", "inv up --") == 0
-    assert capsys.readouterr().out.split() == ["--env", "--layer", "--refresh", "--yes"]
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("./inv up --", ["--env", "--layer", "--refresh", "--yes"]),
+        ("inv up --", ["--env", "--layer", "--refresh", "--yes"]),
+        ("./inv --", ["--help", "--list", "--print-completion-script", "--version"]),
+    ],
+)
+def test_the_shell_completes_options(typed: str, offered: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--complete", "--", typed) == 0
+    assert sorted(capsys.readouterr().out.split()) == offered
+
+
+def test_bash_completes_a_verb_with_the_script() -> None:
+    script = """
+        source <(./inv --print-completion-script bash)
+        COMP_WORDS=(./inv deploy)
+        _complete_inv ./inv deploy
+        complete -p ./inv
+        echo "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(["bash", "-ec", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout == "complete -o default -F _complete_inv ./inv\ndeploy-all\n"
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("words", ["--print-completion-script", "--print-completion-script=ksh"])
+def test_completion_needs_the_name_of_a_shell(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words) == 1
+    assert capsys.readouterr().err == "txmon: --print-completion-script needs a shell: bash, zsh or fish\n"
+
+
+def test_short_options_mean_the_same_in_every_verb() -> None:
+    verbs = tasks.program.namespace.to_contexts()
+    short = {(name, flag) for verb in verbs for flag, name in verb.flags.aliases.items() if len(flag) == 2}
+    assert short == {("--env", "-e"), ("--yes", "-y"), ("--parallel", "-p"), ("--format", "-f")}
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_the_version_is_printed(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(option) == 0
+    assert capsys.readouterr().out == "txmon 1.0.0\n"
+
+
+@pytest.mark.parametrize("name", ["invoke", "inv"])
+def test_an_invoke_of_another_installation_hands_over_to_the_launcher(name: str, tmp_path: Path) -> None:
+    site = tmp_path / "site"  # of a Python that has invoke and nothing else of what the tools import
+    site.mkdir()
+    for found in Path(invoke.__file__).parents[1].glob("invoke*"):
+        (site / found.name).symlink_to(found)
+    program = tmp_path / name
+    program.write_text("import sys; from invoke.main import program; sys.exit(program.run())")
+    command = [sys.executable, "-S", program, "preview-all", "-s", "data"]
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    done = subprocess.run(
+        command, cwd=ROOT / "projects", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("txmon: preview-all has no option '-s'; there are: ")
