@@ -142,8 +142,7 @@ def _plan(
         VerbEnd: a preview failed.
         OrchestratorError: a layer would lose what another one still uses.
     """
-    new = _not_deployed(workspace, snapshot, layers)
-    run = _previews(workspace, terminal, layers, parallel, new)
+    run, new = _previews(workspace, terminal, snapshot, layers, parallel)
     plan = plans.plan_of(workspace.env, run.operations.values())
     render_plan.show(plan, terminal.console)
     if new:
@@ -186,13 +185,18 @@ def _not_deployed(workspace: Workspace, snapshot: Snapshot, layers: Collection[s
 
 
 def _previews(
-    workspace: Workspace, terminal: Terminal, layers: Collection[str], parallel: int, new: Collection[str]
-) -> Run:
-    """Preview the layers. If some are `new`, hold the environment: missing stacks are created and removed again.
+    workspace: Workspace, terminal: Terminal, snapshot: Snapshot, layers: Collection[str], parallel: int
+) -> tuple[Run, list[str]]:
+    """Preview the layers; return also which of them, or of those that they read, are not deployed.
+
+    If there are any, hold the environment: missing stacks are created and removed again.
 
     Raises:
-        OrchestratorError: some are new, and another run is at work.
+        OrchestratorError: some are not deployed, and another run is at work; or another secrets provider than the
+            environment's encrypts a stack.
     """
+    preconditions.require_secrets_provider(workspace, snapshot)
+    new = _not_deployed(workspace, snapshot, layers)
     lock = EnvironmentLock(workspace).hold("preview") if new else nullcontext()
     with lock, TemporaryDirectory() as folder:
         missing = read_snapshot(workspace).without_stack(workspace.monorepo.layers) if new else []
@@ -204,7 +208,7 @@ def _previews(
             _execute(run, terminal, parallel)
         finally:
             workspace.remove_created_stacks()
-    return run
+    return run, new
 
 
 def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dict[str, Estimate]":
@@ -214,8 +218,7 @@ def estimate(workspace: Workspace, terminal: Terminal, *, parallel: int) -> "dic
         VerbEnd: a preview failed.
     """
     layers = workspace.monorepo.layers
-    new = _not_deployed(workspace, read_snapshot(workspace), layers)
-    run = _previews(workspace, terminal, layers, parallel, new)
+    run, _ = _previews(workspace, terminal, read_snapshot(workspace), layers, parallel)
     if not run.ok:
         raise VerbEnd(run.exit_code)
     from tools.orchestrator.run import cost  # noqa: PLC0415 (only plans read the price book)
@@ -242,8 +245,7 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
 
 def preview(workspace: Workspace, terminal: Terminal, layer: str) -> int:
     """Show what `up` would do to one layer."""
-    new = _not_deployed(workspace, read_snapshot(workspace), [layer])
-    run = _previews(workspace, terminal, [layer], 1, new)
+    run, _ = _previews(workspace, terminal, read_snapshot(workspace), [layer], 1)
     render_plan.show(plans.plan_of(workspace.env, run.operations.values()), terminal.console)
     return run.exit_code
 
@@ -345,6 +347,7 @@ def drift(workspace: Workspace, console: Console, parallel: int) -> Drift:
     if not deployed:
         return Drift(workspace.env, {}, [])
     require_files(workspace.monorepo, workspace.env, deployed)
+    preconditions.require_secrets_provider(workspace, snapshot)
     with TemporaryDirectory() as folder:
         run = Run(workspace, Action.DRIFT, dict.fromkeys(deployed, ()), Path(folder))
         _execute(run, Terminal(console), parallel)
@@ -390,8 +393,8 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
     if journal:
         journal.end(run.result)
     live.summarize(run, terminal.console)
-    if run.files_with_keys:
-        files = ", ".join(map(run.workspace.monorepo.display, run.files_with_keys))
+    if run.files_with_added_keys:
+        files = ", ".join(map(run.workspace.monorepo.display, run.files_with_added_keys))
         terminal.console.print(f"commit {files}: how the secrets are encrypted was added", soft_wrap=True)
     if terminal.report:
         from tools.orchestrator.render import report  # noqa: PLC0415 (only reports need the templates)

@@ -63,13 +63,15 @@ class OperationProcess:
         program_environment = workspace.with_env(**variables).process_environment()
         with (
             program_host.serve(str(workspace.monorepo.folder(operation.layer)), program_environment) as runtime,
+            workspace.stack_file_copy(operation.layer) as copy,
             events_file.open("wb") as written,
             events_file.open("rb") as read,
         ):
             hosted = policy_host.with_pack(workspace) if operation.action.runs_program else workspace
+            settings = workspace.config_file(operation.layer, copy)
             streaming = ("--json", "--client", runtime.address)
             with subprocess.Popen(  # the context manager waits for it, even if following it fails
-                hosted.command(operation.layer, *arguments, *message_arguments, *streaming),
+                hosted.command(operation.layer, *arguments, *message_arguments, *settings, *streaming),
                 env=hosted.process_environment() | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=written,
@@ -80,6 +82,7 @@ class OperationProcess:
                 if self.interrupted:  # before the engine started
                     self.interrupt()
                 self._follow(self._process, read)
+            operation.added_encryption_keys = operation.changed_aws and copy.take_encryption_keys()
         operation.end(*self._result(self._process.returncode))
 
     def _begin(self, *arguments: str) -> None:

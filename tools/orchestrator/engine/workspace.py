@@ -11,19 +11,27 @@ import signal
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from tools.engine.install import Engine
 from tools.orchestrator.engine import errors
-from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
+from tools.orchestrator.engine.stack_file_copy import StackFileCopy, stack_file_copy
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Environment, Monorepo
 from tools.orchestrator.model.operation import Action
 
 LOOPBACK = "127.0.0.1,localhost"
 CHECKSUMS = "AWS_RESPONSE_CHECKSUM_VALIDATION"
+ENGINE_VARIABLES = {
+    "PULUMI_SKIP_UPDATE_CHECK": "true",
+    # Secrets stay encrypted as the state says, even if the stack file does not say it. Without this, the engine would
+    # encrypt the state again, with a passphrase (github.com/pulumi/pulumi/issues/16412).
+    "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+    "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # it would replace the secrets provider of every stack
+}
 
 
 @dataclass(frozen=True)
@@ -44,10 +52,18 @@ class Workspace:
     def env(self) -> str:
         return self.environment.name
 
-    def command(self, layer: str, *arguments: str) -> list[str]:
-        """Return the engine's command line for a layer's stack."""
-        stack = ("--stack", self._stack(layer), "--non-interactive", "--cwd", str(self.monorepo.folder(layer)))
-        return [str(self.engine.binary), *arguments, *stack]
+    def command(self, layer: str, *arguments: str, folder: Path | None = None) -> list[str]:
+        """Return the engine's command line for a layer's stack; it runs in the layer's folder unless one is given."""
+        cwd = str(folder or self.monorepo.folder(layer))
+        return [str(self.engine.binary), *arguments, "--stack", self._stack(layer), "--non-interactive", "--cwd", cwd]
+
+    def stack_file_copy(self, layer: str) -> AbstractContextManager[StackFileCopy]:
+        """Return a copy of the layer's stack file for one command of the engine."""
+        return stack_file_copy(self.monorepo.stack_file(layer, self.env))
+
+    def config_file(self, layer: str, copy: StackFileCopy) -> tuple[str, ...]:
+        """Return the arguments that make the engine use the copy; none for a removed layer, which has no file."""
+        return ("--config-file", str(copy.path)) if layer in self.monorepo.layers else ()
 
     def _stack(self, layer: str) -> str:
         """Return the layer's stack as the engine finds it from the layer's folder; in full for a removed layer."""
@@ -150,8 +166,8 @@ class Workspace:
         Raises:
             OrchestratorError: the engine does not create it.
         """
-        with preserve_stack_file(self.monorepo.stack_file(layer, self.env)):
-            done = self._run(*self.command(layer, *self.stack_init_args)[1:])
+        with self.stack_file_copy(layer) as copy:  # `stack init` has no option for another file
+            done = self._run(*self.command(layer, *self.stack_init_args, folder=copy.project)[1:])
         if "already exists" in done.stderr:
             return
         self._stdout(done, layer)
@@ -175,7 +191,7 @@ def open_workspace(monorepo: Monorepo, environment: Environment, engine: Engine,
     """
     if not environment.is_local:
         _require_aws(environment.name)
-    variables = {"PULUMI_SKIP_UPDATE_CHECK": "true", "PATH": engine.path(), **_no_proxy(), **cloud}
+    variables = {"PATH": engine.path(), **ENGINE_VARIABLES, **_no_proxy(), **cloud}
     variables["USER"] = current_user()  # an engine without cgo has no other source if the system does not know
     workspace = Workspace(monorepo, environment, engine, variables)
     if "endpoint=" in workspace.backend:  # not AWS's own store: it may answer without checksums, and engines warn

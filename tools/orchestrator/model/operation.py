@@ -155,6 +155,8 @@ class Operation:
     """Whether the engine's summary was read. A full disk keeps only its first events."""
     changed_aws: bool = False
     """Whether it has created or changed a resource in AWS."""
+    added_encryption_keys: bool = False
+    """Whether the layer's stack file says since then how its secrets are encrypted."""
 
     @property
     def seconds(self) -> float:

@@ -99,6 +99,13 @@ class StackSnapshot:
         return {"/".join(r.get("id", "").split("/")[-2:]) for r in self.resources if r["type"] == STACK_REFERENCE}
 
     @property
+    def secrets_provider(self) -> str | None:
+        """What encrypts the stack's secrets, as in `awskms://…` or `passphrase`; None if the state does not say."""
+        provider = self.deployment.get("secrets_providers") or {}
+        found: str | None = provider.get("state", {}).get("url") or provider.get("type")
+        return found
+
+    @property
     def protected(self) -> list[str]:
         """The logical names of the protected resources."""
         return [r["urn"].rsplit("::", 1)[-1] for r in self.resources if r.get("protect")]

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from tools.orchestrator.engine.stack_file_guard import without_keys
+from tools.orchestrator.engine.stack_file_copy import without_keys
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.stack import UpdateRecord

@@ -1,5 +1,6 @@
 """Reads `Pulumi.yaml` and the stack files as the engine does, and refuses broken ones with file and line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,34 @@ def settings_in_file(monorepo: Monorepo, layer: str, env: str) -> dict[str, Any]
     """Return the settings in a stack file by their full keys, as in `txmon-network:vpcCidr`.
 
     Raises:
-        OrchestratorError: the file is not YAML, or not a stack file.
+        OrchestratorError: the file is not YAML or not a stack file, or has a setting twice, of which the engine would
+            take either.
     """
     path = monorepo.stack_file(layer, env)
+    file = monorepo.display(path)
     config = (_read(monorepo, path) or {}).get("config") or {}
     if not isinstance(config, dict):
-        raise OrchestratorError(
-            f"{monorepo.display(path)}: under config there has to be a setting a line, as in aws:region: …"
-        )
-    return {key if ":" in key else f"{monorepo.project(layer)}:{key}": value for key, value in config.items()}
+        raise OrchestratorError(f"{file}: under config there has to be a setting a line, as in aws:region: …")
+    found: dict[str, Any] = {}
+    for key, value in config.items():
+        full = _full_key(str(key), monorepo.project(layer))
+        if full in found:
+            raise OrchestratorError(f"{file}: {full} is there twice, written in two ways: keep one of them")
+        found[full] = value
+    return found
+
+
+def _full_key(key: str, project: str) -> str:
+    """Return the `project:key` that the engine makes of a key (sdk/go/common/resource/config/key.go)."""
+    if ":" not in key:
+        return f"{project}:{key}"
+    return re.sub(r"^([^:]+):config:([^:]+)$", r"\1:\2", key)
+
+
+def secrets_provider_in_file(monorepo: Monorepo, layer: str, env: str) -> str | None:
+    """Return what encrypts a stack's secrets by its file, as in `awskms://…`; None if it does not say."""
+    content = _read(monorepo, monorepo.stack_file(layer, env)) or {}
+    return content.get("secretsprovider") or ("passphrase" if "encryptionsalt" in content else None)
 
 
 def require_readable(monorepo: Monorepo, env: str) -> None:

@@ -8,7 +8,7 @@ from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.model.stack import Snapshot
 from tools.orchestrator.run.journal import Journal, last_run
-from tools.orchestrator.run.preconditions import require_no_pending_operations
+from tools.orchestrator.run.preconditions import require_no_pending_operations, require_secrets_provider
 from tools.orchestrator.state.checkpoints import read_snapshot
 from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
 
@@ -31,7 +31,8 @@ def exclusive_run(
     if `everywhere` is true.
 
     Raises:
-        OrchestratorError: another run is at work, or an earlier one left a lock or a pending operation behind.
+        OrchestratorError: another run is at work; an earlier one left a lock or a pending operation behind; or a
+            stack has another secrets provider than the environment.
     """
     before = last_run(workspace.monorepo, workspace.env)
     if before and before.was_killed:
@@ -40,6 +41,7 @@ def exclusive_run(
     with EnvironmentLock(workspace).hold(verb):
         require_unlocked(workspace)
         snapshot = read_snapshot(workspace, everywhere=everywhere)
+        require_secrets_provider(workspace, snapshot)
         require_no_pending_operations(workspace, snapshot)
         journal = Journal(workspace, verb, layers, refresh=refresh, plan=plan)
         try:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.stack import Snapshot, StackHealth, StackSnapshot
+from tools.orchestrator.repository.stack_files import secrets_provider_in_file
 from tools.orchestrator.state.checkpoints import with_last_updates
 
 
@@ -35,6 +36,30 @@ def _upstream_fault(workspace: Workspace, stack: StackSnapshot) -> str | None:
     if missing:
         return f"which lacks the output{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
     return None
+
+
+def require_secrets_provider(workspace: Workspace, snapshot: Snapshot) -> None:
+    """Check that every stack's secrets are encrypted with the environment's secrets provider, if it names one.
+
+    The engine obeys the stack file, else the state, and compares neither with anything.
+
+    Raises:
+        OrchestratorError: names a layer with another provider, and the command that changes it.
+    """
+    wanted, monorepo, env = workspace.environment.secrets_provider, workspace.monorepo, workspace.env
+    for layer in monorepo.layers if wanted else ():
+        file = monorepo.stack_file(layer, env)
+        in_file = secrets_provider_in_file(monorepo, layer, env) if file.exists() else None
+        for where, provider in (
+            (monorepo.display(file), in_file),
+            ("the state", snapshot.stack(layer).secrets_provider),
+        ):
+            if provider not in (None, wanted):
+                change = workspace.display_command(layer, "stack", "change-secrets-provider", f"'{wanted}'")
+                raise OrchestratorError(
+                    f"{layer} encrypts its secrets with {provider}, as {where} says, and REAL in "
+                    f"shared/environments.py gives {env} {wanted}: {change}"
+                )
 
 
 def require_no_pending_operations(workspace: Workspace, snapshot: Snapshot) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.stack import StackSnapshot
 from tools.orchestrator.repository.environments import require_files
+from tools.orchestrator.run.preconditions import require_secrets_provider
 from tools.orchestrator.state import locks
 from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
 
@@ -50,8 +50,10 @@ def _unlock(workspace: Workspace, layer: str, may_break: locks.MayBreak) -> None
     if freed:
         logger.info("freed the lock of %s", freed)
     with locks.EnvironmentLock(workspace).hold("unlock"):
-        stack = read_snapshot(workspace).stack(layer)
+        snapshot = read_snapshot(workspace)
+        stack = snapshot.stack(layer)
         if stack.pending and layer in workspace.monorepo.layers:  # a removed layer is only destroyed
+            require_secrets_provider(workspace, snapshot)
             _resolve_pending(workspace, stack)
         elif not freed:
             logger.info("%s is not locked and has no pending operation", layer)
@@ -75,8 +77,9 @@ def _resolve_pending(workspace: Workspace, stack: StackSnapshot) -> None:
         workspace.call(layer, "stack", "import", "--file", str(resolved))
     pending = ", ".join(stack.pending)
     message = f"{workspace.monorepo.product} unlock, resolved {pending}"
-    with preserve_stack_file(workspace.monorepo.stack_file(layer, workspace.env)):
-        workspace.call(layer, "refresh", "--yes", "--skip-preview", "--message", message)
+    with workspace.stack_file_copy(layer) as copy:
+        settings = workspace.config_file(layer, copy)
+        workspace.call(layer, "refresh", "--yes", "--skip-preview", *settings, "--message", message)
     logger.info("resolved the pending operations of %s: %s", layer, pending)
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from tools.orchestrator.engine import policy_host, program_host
 from tools.orchestrator.engine.process import OperationProcess
-from tools.orchestrator.engine.stack_file_guard import preserve_stack_file
 from tools.orchestrator.engine.workspace import Workspace, current_user
 from tools.orchestrator.model.errors import OrchestratorError, explain_os_error
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus
@@ -39,8 +38,6 @@ class Run:
     missing: Collection[str] = ()
     """Layers without a stack; it is created when their turn comes."""
     operations: dict[str, Operation] = field(init=False)
-    files_with_keys: list[Path] = field(default_factory=list)
-    """Stack files to which the engine has added how their secrets are encrypted."""
     interruptions: int = 0
     """The number of requests to end: the first ends the engines cleanly, the second at once."""
     _processes: list[OperationProcess] = field(default_factory=list)
@@ -59,6 +56,14 @@ class Run:
     @property
     def ok(self) -> bool:
         return all(operation.status is OperationStatus.SUCCEEDED for operation in self.operations.values())
+
+    @property
+    def files_with_added_keys(self) -> list[Path]:
+        """The stack files that now say how their secrets are encrypted."""
+        monorepo, env = self.workspace.monorepo, self.workspace.env
+        return [
+            monorepo.stack_file(layer, env) for layer, each in self.operations.items() if each.added_encryption_keys
+        ]
 
     @property
     def result(self) -> str:
@@ -142,17 +147,6 @@ class Run:
         on_progress(operation, "")
 
     def _run(self, operation: Operation, on_progress: OnProgress) -> None:
-        path = self.workspace.monorepo.stack_file(operation.layer, self.workspace.env)
-
-        def needs_keys() -> bool:
-            if operation.changed_aws:
-                self.files_with_keys.append(path)
-            return operation.changed_aws
-
-        with preserve_stack_file(path, needs_keys):
-            self._run_parts(operation, on_progress)
-
-    def _run_parts(self, operation: Operation, on_progress: OnProgress) -> None:
         try:
             for part in (self._prepare, self._attempt):
                 if self.interruptions:

@@ -6,7 +6,7 @@ from tests.support.monorepo import Facts
 from tools.orchestrator.cli.commands import open_environment
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
-from tools.orchestrator.repository.stack_files import require_readable, settings_in_file
+from tools.orchestrator.repository.stack_files import require_readable, secrets_provider_in_file, settings_in_file
 
 STACK_FILE = "base/Pulumi.dev.yaml"
 PROJECT_FILE = "store/Pulumi.yaml"
@@ -26,6 +26,26 @@ BROKEN: dict[str, tuple[str, str, str]] = {
         STACK_FILE,
         "config:\n  aws:region: a\n  aws:region: b\n",
         ", line 3, is not YAML that Pulumi reads: aws:region is there twice",
+    ),
+    "a key twice, once with its namespace": (
+        STACK_FILE,
+        "config:\n  protect: false\n  shop-base:protect: true\n",
+        ": shop-base:protect is there twice, written in two ways: keep one of them",
+    ),
+    "a key twice, once without its namespace": (
+        STACK_FILE,
+        "config:\n  shop-base:protect: true\n  protect: false\n",
+        ": shop-base:protect is there twice, written in two ways: keep one of them",
+    ),
+    "a key twice, once in Pulumi's old form": (
+        STACK_FILE,
+        "config:\n  aws:region: a\n  aws:config:region: b\n",
+        ": aws:region is there twice, written in two ways: keep one of them",
+    ),
+    "a key twice, once in a merge": (
+        STACK_FILE,
+        "other: &other\n  protect: false\nconfig:\n  <<: *other\n  shop-base:protect: true\n",
+        ": shop-base:protect is there twice, written in two ways: keep one of them",
     ),
     "a section twice": (
         STACK_FILE,
@@ -74,6 +94,25 @@ def test_a_stack_file_may_be_missing_but_a_project_file_may_not(monorepo: Monore
 def test_a_key_without_a_namespace_is_a_setting_of_the_layer(monorepo: Monorepo) -> None:
     (monorepo.projects / STACK_FILE).write_text("config:\n  size: 2\n  aws:region: us-east-1\n")
     assert settings_in_file(monorepo, "base", "dev") == {"shop-base:size": 2, "aws:region": "us-east-1"}
+
+
+def test_a_key_that_is_a_number_is_a_setting_of_the_layer(monorepo: Monorepo) -> None:
+    (monorepo.projects / STACK_FILE).write_text("config:\n  1: 2\n")
+    assert settings_in_file(monorepo, "base", "dev") == {"shop-base:1": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "provider"),
+    [
+        ("", None),
+        ("config: {}\n", None),
+        ("encryptionsalt: v1:abc\n", "passphrase"),
+        ("secretsprovider: awskms://alias/x\nencryptedkey: abc\n", "awskms://alias/x"),
+    ],
+)
+def test_a_stack_file_names_what_encrypts_its_secrets(monorepo: Monorepo, text: str, provider: str | None) -> None:
+    (monorepo.projects / STACK_FILE).write_text(text)
+    assert secrets_provider_in_file(monorepo, "base", "dev") == provider
 
 
 @pytest.mark.parametrize("day", ["2026-12-31", '"2026-12-31"'])

@@ -1,6 +1,7 @@
 """What has to be true before a layer is changed."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from io import StringIO
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.support.monorepo import make_monorepo, make_workspace
+from tests.support.monorepo import Facts, make_monorepo, make_workspace
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.terminal import Terminal
 from tools.orchestrator.engine import program_host
@@ -231,3 +232,54 @@ def test_pending_operations_of_another_repository_do_not_block(workspace: Worksp
 )
 def test_health_follows_from_checkpoint_and_last_update(stack: StackSnapshot, health: str) -> None:
     assert stack.health == health
+
+
+KEY, OTHER_KEY = "awskms://alias/shop?region=a", "awskms://alias/other?region=a"
+
+
+def encrypted(kind: str, **state: str) -> Snapshot:
+    return snapshot([StackSnapshot("data", {"secrets_providers": {"type": kind, "state": state}})])
+
+
+@pytest.fixture
+def require_key(tmp_path: Path) -> Callable[..., None]:
+    """Return the check in an environment with KEY, given the state and a line of data's stack file."""
+    monorepo = make_monorepo(tmp_path, GRAPH)
+    workspace = make_workspace(monorepo, environment=Facts("dev", secrets_provider=KEY))
+
+    def require(state: Snapshot, line: str = "") -> None:
+        monorepo.stack_file("data", "dev").write_text(line)
+        preconditions.require_secrets_provider(workspace, state)
+
+    return require
+
+
+@pytest.mark.parametrize("line", ["", f"secretsprovider: {KEY}"])
+@pytest.mark.parametrize("state", [snapshot([]), encrypted("cloud", url=KEY)], ids=["no stack", "a stack"])
+def test_the_environments_own_secrets_provider_passes(
+    require_key: Callable[..., None], state: Snapshot, line: str
+) -> None:
+    require_key(state, line)
+
+
+@pytest.mark.parametrize(
+    ("state", "line", "sentence"),
+    [
+        (encrypted("cloud", url=OTHER_KEY), "", f"with {OTHER_KEY}, as the state says"),
+        (encrypted("passphrase", salt="v1"), "", "with passphrase, as the state says"),
+        (snapshot([]), f"secretsprovider: {OTHER_KEY}", f"with {OTHER_KEY}, as projects/data/Pulumi.dev.yaml says"),
+        (encrypted("cloud", url=KEY), "encryptionsalt: v1", "with passphrase, as projects/data/Pulumi.dev.yaml says"),
+    ],
+    ids=["key in state", "passphrase in state", "key in file", "passphrase in file"],
+)
+def test_another_secrets_provider_is_refused_with_the_command_that_changes_it(
+    require_key: Callable[..., None], state: Snapshot, line: str, sentence: str
+) -> None:
+    command = f"pulumi stack change-secrets-provider '{KEY}' --stack dev --cwd projects/data"
+    with pytest.raises(OrchestratorError, match=re.escape(f"data encrypts its secrets {sentence}")) as refused:
+        require_key(state, line)
+    assert str(refused.value).endswith(command)
+
+
+def test_any_secrets_provider_passes_where_the_environment_names_none(workspace: Workspace) -> None:
+    preconditions.require_secrets_provider(workspace, encrypted("cloud", url=OTHER_KEY))

@@ -318,13 +318,14 @@ def test_a_stack_file_keeps_the_engines_keys_only_if_a_resource_was_created(
     workspace, tmp_path, last: dict, kept: bool
 ) -> None:
     file = tmp_path / "projects/network/Pulumi.local.yaml"
-    script = f"echo 'encryptionsalt: v1' >> {file}\n[ $1 = stack ] && exit 0\n"
+    copy = "$(echo $* | sed -n 's/.*--config-file \\([^ ]*\\).*/\\1/p')"
+    script = f"echo 'encryptionsalt: v1' >> {copy}\n[ $1 = stack ] && exit 0\n"
     given = workspace(script + printing({"resOutputsEvent": {"metadata": last}}, code=255))
     before = file.read_text()
     result = Run(given, Action.UP, {"network": ()}, tmp_path, missing=["network"])
     result.execute(lambda *_: None, 1)
     assert file.read_text() == before + "encryptionsalt: v1\n" * kept
-    assert result.files_with_keys == [file] * kept
+    assert result.files_with_added_keys == [file] * kept
 
 
 def test_a_stack_that_cannot_be_created_fails_its_layer(workspace, tmp_path) -> None:
