@@ -178,7 +178,7 @@ def test_a_real_environment_asks_for_its_name_and_takes_no_for_an_answer(clone) 
 
 def test_a_wrong_passphrase_is_said_so(clone) -> None:
     other = clone.path / ".local/passphrase"
-    other.mkdir(exist_ok=True)
+    other.mkdir(parents=True, exist_ok=True)
     backend = {"PULUMI_BACKEND_URL": f"file://{other}"}
     file = clone.path / "projects/network/Pulumi.dev.yaml"
     before = file.read_text()
