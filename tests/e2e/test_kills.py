@@ -1,5 +1,6 @@
 """Killed at many points: the next command tells what happened and ends with exactly the right resources."""
 
+import json
 import os
 import random
 import re
@@ -115,6 +116,30 @@ def test_a_run_killed_at_any_point_is_finished_by_the_next(clone, whole, reached
     killed(clone, reached("destroy-all", point), of_destroy)
     mended(clone, "destroy-all")
     assert +clone.made() == Counter()
+
+
+def test_a_killed_engine_has_its_changes_counted_and_an_unlock_named(clone, whole) -> None:
+    run = subprocess.Popen(
+        clone.command("deploy-all"), cwd=clone.path, env=clone.environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert run.stdout
+    created = (line for line in run.stdout if line.startswith("[monitoring] created "))
+    assert len(list(islice(created, 22))) == 22
+    [engine] = [each for each in engines(clone) if "monitoring" in " ".join(each.info["cmdline"])]
+    engine.kill()
+    rest = run.stdout.read()
+    assert run.wait(120) == 1
+    counted = re.search(r"^monitoring +failed .* (\d+) create$", rest, re.MULTILINE)
+    assert counted, rest
+    told = 22 + len(re.findall(r"^\[monitoring\] created ", rest, re.MULTILINE))
+    assert int(counted[1]) == told
+    [record] = [json.loads(path.read_text()) for path in sorted(clone.path.glob(".txmon/runs/*/run.json"))[-1:]]
+    assert record["layers"]["monitoring"]["changes"] == {"create": int(counted[1])}
+    assert "continue with: ./inv unlock monitoring --env local, then ./inv resume --env local" in rest
+    assert clone.inv("unlock", "monitoring").code == 0
+    assert clone.inv("resume").code == 0
+    assert clone.made() == whole["made"]
+    assert clone.inv("destroy-all").code == 0
 
 
 def test_a_killed_emulator_leaves_nothing_twice(clone, whole, reached: Reached) -> None:

@@ -28,7 +28,7 @@ from tools.orchestrator.repository.environments import missing_files, require_fi
 from tools.orchestrator.repository.new_environment import lifetimes
 from tools.orchestrator.repository.stack_files import require_readable
 from tools.orchestrator.run import plan as plans
-from tools.orchestrator.run import preconditions
+from tools.orchestrator.run import preconditions, recovery
 from tools.orchestrator.run import status as statuses
 from tools.orchestrator.run.drift import Drift, drift_of
 from tools.orchestrator.run.exclusive import exclusive_run
@@ -105,8 +105,7 @@ def deploy_all(
     if run.ok:
         _show_application_outputs(run, snapshot, terminal.console)
     else:
-        remedy = "fix the error, then " if run.result == "failed" else ""
-        terminal.console.print(f"{remedy}continue with: ./inv resume --env {workspace.env}")
+        _show_continuation(run, terminal.console)
     return run.exit_code
 
 
@@ -240,6 +239,8 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
         missing = snapshot.without_stack([layer])
         run = Run(workspace, action, {layer: ()}, journal.folder, missing=missing)
         _execute(run, terminal, 1, journal)
+    if not run.ok:
+        _show_continuation(run, terminal.console)
     return run.exit_code
 
 
@@ -331,7 +332,7 @@ def destroy_all(
     if run.ok:
         terminal.console.print(f"destroyed: {', '.join(run.operations)}")
     else:
-        terminal.console.print(f"continue with: ./inv resume --env {env}")
+        _show_continuation(run, terminal.console)
     return run.exit_code
 
 
@@ -403,6 +404,15 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
         monorepo = run.workspace.monorepo
         written = report.write(report.report_of(record, run.operations.values(), monorepo), terminal.report)
         logger.info("report: %s", ", ".join(map(str, written)))
+
+
+def _show_continuation(run: Run, console: Console) -> None:
+    """Show how to go on after a run that did not succeed."""
+    env = run.workspace.env
+    stuck = recovery.left_behind(run.workspace, run.operations)
+    unlock = f"./inv unlock {'all' if len(stuck) > 1 else stuck[0]} --env {env}, then " if stuck else ""
+    remedy = "fix the error, then " if run.result == "failed" and not stuck else ""
+    console.print(f"{remedy}continue with: {unlock}./inv resume --env {env}", soft_wrap=True)
 
 
 def _show_application_outputs(run: Run, before: Snapshot, console: Console) -> None:

@@ -4,11 +4,13 @@ The Automation API has such classes too (`pulumi.automation.events`), but import
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from tools.orchestrator.engine import errors
+from tools.orchestrator.engine.drift import differences
 from tools.orchestrator.model.operation import (
     CHANGES,
     STACK,
@@ -34,6 +36,9 @@ PAST_TENSE = {
     "import-replacement": "imported the replacement of",
     "delete-replaced": "deleted the replaced",
 }
+
+COUNTED_AS = {"create-replacement": "create", "import-replacement": "import", "delete-replaced": "delete"}
+"""A finished part of a replacement -> what it has done. The summary has one `replace` instead of the parts."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class PolicyViolation:
 
 @dataclass(frozen=True)
 class Summary:
-    """The last event: kind of step -> number of resources."""
+    """The last event of an engine that ended by itself: kind of step -> number of resources."""
 
     counts: dict[str, int]
 
@@ -151,7 +156,7 @@ class EventHandler:
                 self._on_policy_violation(event)
             case Summary(counts):
                 self.operation.saw_summary = True
-                self.operation.counts.update(counts)
+                self.operation.counts = Counter(counts)
 
     def _on_text(self, line: str) -> None:
         """Take a line that is not an event as the engine's own error; an indented line continues the last one."""
@@ -192,12 +197,14 @@ class EventHandler:
     def _on_outputs(self, change: ResourceChange) -> None:
         operation = self.operation
         operation.finished_steps += 1
+        if change.op != "replace":  # its parts are steps of their own
+            operation.counts[COUNTED_AS.get(change.op, change.op)] += 1
         if change.type == STACK:
             operation.outputs = (change.new and change.new.outputs) or operation.outputs
             operation.old_outputs = (change.old and change.old.outputs) or operation.old_outputs
             operation.deleted_stack = change.op == "delete"
         elif operation.action is Action.DRIFT and change.op != "same" and change.type != STACK_REFERENCE:
-            operation.drifted.append(change)
+            operation.drifted += differences(change)
         elif change.op in PAST_TENSE and not operation.action.is_preview:
             operation.changed_aws = operation.changed_aws or _leaves_a_resource(change)
             self.on_progress(f"{PAST_TENSE[change.op]} {change.type} {change.name}")

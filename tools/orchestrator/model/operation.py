@@ -116,6 +116,18 @@ class ResourceChange:
         return self.urn.rsplit("::", 1)[-1]
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A property of a resource that differs between AWS and the state."""
+
+    resource: str
+    type: str
+    property: str | None
+    """Its path, as in `tags.Owner`; None if the whole resource is gone."""
+    state: Any
+    actual: Any
+
+
 @dataclass
 class Operation:
     """An action on a layer: its progress while it runs, then its result."""
@@ -132,14 +144,15 @@ class Operation:
     finished_steps: int = 0
     steps: list[Step] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    """The engine's summary: kind of step -> number of resources."""
+    """Kind of step -> number of resources: the steps that have ended, then the engine's summary. A killed engine
+    writes no summary."""
     outputs: dict[str, Any] = field(default_factory=dict)
     """The stack's outputs after the action; after a preview, the planned ones."""
     old_outputs: dict[str, Any] = field(default_factory=dict)
     """The stack's outputs before the action."""
-    drifted: list[ResourceChange] = field(default_factory=list)
-    """Resources whose state differs from AWS, if the action looks for drift. Stack references are left out: every
-    refresh reads them anew."""
+    drifted: list[Difference] = field(default_factory=list)
+    """Where AWS differs from the state, if the action looks for drift. Stack references are left out: every refresh
+    reads them anew."""
     planned: dict[str, PlannedResource] = field(default_factory=dict)
     """Every resource after the deploy by URN, if the action is a preview."""
     present: dict[str, PlannedResource] = field(default_factory=dict)
@@ -177,7 +190,8 @@ class Operation:
     def changes(self) -> dict[str, int]:
         """Kind of change -> number of resources."""
         if self.action is Action.DRIFT:
-            return {"differing": len(self.drifted)} if self.drifted else {}
+            resources = {(each.type, each.resource) for each in self.drifted}
+            return {"differing": len(resources)} if resources else {}
         return {op: self.counts[op] for op in CHANGES if self.counts[op]}
 
     def begin(self, command: str) -> None:

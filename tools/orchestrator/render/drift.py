@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from tools.orchestrator.model.monorepo import Monorepo
-from tools.orchestrator.model.operation import SECRET
-from tools.orchestrator.run.drift import Difference, Drift
+from tools.orchestrator.model.operation import SECRET, Difference
+from tools.orchestrator.run.drift import Drift
 
 
 def as_json(drift: Drift) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +16,14 @@ from tools.orchestrator.state import locks
 from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
 
 logger = logging.getLogger(__name__)
+
+
+def left_behind(workspace: Workspace, layers: Iterable[str]) -> list[str]:
+    """Return those of the layers in which a killed engine has left its lock or a pending operation."""
+    held, snapshot = locks.stack_locks(workspace), read_snapshot(workspace)
+    return [
+        layer for layer in layers if snapshot.stack(layer).pending or ((lock := held.get(layer)) and lock.abandoned)
+    ]
 
 
 def unlock_all(workspace: Workspace, may_break: locks.MayBreak) -> None:

@@ -18,6 +18,7 @@ from tools.orchestrator.model.operation import (
     STACK,
     STACK_REFERENCE,
     Action,
+    Difference,
     Operation,
     PlannedResource,
     ResourceChange,
@@ -207,10 +208,36 @@ def test_a_complete_destroy_deletes_the_stack_resource_last() -> None:
 
 
 def test_drift_is_every_difference_but_references_to_other_stacks() -> None:
-    events = (ended("update"), ended("same", name="kept"), ended("update", type=STACK_REFERENCE, name="upstream"))
-    operation, progress = apply(Action.DRIFT, *events)
-    assert [found.name for found in operation.drifted] == ["logs"]
+    values = {"old": {"outputs": {"a": 1}}, "new": {"outputs": {"a": 2}}}
+    reference = ended("update", type=STACK_REFERENCE, name="upstream", **values)
+    operation, progress = apply(Action.DRIFT, ended("update", **values), ended("same", name="kept"), reference)
+    assert operation.drifted == [Difference("logs", BUCKET, "a", 1, 2)]
+    assert operation.changes == {"differing": 1}
     assert progress == []
+
+
+def test_an_event_without_a_difference_is_not_counted_as_drift() -> None:
+    same = {"old": {"outputs": {"a": 1}}, "new": {"outputs": {"a": 1}}}
+    operation, _ = apply(Action.DRIFT, ended("update", diffs=["a"], **same))
+    assert (operation.drifted, operation.changes) == ([], {})
+
+
+def test_a_resource_with_two_differences_counts_once_as_drift() -> None:
+    values = {"old": {"outputs": {"a": 1, "b": 1}}, "new": {"outputs": {"a": 2, "b": 2}}}
+    operation, _ = apply(Action.DRIFT, ended("update", **values))
+    assert (len(operation.drifted), operation.changes) == (2, {"differing": 1})
+
+
+def test_steps_of_a_killed_engine_count_as_they_end() -> None:
+    parts = (ended("delete-replaced"), ended("replace"), ended("create-replacement"))
+    operation, _ = apply(Action.UP, began("create"), ended("create"), ended("same"), *parts, began("update"))
+    assert operation.changes == {"create": 2, "delete": 1}
+
+
+def test_the_summary_replaces_the_count_of_the_steps() -> None:
+    parts = (ended("create"), ended("delete-replaced"), ended("replace"), ended("create-replacement"))
+    operation, _ = apply(Action.UP, *parts, line("summaryEvent", {"resourceChanges": {"create": 1, "replace": 1}}))
+    assert operation.changes == {"create": 1, "replace": 1}
 
 
 def diagnostic(severity: str, message: str, about: str = "") -> str:

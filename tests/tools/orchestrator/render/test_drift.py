@@ -7,8 +7,9 @@ import pytest
 
 from tests.support.monorepo import make_monorepo
 from tools.orchestrator.model.monorepo import Monorepo
+from tools.orchestrator.model.operation import SECRET, Difference
 from tools.orchestrator.render.drift import as_json, as_text
-from tools.orchestrator.run.drift import SECRET, Difference, Drift
+from tools.orchestrator.run.drift import Drift
 
 VPC = "aws:ec2/vpc:Vpc"
 GONE = Difference("queue-dev", "aws:sqs/queue:Queue", None, "deployed", "gone")
