@@ -38,8 +38,12 @@ def calls(engine: Path) -> list[str]:
 
 
 def write_checkpoint(workspace: Workspace, stack: str, resources: list[Any], suffix: str = "", **more: Any) -> Path:
-    """Write the checkpoint of `project/stack` to the folder that keeps the state, and return its path."""
+    """Write the checkpoint of `project/stack` to the folder that keeps the state, and return its path.
+
+    A resource has a type and a URN unless the test gives them.
+    """
     path = Path(workspace.backend.removeprefix("file://")) / f".pulumi/stacks/{stack}.json{suffix}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": resources} | more}}))
+    complete = [{"type": "t", "urn": "a::b"} | resource for resource in resources]
+    path.write_text(json.dumps({"version": 3, "checkpoint": {"latest": {"resources": complete} | more}}))
     return path

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Final
 from uuid import uuid4
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,16 +39,20 @@ while read -r _; do :; done
 """
 
 
+ProcessId = Annotated[int, Field(gt=0, lt=2**31)]
+Port = Annotated[int, Field(gt=0, lt=2**16)]
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A running local cloud."""
 
-    pid: int
+    pid: ProcessId
     """The background process."""
-    emulator_pid: int
-    port: int
+    emulator_pid: ProcessId
+    port: Port
     """The emulator's, on 127.0.0.1."""
-    provider_port: int
+    provider_port: Port
     started: str
     """When, in UTC: `2026-01-31T12:00:00+00:00`."""
     set_aside: str | None = None
@@ -54,6 +61,10 @@ class Cloud:
     @property
     def endpoint(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+
+CLOUD: Final = TypeAdapter(Cloud)
+PORT: Final = TypeAdapter(Port)
 
 
 class Files:
@@ -78,13 +89,14 @@ class Files:
         for folder in (self.home, self.state, self.pulumi, plugin.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.home.chmod(0o700)
-        if not plugin.exists() or plugin.read_text() != PLUGIN:
+        if _text(plugin) != PLUGIN:
             self._write(plugin, PLUGIN, mode=0o700)
 
     def read_cloud(self) -> Cloud | None:
+        """Return the running local cloud; None if the file is missing or damaged: its process writes it again."""
         try:
-            return Cloud(**json.loads(self.cloud.read_text()))
-        except (OSError, ValueError, TypeError):
+            return CLOUD.validate_json(_text(self.cloud))
+        except (OSError, ValidationError):
             return None
 
     def write_cloud(self, cloud: Cloud) -> None:
@@ -94,19 +106,19 @@ class Files:
     def last_port(self) -> int | None:
         """Return the emulator's last port, to be used again: queue URLs contain it, and they are ids."""
         try:
-            return int(self._port.read_text())
-        except (OSError, ValueError):
+            return PORT.validate_json(_text(self._port))
+        except (OSError, ValidationError):
             return None
 
     def read_provider(self) -> str | None:
         """Return the name of the chosen provider; None if none was chosen."""
-        return self._provider.read_text() if self._provider.exists() else None
+        return _text(self._provider) or None
 
     def write_provider(self, name: str) -> None:
         self._write(self._provider, name)
 
     def read_token(self) -> str:
-        return self._token.read_text() if self._token.exists() else ""
+        return _text(self._token)
 
     def write_token(self, token: str) -> None:
         self._write(self._token, token)
@@ -118,9 +130,7 @@ class Files:
 
     def created(self) -> dict[str, str]:
         """Return URN -> id of everything created in this home; the last id counts."""
-        if not self._created.exists():
-            return {}
-        lines = (line.split("\t", 1) for line in self._created.read_text().splitlines())
+        lines = (line.split("\t", 1) for line in _text(self._created).splitlines())
         return {urn: identity[0] for urn, *identity in lines if identity}  # a full disk can leave half a line
 
     def has_state(self) -> bool:
@@ -146,3 +156,11 @@ class Files:
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, empty if there is none; what is not UTF-8 is replaced."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

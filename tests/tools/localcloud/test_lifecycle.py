@@ -114,6 +114,37 @@ def test_a_process_with_the_pid_of_a_dead_cloud_is_not_the_cloud(tmp_path: Path)
         cloud.variables()
 
 
+ODD_CLOUDS = [
+    "",
+    "null",
+    "[1]",
+    '{"pid": 1}',
+    *(
+        f'{{"pid": {pid}, "emulator_pid": 2, "port": {port}, "provider_port": 3, "started": "now"}}'
+        for pid, port in (("-5", "1"), ('"x"', "1"), ("1e99", "1"), ("1", "99999"), ("9" * 5000, "1"))
+    ),
+]
+
+
+@pytest.mark.parametrize("text", ODD_CLOUDS)
+def test_a_file_of_another_shape_is_no_running_cloud_and_no_port(tmp_path: Path, text: str) -> None:
+    files = home.Files(tmp_path)
+    files.cloud.write_text(text)
+    (tmp_path / "port").write_text(text)
+    assert files.read_cloud() is None
+    assert files.last_port() is None
+    assert LocalCloud(tmp_path).status() is None
+
+
+def test_bytes_that_are_no_text_are_read_as_replaced(tmp_path: Path) -> None:
+    for name in ("cloud.json", "port", "provider", "token", "created"):
+        (tmp_path / name).write_bytes(b"\xff\xfe\t\xff\n")
+    files = home.Files(tmp_path)
+    assert (files.read_cloud(), files.last_port(), LocalCloud(tmp_path).provider) == (None, None, "embedded")
+    assert files.read_token()
+    assert len(files.created()) == 1
+
+
 def test_a_damaged_choice_of_the_provider_counts_as_none(tmp_path: Path) -> None:
     home.Files(tmp_path).write_provider("plu")
     assert LocalCloud(tmp_path).provider == "embedded"

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.contract_schema import LOCK_FILE, Contracts, ContractSchema, OutputSchema
+from tools.orchestrator.model.document import first_fault, parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository import git
 from tools.orchestrator.state.checkpoints import nothing_deployed, read_snapshot
@@ -55,11 +56,8 @@ def against_commit(root: Path, new: Contracts, readers: Readers, lock_file: Pure
             f"commit {branch_point[:8]}, where this branch left {ref}, is older than {lock_file}: name a newer ref,"
             " or rebase onto one"
         )
-    try:
-        old = LOCK_FILE.validate_json(text)
-    except ValidationError as error:
-        fault = error.errors()[0]["msg"]
-        raise OrchestratorError(f"{lock_file} of {branch_point[:8]} is not a valid lock file: {fault}") from None
+    where = f"{lock_file} of {branch_point[:8]}"
+    old = parse(LOCK_FILE, text, where=where, kind="a valid lock file", remedy="name another ref")
     return compare(old, new, readers)
 
 
@@ -75,7 +73,9 @@ def against_environment(new: Contracts, readers: Readers, workspace: Workspace) 
     # A name with a slash is a stack of another environment or product.
     deployed = {layer: stack.outputs for layer, stack in snapshot.deployed.items() if "/" not in layer}
     old = {
-        layer: _deployed(outputs, new.get(layer, ABSENT)) for layer, outputs in deployed.items() if VERSION in outputs
+        layer: _deployed(workspace.env, layer, outputs, new.get(layer, ABSENT))
+        for layer, outputs in deployed.items()
+        if VERSION in outputs
     }
     if not old:
         raise nothing_deployed(workspace.env)
@@ -88,8 +88,12 @@ def against_environment(new: Contracts, readers: Readers, workspace: Workspace) 
     )
 
 
-def _deployed(outputs: Mapping[str, Any], contract: ContractSchema) -> ContractSchema:
-    """Return the contract that deployed outputs conform to; a list has a length if `contract` fixes one."""
+def _deployed(env: str, layer: str, outputs: Mapping[str, Any], contract: ContractSchema) -> ContractSchema:
+    """Return the contract that deployed outputs conform to; a list has a length if `contract` fixes one.
+
+    Raises:
+        OrchestratorError: the deployed version of the contract is not a number.
+    """
     fixed = {name for name, schema in contract.outputs.items() if schema.length is not None}
     schemas = {
         name: OutputSchema(
@@ -97,7 +101,11 @@ def _deployed(outputs: Mapping[str, Any], contract: ContractSchema) -> ContractS
         )
         for name, value in outputs.items()
     }
-    return ContractSchema(version=outputs[VERSION], outputs=schemas)
+    try:
+        return ContractSchema(version=outputs[VERSION], outputs=schemas)
+    except ValidationError as error:
+        fault = first_fault(error)
+        raise OrchestratorError(f"{layer}'s {VERSION}: {fault}; deploy it: ./inv up {layer} --env {env}") from None
 
 
 def _type_name(value: Any) -> str:

@@ -5,7 +5,6 @@ that a person can repeat it, and runs many projects side by side.
 """
 
 import getpass
-import json
 import os
 import signal
 import subprocess
@@ -16,9 +15,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, TypeAdapter
+
 from tools.engine.install import Engine
 from tools.orchestrator.engine import errors
 from tools.orchestrator.engine.stack_file_copy import StackFileCopy, stack_file_copy
+from tools.orchestrator.model.document import parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Environment, Monorepo
 from tools.orchestrator.model.operation import Action
@@ -32,6 +34,16 @@ ENGINE_VARIABLES = {
     "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
     "PULUMI_CLOUD_SECRET_OVERRIDE": "",  # it would replace the secrets provider of every stack
 }
+
+
+class _Credentials(BaseModel):
+    """What `pulumi login` keeps."""
+
+    current: str = ""
+    """The URL of the chosen backend."""
+
+
+CREDENTIALS = TypeAdapter(_Credentials)
 
 
 @dataclass(frozen=True)
@@ -97,10 +109,11 @@ class Workspace:
     def _logged_in_backend(self) -> str:
         """Return the backend that `pulumi login` has chosen."""
         home = Path(self.process_environment().get("PULUMI_HOME") or Path.home() / ".pulumi")
-        try:
-            return str(json.loads((home / "credentials.json").read_text()).get("current", ""))
-        except (OSError, ValueError):
+        path = home / "credentials.json"
+        if not path.exists():
             return ""
+        kind, remedy = "a file of pulumi login", "log in again with: pulumi login"
+        return parse(CREDENTIALS, path.read_bytes(), where=str(path), kind=kind, remedy=remedy).current
 
     def with_env(self, **variables: str) -> "Workspace":
         """Return the same workspace with more variables."""

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import (
+    Any,
+    NotRequired,  # pydantic needs this one before Python 3.12
+)
+
+from pydantic import ConfigDict, with_config
+from typing_extensions import TypedDict
 
 from tools.orchestrator.model.operation import STACK, STACK_REFERENCE
 
@@ -14,6 +20,60 @@ REFERENCE_TYPES = {STACK_REFERENCE, "pulumi:providers:pulumi"}
 RESOLVED = re.compile(r"\S+ unlock, (resolved|settled) ")
 """Begins the message of the refresh with which `./inv unlock` resolves pending operations. Older versions wrote
 "settled"."""
+
+
+@with_config(ConfigDict(extra="allow"))
+class Resource(TypedDict):
+    """A resource in a checkpoint; the engine keeps more about it (`apitype.ResourceV3`)."""
+
+    type: str
+    urn: str
+    id: NotRequired[str]
+    inputs: NotRequired[dict[str, Any] | None]
+    outputs: NotRequired[dict[str, Any] | None]
+    custom: NotRequired[bool]
+    external: NotRequired[bool]
+    protect: NotRequired[bool]
+    retainOnDelete: NotRequired[bool]
+
+
+@with_config(ConfigDict(extra="allow"))
+class PendingOperation(TypedDict):
+    """An operation of a killed update (`apitype.OperationV2`)."""
+
+    type: str
+    resource: Resource
+
+
+@with_config(ConfigDict(extra="allow"))
+class SecretsProviderState(TypedDict, total=False):
+    """What a cloud's secrets provider keeps; a passphrase's has no URL."""
+
+    url: str | None
+
+
+@with_config(ConfigDict(extra="allow"))
+class SecretsProvider(TypedDict, total=False):
+    """What encrypts the secrets of a stack (`apitype.SecretsProvidersV1`)."""
+
+    type: str | None
+    state: SecretsProviderState | None
+
+
+@with_config(ConfigDict(extra="allow"))
+class Deployment(TypedDict, total=False):
+    """What a checkpoint holds (`apitype.DeploymentV3`)."""
+
+    resources: list[Resource] | None
+    pending_operations: list[PendingOperation] | None
+    secrets_providers: SecretsProvider | None
+
+
+@with_config(ConfigDict(extra="allow"))
+class Export(TypedDict):
+    """What `pulumi stack export` prints and `pulumi stack import` takes (`apitype.UntypedDeployment`)."""
+
+    deployment: Deployment | None
 
 
 class StackHealth(StrEnum):
@@ -57,12 +117,12 @@ class StackSnapshot:
 
     name: str
     """The layer; `project/stack` if it belongs to another environment or product."""
-    deployment: dict[str, Any] = field(default_factory=dict)
+    deployment: Deployment = field(default_factory=Deployment)
     last: UpdateRecord | None = None
     """The last update that says how the stack is."""
 
     @property
-    def resources(self) -> list[dict[str, Any]]:
+    def resources(self) -> list[Resource]:
         return self.deployment.get("resources") or []
 
     @property
@@ -71,7 +131,7 @@ class StackSnapshot:
         return sum(resource["type"] not in REFERENCE_TYPES for resource in self.resources)
 
     @property
-    def pending_operations(self) -> list[dict[str, Any]]:
+    def pending_operations(self) -> list[PendingOperation]:
         """Operations of a killed update. AWS may or may not have done them."""
         return self.deployment.get("pending_operations") or []
 
@@ -101,9 +161,9 @@ class StackSnapshot:
     @property
     def secrets_provider(self) -> str | None:
         """What encrypts the stack's secrets, as in `awskms://…` or `passphrase`; None if the state does not say."""
-        provider = self.deployment.get("secrets_providers") or {}
-        found: str | None = provider.get("state", {}).get("url") or provider.get("type")
-        return found
+        provider = self.deployment.get("secrets_providers") or SecretsProvider()
+        state = provider.get("state") or SecretsProviderState()
+        return state.get("url") or provider.get("type")
 
     @property
     def protected(self) -> list[str]:

@@ -5,24 +5,53 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from tools.orchestrator.model.document import first_fault
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.repository.environments import require_projects
 
+CONTENT = TypeAdapter(dict[str, JsonValue])
+MAX_ALIASES = 20
+"""Aliases may repeat aliases, so that a page of them stands for more values than memory holds."""
+TEXT = "tag:yaml.org,2002:str"
+MERGE = "tag:yaml.org,2002:merge"
+
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc] # libyaml is six times as fast
-    """A loader that reads as the engine does: no key twice, and a date, as in `expires: 2026-12-31`, as text."""
+    """A loader that reads as the engine does: no key twice; keys, and dates as in `2026-12-31`, as text.
+
+    What it cannot read is always a `yaml.YAMLError`.
+    """
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, RecursionError):  # as in `!!int x`
+            name = node.tag.rpartition(":")[2]
+            raise yaml.MarkedYAMLError(problem=f"this is not a valid {name}", problem_mark=node.start_mark) from None
+
+    def construct_yaml_int(self, node: Any) -> int:
+        value: int = super().construct_yaml_int(node)
+        if abs(value) >= 2**63:
+            raise ValueError
+        return value
 
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(problem="a key has to be text", problem_mark=key.start_mark)
+            if key.tag != MERGE:
+                key.tag = TEXT
             if key.value in seen:
                 raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
 
 
@@ -75,15 +104,22 @@ def require_readable(monorepo: Monorepo, env: str) -> None:
             raise OrchestratorError(f"{monorepo.display(path)}: name has to be {monorepo.project(layer)}")
 
 
-def _read(monorepo: Monorepo, path: Path) -> dict[Any, Any] | None:
-    file = monorepo.display(path)
+def _read(monorepo: Monorepo, path: Path) -> dict[str, Any] | None:
+    file, text = monorepo.display(path), path.read_bytes()
     try:
-        content = yaml.load(path.read_bytes(), _Loader)  # noqa: S506 (a safe loader)
+        if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)) > MAX_ALIASES:
+            raise OrchestratorError(f"{file} has more than {MAX_ALIASES} aliases: write the values out")
+        content = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}," if mark else ""
         why = getattr(error, "problem", "") or getattr(error, "reason", "")
         raise OrchestratorError(f"{file}{line} is not YAML that Pulumi reads: {why}") from None
-    if content is None or isinstance(content, dict):
-        return content
-    raise OrchestratorError(f"{file} has to be keys with values, as in config: …, not {type(content).__name__}")
+    if content is None:
+        return None
+    if not isinstance(content, dict):
+        raise OrchestratorError(f"{file} has to be keys with values, as in config: …, not {type(content).__name__}")
+    try:
+        return CONTENT.validate_python(content)
+    except ValidationError as error:
+        raise OrchestratorError(f"{file} is not what Pulumi reads: {first_fault(error)}") from None

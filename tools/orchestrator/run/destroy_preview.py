@@ -8,7 +8,7 @@ snapshot, without an engine.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tools.orchestrator.model.stack import StackSnapshot
+from tools.orchestrator.model.stack import Resource, StackSnapshot
 
 Inputs = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ REMAINS: dict[str, Callable[[Inputs], Iterator[str]]] = {
 """Resource type -> what AWS keeps after the delete, from the inputs."""
 
 
-def remains(resource: Mapping[str, Any]) -> list[str]:
+def remains(resource: Resource) -> list[str]:
     """Return what AWS keeps of a resource of the state after a destroy."""
     if resource.get("retainOnDelete"):
         return ["the resource itself"]
@@ -56,7 +56,7 @@ def remains(resource: Mapping[str, Any]) -> list[str]:
     return list(tell(resource.get("inputs") or {})) if tell else []
 
 
-def owned_resources(stack: StackSnapshot) -> list[dict[str, Any]]:
+def owned_resources(stack: StackSnapshot) -> list[Resource]:
     """Return the AWS resources that the stack has created; a destroy leaves those that it only read."""
     return [
         resource

@@ -6,7 +6,7 @@ from typing import Any
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.plan import Plan
-from tools.orchestrator.model.stack import Snapshot, StackSnapshot
+from tools.orchestrator.model.stack import Resource, Snapshot, StackSnapshot
 
 Users = dict[str, set[str]]
 """Layer -> the logical names of its resources that use something."""
@@ -17,7 +17,7 @@ def users(workspace: Workspace, snapshot: Snapshot, layer: str) -> dict[tuple[st
     found: dict[tuple[str, str], Users] = {}
     others = [stack for name, stack in snapshot.deployed.items() if name != layer]
     for used in snapshot.stack(layer).resources:
-        if used["type"] not in workspace.monorepo.deleted_unused_types:
+        if used["type"] not in workspace.monorepo.deleted_unused_types or "id" not in used:
             continue
         by_layer = {stack.name: _users_in(stack, used["id"]) for stack in others}
         if any(by_layer.values()):
@@ -65,7 +65,7 @@ def _users_in(stack: StackSnapshot, identifier: str) -> set[str]:
     }
 
 
-def _name(resource: dict[str, Any]) -> str:
+def _name(resource: Resource) -> str:
     return str(resource["urn"]).rsplit("::", 1)[-1]
 
 

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace, current_user
+from tools.orchestrator.model.document import Moment, ProcessId, UnreadableDocumentError, parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import Operation, OperationStatus
@@ -41,7 +42,7 @@ class LayerRecord(BaseModel):
     action: str
     status: OperationStatus
     reason: str = ""
-    began: datetime | None = None
+    began: Moment | None = None
     seconds: float = 0.0
     changes: dict[str, int] = Field(default_factory=dict)
     resources: int | None = None
@@ -56,11 +57,11 @@ class RunRecord(BaseModel):
     env: str
     user: str = Field(default_factory=current_user)
     host: str = Field(default_factory=socket.gethostname)
-    pid: int = Field(default_factory=os.getpid)
+    pid: ProcessId = Field(default_factory=os.getpid)
     commit: str = ""
     dirty: bool = False
-    began: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    ended: datetime | None = None
+    began: Moment = Field(default_factory=lambda: datetime.now(UTC))
+    ended: Moment | None = None
     result: str = "running"
     """`running`, `succeeded`, `failed`, `interrupted` (once) or `forced` (twice)."""
     wanted: list[str] = Field(default_factory=list)
@@ -95,6 +96,9 @@ class RunRecord(BaseModel):
     def was_killed(self) -> bool:
         """Whether its process is gone although it never ended."""
         return self.result == "running" and is_gone(self.host, self.pid, self.began)
+
+
+RUN_RECORD = TypeAdapter(RunRecord)
 
 
 class Journal:
@@ -138,7 +142,7 @@ class Journal:
                 seconds=round(operation.seconds, 2),
                 changes=operation.changes,
                 resources=operation.resource_count,
-                contract_version=int(version) if isinstance(version, int | float) else None,
+                contract_version=int(version) if isinstance(version, float) and version.is_integer() else None,
             )
             self._write()
 
@@ -195,11 +199,12 @@ def unfinished(monorepo: Monorepo, env: str) -> tuple[RunRecord, list[str]] | No
 
 def _records(monorepo: Monorepo, env: str) -> Iterator[RunRecord]:
     """Yield the runs that changed something in an environment, newest first; warn about unreadable ones."""
+    remedy = f"delete it; ./inv status --env {env} shows what is deployed"
     for path in sorted(runs_folder(monorepo).glob(f"*-{env}/run.json"), reverse=True):
         try:
-            record = RunRecord.model_validate_json(path.read_bytes())
-        except ValidationError:
-            logger.warning("%s cannot be read: delete it; ./inv status --env %s shows what is deployed", path, env)
+            record = parse(RUN_RECORD, path.read_bytes(), where=str(path), kind="the record of a run", remedy=remedy)
+        except UnreadableDocumentError as error:
+            logger.warning("%s", error)
             continue
         if record.env == env:
             yield record

@@ -9,11 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
+from tools.orchestrator.model.document import parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.operation import Operation, is_unknown, output_changes
 from tools.orchestrator.model.plan import Plan, PlannedLayer
+
+PLAN = TypeAdapter(Plan)
 
 
 def save(plan: Plan, path: Path) -> None:
@@ -28,12 +31,11 @@ def load(path: Path) -> Plan:
         OrchestratorError: the file is missing or is not a plan.
     """
     try:
-        return Plan.model_validate_json(path.read_text())
+        text = path.read_bytes()
     except FileNotFoundError:
         remedy = f"./inv preview-all --save {shlex.quote(str(path))}"
         raise OrchestratorError(f"there is no {path}; make it with: {remedy}") from None
-    except (OSError, UnicodeDecodeError, ValidationError):
-        raise OrchestratorError(f"{path} is not a plan; make one with: ./inv preview-all --save FILE") from None
+    return parse(PLAN, text, where=str(path), kind="a plan", remedy="make one with: ./inv preview-all --save FILE")
 
 
 def require_replaceable(path: Path) -> Path:

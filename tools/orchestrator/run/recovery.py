@@ -2,18 +2,18 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.orchestrator.model.stack import StackSnapshot
+from tools.orchestrator.model.stack import Deployment, Export, StackSnapshot
 from tools.orchestrator.repository.environments import require_files
 from tools.orchestrator.run.preconditions import require_secrets_provider
 from tools.orchestrator.state import locks
-from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
+from tools.orchestrator.state.checkpoints import export, find_deployed, read_snapshot
 
 logger = logging.getLogger(__name__)
 
@@ -81,8 +81,7 @@ def _resolve_pending(workspace: Workspace, stack: StackSnapshot) -> None:
         raise _needs_a_person(workspace, layer, unknown)
     with TemporaryDirectory() as folder:
         resolved = Path(folder) / "state.json"
-        exported = json.loads(workspace.call(layer, "stack", "export"))
-        resolved.write_text(json.dumps(_with_created(exported, created)))
+        resolved.write_text(json.dumps(_with_created(export(workspace, layer), created)))
         workspace.call(layer, "stack", "import", "--file", str(resolved))
     pending = ", ".join(stack.pending)
     message = f"{workspace.monorepo.product} unlock, resolved {pending}"
@@ -103,18 +102,18 @@ def _needs_a_person(workspace: Workspace, layer: str, urns: list[str]) -> Orches
     )
 
 
-def _with_created(exported: dict[str, Any], created: dict[str, str]) -> dict[str, Any]:
+def _with_created(exported: Export, created: Mapping[str, str]) -> dict[str, Any]:
     """Return a checkpoint without pending operations and with the resources that they created.
 
     A refresh then reads these, or finds them gone. `pulumi refresh --import-pending-creates` would do it, but drops
     them again with `--clear-pending-creates`, and without that the engine goes on warning about the others.
     """
-    deployment = exported["deployment"]
+    deployment = exported["deployment"] or Deployment()
     known = {resource["urn"] for resource in deployment.get("resources") or []}
     added = [
-        operation["resource"] | {"id": created[urn], "outputs": operation["resource"].get("inputs", {})}
+        {**operation["resource"], "id": created[urn], "outputs": operation["resource"].get("inputs", {})}
         for operation in deployment.get("pending_operations") or []
         if (urn := operation["resource"]["urn"]) in created and urn not in known
     ]
     resolved = {"resources": [*(deployment.get("resources") or []), *added], "pending_operations": []}
-    return exported | {"deployment": deployment | resolved}
+    return {**exported, "deployment": {**deployment, **resolved}}

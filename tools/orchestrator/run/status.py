@@ -105,7 +105,9 @@ class _LayerReader:
         record = self.unfinished[0].layers.get(stack.name)
         if record is None or record.began is None or record.status is not OperationStatus.RUNNING:
             return False
-        return stack.last is None or datetime.fromisoformat(stack.last.ended) < record.began
+        if stack.last is None or not stack.last.ended:
+            return True
+        return datetime.fromisoformat(stack.last.ended) < record.began
 
     def _next_step(self, stack: StackSnapshot, health: StackHealth, lock: AnyLock | None) -> str | None:
         layer, env = stack.name, self.workspace.env

@@ -4,16 +4,26 @@ The engine takes a tenth of a second to list or export one stack, and reads the 
 read directly. Checkpoints are replaced as a whole, so that a reader never sees half of one.
 """
 
-import json
 import logging
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.document import parse
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.orchestrator.model.stack import Snapshot, StackSnapshot, UpdateRecord, last_significant_update
+from tools.orchestrator.model.stack import (
+    Deployment,
+    Export,
+    Snapshot,
+    StackSnapshot,
+    UpdateRecord,
+    last_significant_update,
+)
 from tools.orchestrator.state.backend import open_store
 from tools.orchestrator.state.object_store import ObjectStore
 
@@ -25,6 +35,47 @@ HISTORY_LENGTH = 20
 """How many updates are searched for the last significant one."""
 
 logger = logging.getLogger(__name__)
+
+
+class _Checkpoint(BaseModel):
+    """What the engine has recorded of a stack."""
+
+    latest: Deployment | None = None
+
+
+class _CheckpointFile(BaseModel):
+    """A checkpoint as the engine keeps it (`apitype.VersionedCheckpoint`)."""
+
+    checkpoint: _Checkpoint
+
+
+class _Listed(BaseModel):
+    """A stack as `pulumi stack ls` prints it."""
+
+    name: str
+    resourceCount: int | None = None  # noqa: N815 (the engine's name)
+
+
+def _require_moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("it has no time zone")
+    return text
+
+
+class _HistoryEntry(BaseModel):
+    """An update as `pulumi stack history` prints it."""
+
+    kind: str
+    result: str
+    end_time: Annotated[str, AfterValidator(_require_moment)] | None = Field(None, alias="endTime")
+    message: str = ""
+    environment: dict[str, str] | None = None
+
+
+CHECKPOINT_FILE = TypeAdapter(_CheckpointFile)
+EXPORT = TypeAdapter(Export)
+STACKS_LISTED = TypeAdapter(list[_Listed])
+HISTORY = TypeAdapter(list[_HistoryEntry] | None)
 
 
 def read_snapshot(workspace: Workspace, *, everywhere: bool = False) -> Snapshot:
@@ -48,7 +99,7 @@ def _name(workspace: Workspace, stack: str) -> str:
     return (env == workspace.env and workspace.monorepo.layer_of(project)) or stack
 
 
-def _stored(store: ObjectStore, suffix: str) -> dict[str, dict[str, Any]] | None:
+def _stored(store: ObjectStore, suffix: str) -> dict[str, Deployment] | None:
     """Return `project/stack` -> deployment; None if checkpoints are compressed, which only the engine can read."""
     keys: dict[str, str] = {}
     for key in store.list(STACKS):
@@ -61,30 +112,49 @@ def _stored(store: ObjectStore, suffix: str) -> dict[str, dict[str, Any]] | None
         return dict(zip(keys, pool.map(lambda key: _deployment(store, key), keys.values()), strict=True))
 
 
-def _deployment(store: ObjectStore, key: str) -> dict[str, Any]:
-    found = store.get(key)
-    try:
-        return (json.loads(found.text)["checkpoint"].get("latest") or {}) if found else {}
-    except (ValueError, KeyError):
-        where = store.url(key)
-        raise OrchestratorError(f"the state {where} cannot be read; the one before it is {where}.bak") from None
+def _deployment(store: ObjectStore, key: str) -> Deployment:
+    found, where = store.get(key), store.url(key)
+    if found is None:
+        return Deployment()
+    remedy = f"the one before it is {where}.bak"
+    return (
+        parse(CHECKPOINT_FILE, found.text, where=where, kind="a checkpoint", remedy=remedy).checkpoint.latest
+        or Deployment()
+    )
 
 
-def _exported(workspace: Workspace, suffix: str) -> dict[str, dict[str, Any]]:
+def _exported(workspace: Workspace, suffix: str) -> dict[str, Deployment]:
     """Return `project/stack` -> deployment as the engine exports it, side by side; an empty stack is not exported."""
-    listing = json.loads(workspace.call_backend("stack", "ls", "--all", "--json"))
-    named = {"/".join(entry["name"].split("/")[-2:]): entry for entry in listing}
+    command = ("stack", "ls", "--all", "--json")
+    listing = parse(STACKS_LISTED, workspace.call_backend(*command), **_answer_of("pulumi", *command))
+    named = {"/".join(entry.name.split("/")[-2:]): entry for entry in listing}
     entries = {stack: entry for stack, entry in named.items() if stack.endswith(suffix)}
     with ThreadPoolExecutor() as pool:
         return dict(zip(entries, pool.map(lambda entry: _export(workspace, entry), entries.values()), strict=True))
 
 
-def _export(workspace: Workspace, entry: dict[str, Any]) -> dict[str, Any]:
-    if not entry.get("resourceCount"):
-        return {}
-    exported = json.loads(workspace.call_backend("stack", "export", "--stack", entry["name"]))
-    deployment: dict[str, Any] = exported.get("deployment") or {}
-    return deployment
+def _export(workspace: Workspace, entry: _Listed) -> Deployment:
+    if not entry.resourceCount:
+        return Deployment()
+    command = ("stack", "export", "--stack", entry.name)
+    exported = parse(EXPORT, workspace.call_backend(*command), **_answer_of("pulumi", *command))
+    return exported["deployment"] or Deployment()
+
+
+def export(workspace: Workspace, layer: str) -> Export:
+    """Return a layer's stack as the engine exports it, to be imported again.
+
+    Raises:
+        OrchestratorError: the engine does not export it.
+    """
+    command = ("stack", "export")
+    return parse(EXPORT, workspace.call(layer, *command), **_answer_of(workspace.display_command(layer, *command)))
+
+
+def _answer_of(*command: str) -> dict[str, str]:
+    """Return what to say of an answer of the engine that cannot be read."""
+    command_line = " ".join(command)
+    return {"where": f"the answer of {command_line}", "kind": "what it should be", "remedy": "run that to see why"}
 
 
 def with_last_updates(workspace: Workspace, snapshot: Snapshot, layers: Iterable[str]) -> Snapshot:
@@ -96,14 +166,16 @@ def with_last_updates(workspace: Workspace, snapshot: Snapshot, layers: Iterable
 
 
 def _last_update(workspace: Workspace, layer: str) -> UpdateRecord | None:
-    history = workspace.call(layer, "stack", "history", "--json", "--page-size", str(HISTORY_LENGTH))
-    return last_significant_update([_update(entry) for entry in json.loads(history)])
+    command = ("stack", "history", "--json", "--page-size", str(HISTORY_LENGTH))
+    answer = workspace.call(layer, *command)
+    history = parse(HISTORY, answer, **_answer_of(workspace.display_command(layer, *command)))
+    return last_significant_update([_update(entry) for entry in history or []])
 
 
-def _update(entry: dict[str, Any]) -> UpdateRecord:
-    facts = entry.get("environment") or {}
+def _update(entry: _HistoryEntry) -> UpdateRecord:
+    facts = entry.environment or {}
     commit = "" if facts.get("git.dirty") == "true" else facts.get("git.head", "")
-    return UpdateRecord(entry["kind"], entry["result"], entry.get("endTime", ""), entry.get("message", ""), commit)
+    return UpdateRecord(entry.kind, entry.result, entry.end_time or "", entry.message, commit)
 
 
 def find_deployed(workspace: Workspace, snapshot: Snapshot, name: str) -> str:

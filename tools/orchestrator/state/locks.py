@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 import psutil
-from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace, current_user
+from tools.orchestrator.model.document import Moment, ProcessId, UnreadableDocumentError, parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.state.backend import open_store
@@ -63,8 +64,8 @@ class Lock(BaseModel):
 
     user: str = Field(validation_alias=AliasChoices("user", "username"))
     host: str = Field(validation_alias=AliasChoices("host", "hostname"))
-    pid: int
-    since: AwareDatetime = Field(validation_alias=AliasChoices("since", "timestamp"))
+    pid: ProcessId
+    since: Moment = Field(validation_alias=AliasChoices("since", "timestamp"))
     verb: str = ""
 
     @classmethod
@@ -85,9 +86,12 @@ class Lock(BaseModel):
         return f"{self.user}@{self.host} process {self.pid}{verb}{gone}, since {age}"
 
 
+LOCK = TypeAdapter(Lock)
+
+
 @dataclass(frozen=True)
 class UnreadableLock:
-    """A lock without a readable owner: empty or damaged by a full disk or a power cut."""
+    """A lock without a readable owner: damaged by a full disk or a power cut, or not written by this program."""
 
     url: str
     pid: int = 0
@@ -105,8 +109,8 @@ MayBreak = Callable[[str], bool]
 
 def _parse(url: str, found: StoredObject) -> AnyLock:
     try:
-        return Lock.model_validate_json(found.text)
-    except ValidationError:
+        return parse(LOCK, found.text, where=url, kind="a lock", remedy="")
+    except UnreadableDocumentError:
         return UnreadableLock(url)
 
 

@@ -169,8 +169,8 @@ NETWORK = contract(contract_version=INT)
 
 def stack(outputs: dict[str, Any], *references: str) -> dict[str, Any]:
     """Return the deployment of a stack with these outputs that reads these stacks."""
-    read = [{"type": STACK_REFERENCE, "id": f"organization/{reference}"} for reference in references]
-    return {"resources": [{"type": STACK, "outputs": outputs}, *read]}
+    read = [{"type": STACK_REFERENCE, "urn": "a::b", "id": f"organization/{reference}"} for reference in references]
+    return {"resources": [{"type": STACK, "urn": "a::b", "outputs": outputs}, *read]}
 
 
 Deployed = Callable[..., list[Change]]

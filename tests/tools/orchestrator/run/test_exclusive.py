@@ -15,7 +15,7 @@ from tools.orchestrator.run.recovery import unlock
 from tools.orchestrator.state.locks import STACK_LOCKS, EnvironmentLock
 
 BUCKET = [{"type": "aws:s3/bucket:Bucket", "urn": "a::bucket"}]
-PENDING = [{"type": "updating", "resource": {"urn": "a::bucket"}}]
+PENDING = [{"type": "updating", "resource": {"type": "t", "urn": "a::bucket"}}]
 
 
 @pytest.fixture

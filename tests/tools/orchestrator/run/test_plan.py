@@ -89,7 +89,7 @@ def test_saving_a_plan_overwrites_only_another_plan(tmp_path: Path) -> None:
     for file in (new, empty, old, Path("/dev/null")):
         assert require_replaceable(file) == file
     with pytest.raises(
-        OrchestratorError, match=r"README\.md is not a plan; make one with: \./inv preview-all --save FILE"
+        OrchestratorError, match=r"README\.md is not a plan \(.*\); make one with: \./inv preview-all --save FILE"
     ):
         require_replaceable(other)
 

@@ -27,7 +27,7 @@ GRAPH = {
     "data": ["network", "security"],
     "monitoring": ["network", "streaming", "data"],
 }
-GOOD = UpdateRecord("update", "succeeded", "2026-01-01", "")
+GOOD = UpdateRecord("update", "succeeded", "2026-01-01T00:00:00Z", "")
 RESOLVED = UpdateRecord("refresh", "succeeded", "", "shop unlock, resolved creating a")
 
 
@@ -65,7 +65,7 @@ def require_upstreams_of_monitoring(workspace: Workspace) -> Callable[..., None]
             facts = last and {
                 "kind": last.kind,
                 "result": last.result,
-                "endTime": last.ended,
+                "endTime": last.ended or None,
                 "message": last.message,
             }
             path = workspace.monorepo.root / f"history-{stack.name}"
@@ -121,7 +121,7 @@ def reading(**reads: set[str]) -> Snapshot:
 
 def reference(stack: str) -> dict[str, Any]:
     """Return the reference to a stack as the state has it."""
-    return {"type": STACK_REFERENCE, "id": f"organization/{stack}"}
+    return {"type": STACK_REFERENCE, "urn": "a::b", "id": f"organization/{stack}"}
 
 
 def test_a_layer_that_a_deployed_layer_reads_may_not_be_destroyed(workspace: Workspace) -> None:
