@@ -5,9 +5,9 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
-from projects.data.credentials import secret_string
 from projects.data.placement import placement
 from shared.contracts import DataContract, NetworkContract, SecurityContract
+from shared.secret_values import secret_string
 from shared.stack import StackContext
 
 NODES = len(DataContract.example()["redis_member_ids"])

@@ -1,25 +1,17 @@
-"""Secrets that are read during a deployment, and checks of who creates PostgreSQL's master password."""
+"""The password that a deployment reads, and checks of who creates PostgreSQL's master password."""
 
 import json
 
 import pulumi
-import pulumi_aws as aws
 from pulumi import Input, Output
 
 from shared.contracts import SecurityContract
+from shared.secret_values import secret_string
 from shared.stack import StackContext
 
 
-def secret_string(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
-    """Return the current value of a secret, marked secret."""
-    version = aws.secretsmanager.get_secret_version_output(
-        secret_id=secret_arn, opts=pulumi.InvokeOutputOptions(provider=stack.provider)
-    )
-    return Output.secret(version.secret_string)
-
-
 def password(stack: StackContext, secret_arn: Input[str]) -> Output[str]:
-    """Return the `password` in a secret's JSON, marked secret.
+    """Return the `password` in a secret's JSON, marked secret; unknown in a preview.
 
     Raises:
         pulumi.RunError: the secret is not a JSON object with a password. The message omits the secret's value.

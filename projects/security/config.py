@@ -51,7 +51,7 @@ class SecurityConfig(LayerConfig):
     """Who creates the master password: RDS, which also rotates it (`rds-managed`), or this layer (`generated`)."""
 
     db_username: UserName = "txadmin"
-    """PostgreSQL's master user. With `dbSecretName` the secret names it."""
+    """PostgreSQL's master user. The secret of `dbSecretName` has to have the same."""
 
     db_secret_name: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = None
     """An existing secret to use instead of a generated one: JSON with `username` and `password`."""
@@ -82,6 +82,4 @@ class SecurityConfig(LayerConfig):
     def _one_source_of_credentials(self) -> Self:
         if self.db_secret_name is not None and self.database_credentials == "rds-managed":
             raise ValueError("dbSecretName goes with databaseCredentials 'generated', not 'rds-managed'")
-        if self.db_secret_name is not None and "db_username" in self.model_fields_set:
-            raise ValueError("dbUsername is read from the secret that dbSecretName names; leave it out")
         return self

@@ -13,6 +13,7 @@ from pulumi import Input, Output
 from projects.security.config import SecurityConfig
 from shared.config import refusal
 from shared.iam import secret_policy
+from shared.secret_values import secret_string
 from shared.stack import StackContext
 
 PASSWORD_LENGTH = 64
@@ -69,7 +70,10 @@ class Vault(pulumi.ComponentResource):
         return DatabaseCredentials(Output.from_input(config.db_username), arn, config.db_credentials_version)
 
     def _find_existing(self, name: str) -> DatabaseCredentials:
-        """Look up the existing secret `name`, whose owner sets its policy, key and recovery time."""
+        """Look up the existing secret `name`, whose owner sets its policy, key and recovery time.
+
+        `dbUsername` names the user, so that a preview knows it; a deployment checks that the secret has the same.
+        """
         opts = pulumi.InvokeOptions(provider=self._stack.provider)
         try:
             secret = aws.secretsmanager.get_secret(name=name, opts=opts)
@@ -79,9 +83,11 @@ class Vault(pulumi.ComponentResource):
                 f"the secret {name!r} cannot be found; make it in {self._stack.region}, or leave dbSecretName out to"
                 f" have one generated ({str(error).rsplit('returned an error: ', 1)[-1]})",
             ) from None
-        current = aws.secretsmanager.get_secret_version_output(secret_id=secret.arn, opts=opts)
-        username = Output.unsecret(current.secret_string.apply(lambda text: username_in(text, name)))
-        return DatabaseCredentials(username, Output.from_input(secret.arn), self._config.db_credentials_version)
+        username = self._config.db_username
+        secret_string(self._stack, secret.arn).apply(lambda text: require_credentials(text, name, username))
+        return DatabaseCredentials(
+            Output.from_input(username), Output.from_input(secret.arn), self._config.db_credentials_version
+        )
 
     def _generate_password(self) -> Output[str]:
         """Generate a password. Every run generates one, but it is stored only if the secret's version was raised."""
@@ -163,11 +169,11 @@ def _without_path(reader: str) -> str:
     return f"{kind}/{name.rsplit('/', 1)[-1]}" if slash else reader
 
 
-def username_in(text: str | None, name: str) -> str:
-    """Return the user name in a secret's JSON.
+def require_credentials(text: str | None, name: str, username: str) -> None:
+    """Check that the value of the secret `name` is JSON with a password for `username`.
 
     Raises:
-        pulumi.RunError: the text is not a JSON object with `username` and `password`. The message omits the text.
+        pulumi.RunError: it is not. The message omits the value.
     """
     try:
         fields: Any = json.loads(text or "")
@@ -183,4 +189,7 @@ def username_in(text: str | None, name: str) -> str:
             f'the secret {name!r} must be JSON as {{"username": "…", "password": "…"}}; it lacks'
             f" {' and '.join(lacking)}",
         )
-    return str(fields["username"])
+    if fields["username"] != username:
+        raise refusal(
+            "dbUsername", f"it is {username!r}, but the secret {name!r} has another username: give both the same"
+        )

@@ -126,16 +126,20 @@ def test_an_existing_secret_that_is_missing_is_named(clone) -> None:
 
 @pytest.mark.parametrize(
     ("value", "word"),
-    [('{"username": "txadmin"}', "password"), ("not json", "JSON")],
-    ids=["lacks a field", "no JSON"],
+    [
+        ('{"username": "txadmin"}', "password"),
+        ("not json", "JSON"),
+        ('{"username": "keeper", "password": "a-password"}', "dbUsername: it is 'txadmin'"),
+    ],
+    ids=["lacks a field", "no JSON", "another user"],
 )
 def test_an_existing_secret_of_the_wrong_form_says_what_it_lacks(clone, value: str, word: str) -> None:
     secrets = clone.client("secretsmanager")
     secrets.create_secret(Name="by-hand", SecretString=value)
     try:
         with clone.settings("security", dbSecretName="by-hand"):
-            said = refused(clone.inv("preview", "security"), "by-hand", word)
-        assert "txadmin" not in said
+            said = refused(clone.inv("up", "security"), "by-hand", word)
+        assert value not in said
     finally:
         secrets.delete_secret(SecretId="by-hand", ForceDeleteWithoutRecovery=True)
 
@@ -144,7 +148,7 @@ def test_an_existing_secret_is_used_as_it_is(clone) -> None:
     secrets = clone.client("secretsmanager")
     value = json.dumps({"username": "keeper", "password": "a-password-that-was-there-before"})
     secrets.create_secret(Name="by-hand", SecretString=value)
-    with clone.settings("security", dbSecretName="by-hand"):
+    with clone.settings("security", dbSecretName="by-hand", dbUsername="keeper"):
         done = clone.inv("preview", "security")
     assert done.code == 0, done.said
     secrets.delete_secret(SecretId="by-hand", ForceDeleteWithoutRecovery=True)

@@ -173,11 +173,6 @@ BAD: dict[str, tuple[type[LayerConfig], dict[str, Any], str]] = {
         {"dbSecretName": "mine"},
         "dbSecretName goes with databaseCredentials 'generated', not 'rds-managed'",
     ),
-    "a user with an existing secret": (
-        SecurityConfig,
-        {"dbSecretName": "mine", "databaseCredentials": "generated", "dbUsername": "me"},
-        "dbUsername is read from the secret that dbSecretName names",
-    ),
     "a version below 1": (
         SecurityConfig,
         {"dbCredentialsVersion": "0"},

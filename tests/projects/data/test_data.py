@@ -126,6 +126,12 @@ def test_passwords_are_read_from_the_secrets_of_security(run_layer, env: str) ->
     assert read == {SECURITY["redis_secret_arn"], *master}
 
 
+def test_a_preview_reads_no_secret(run_layer, env: str) -> None:
+    run = run_layer("data", env, preview=True)
+    assert run.all("aws:elasticache/replicationGroup:ReplicationGroup")
+    assert not [call.token for call in run.calls if "secretId" in call.args]
+
+
 def test_no_input_or_output_shows_a_password(run_layer, env: str) -> None:
     run = run_layer("data", env)
     readable = " ".join(texts(dict(each.inputs)) for each in run.resources) + texts(run.exports)

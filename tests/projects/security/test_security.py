@@ -353,6 +353,20 @@ def test_an_existing_secret_replaces_the_generated_one(run_layer) -> None:
     assert run.exports["db_credentials_version"] == 3
 
 
+def test_the_user_of_an_existing_secret_has_to_be_the_setting(run_layer) -> None:
+    keeper = {GET_VERSION: {"secretString": '{"username": "keeper", "password": "hunter2"}'}}
+    run = run_layer("security", "dev", config=EXISTING | {"dbUsername": "keeper"}, answers=keeper)
+    assert run.exports["db_username"] == "keeper"
+    with pytest.raises(pulumi.RunError, match="dbUsername: it is 'txadmin', but the secret 'shared-credentials' has"):
+        run_layer("security", "dev", config=EXISTING, answers=keeper)
+
+
+def test_a_preview_knows_the_user_of_an_existing_secret_and_does_not_read_it(run_layer) -> None:
+    run = run_layer("security", "dev", config=EXISTING | {"dbUsername": "keeper"}, preview=True)
+    assert run.exports["db_username"] == "keeper"
+    assert GET_VERSION not in {call.token for call in run.calls}
+
+
 @pytest.mark.parametrize(
     ("text", "lacks"),
     [
