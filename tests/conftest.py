@@ -29,6 +29,9 @@ from tools.orchestrator.state.locks import EnvironmentLock
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda _: {"prefixListId": "pl-s3"},
+    "aws:kinesis/stream:Stream": lambda args: {
+        "arn": f"arn:aws:kinesis:ap-northeast-1:123456789012:stream/{args.name}"
+    },
     "aws:sqs/queue:Queue": lambda args: {"url": f"https://sqs.ap-northeast-1.amazonaws.com/123456789012/{args.name}"},
     "aws:rds/instance:Instance": lambda args: {
         "address": f"{args.inputs['identifier']}.abc123.ap-northeast-1.rds.amazonaws.com",

@@ -17,7 +17,7 @@ SECURITY = SecurityContract.example()
 
 
 def stream_arn(env: str) -> str:
-    return f"arn:aws:test:ap-northeast-1:123456789012:kinesis-stream-{env}"
+    return f"arn:aws:kinesis:ap-northeast-1:123456789012:stream/kinesis-stream-{env}"
 
 
 def queue_arn(env: str) -> str:

@@ -33,6 +33,7 @@ INSTANCE = "aws:rds/instance:Instance"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 STREAM = "aws:kinesis/stream:Stream"
 KEY = "aws:kms/key:Key"
+CLIENTS = connection.Clients("http://127.0.0.1:9")
 VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 
 
@@ -59,7 +60,7 @@ class Context:
 
 def provider(clients: Any = None, **settings: Any) -> tuple[Provider, Context]:
     made, context = (
-        Provider(clients or connection.Clients("http://127.0.0.1:9"), lambda: True, lambda *_: None),
+        Provider(clients or CLIENTS, lambda: True, lambda *_: None),
         Context(),
     )
     made.Configure(
@@ -166,7 +167,7 @@ REFUSED = {
     "no shards": (STREAM, {"shardCount": 0}, "at least 1"),
     "on-demand shards": (STREAM, {"shardCount": 1, "streamModeDetails": {"streamMode": "ON_DEMAND"}}, "PROVISIONED"),
     "encryption without a key": (STREAM, {"shardCount": 1, "encryptionType": "KMS"}, "needs kmsKeyId"),
-    "log retention of 8 days": (LOG_GROUP, {"retentionInDays": 8}, "retentionInDays is 8"),
+    "log retention of 8 days": (LOG_GROUP, {"retentionInDays": 8}, "retentionInDays '8' must be one of"),
     "a policy that is not JSON": (KEY, {"policy": "{"}, "policy is malformed"),
     "a policy without action": (KEY, {"policy": '{"Statement": [{"Effect": "Allow"}]}'}, "no Action"),
     "a short auth token": (

@@ -23,7 +23,7 @@ from tools.localcloud.provider import functions
 from tools.localcloud.provider.connection import ACTIVE, IDLE, Clients, Session, refusals
 from tools.localcloud.provider.property_values import SECRET, SIGNATURE, dump, load
 from tools.localcloud.resources import SPECS
-from tools.localcloud.schema import diff, lifecycle
+from tools.localcloud.schema import diff, lifecycle, service_model
 from tools.localcloud.schema.lifecycle import PartialFailure
 from tools.localcloud.schema.spec import DEFAULTS, ResourceContext, Spec
 from tools.localcloud.schema.validators import Known
@@ -136,29 +136,25 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         session, spec = self.session(context), _spec(request.urn)
         news, secrets = load(request.news)
         olds, _ = load(request.olds)
-        # A failure does not name its property to the engine, which would show the value.
-        failures = [
-            ("", f"the local cloud's {spec.kind} does not know the input {key!r}")
-            for key in sorted(news.keys() - spec.inputs - {DEFAULTS, "tagsAll"})
-        ]
-        failures += [("", f"{key} is required") for key in sorted(spec.required) if news.get(key) is None]
-        known = Known(news)
-        failures += [("", reason) for validate in spec.validators if (reason := validate(known))]
+        reasons = list(_refused_inputs(spec, session, news))
         for key in spec.documents & news.keys():  # the SDK lets a policy be written as a dictionary
             if isinstance(news[key], dict):
                 news[key] = UNKNOWN if contains_unknown(news[key]) else json.dumps(news[key])
-        session.write_only_values[request.urn] = {k: news.pop(k) for k in spec.write_only if k in news}
+        write_only = {key: news.pop(key) for key in spec.write_only if key in news}
+        session.write_only_values[request.urn] = write_only
         if spec.name and news.get(spec.name) is None:
             kept = olds.get(spec.name) if spec.name in olds.get(DEFAULTS, ()) else None
             news[spec.name] = kept or _automatic_name(spec, request)
             news[DEFAULTS] = [spec.name]
             if len(news[spec.name]) > spec.name_limit:  # as Pulumi's bridge, which does not shorten it either
                 named = f"the automatic name {news[spec.name]}"
-                failures.append(("", f"{named} is too long: AWS takes {spec.name_limit} characters"))
+                reasons.append(f"{named} is too long: AWS takes {spec.name_limit} characters")
         if "tags" in spec.inputs:
             tags = news.get("tags") or {}
             news["tagsAll"] = UNKNOWN if tags is UNKNOWN else {**session.default_tags, **tags}
             secrets |= {"tagsAll"} if "tags" in secrets else set()
+        # A failure does not name its property to the engine, which would show the value.
+        failures = [("", _without_secrets(reason, request, write_only)) for reason in reasons]
         return provider_pb2.CheckResponse(inputs=dump(news, secrets), failures=_failures(failures))
 
     @answered
@@ -297,6 +293,16 @@ def _spec(urn: str) -> Spec:
         raise LocalCloudError(
             f"the local cloud does not have the resource type {token}; if it was added just now: ./inv local-down"
         ) from None
+
+
+def _refused_inputs(spec: Spec, session: Session, news: Props) -> Iterator[str]:
+    """Yield why inputs are refused: by their names, by the spec, or else by the service model of AWS."""
+    for key in sorted(news.keys() - spec.inputs - {DEFAULTS, "tagsAll"}):
+        yield f"the local cloud's {spec.kind} does not know the input {key!r}"
+    yield from (f"{key} is required" for key in sorted(spec.required) if news.get(key) is None)
+    known = Known(news)
+    reasons = [reason for validate in spec.validators if (reason := validate(known))]
+    yield from reasons or service_model.refusals(ResourceContext(spec, session, inputs=known, state={}))
 
 
 def _automatic_name(spec: Spec, request: Any) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, from_aws, keys, to_aws
-from tools.localcloud.schema.validators import needs, one_of
+from tools.localcloud.schema.validators import each_has, matches, needs, one_of
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
     from tools.localcloud.schema.values import Props
 
 LIMITS = keys("budgetType timeUnit limitAmount limitUnit filterExpression metrics")
+NOTIFICATION = ("notificationType", "comparisonOperator", "threshold", "thresholdType")
 SEVERAL = {"ands": "And", "ors": "Or"}
 BRANCHES = {*SEVERAL.values(), "Not"}
 
@@ -49,12 +50,11 @@ def _budget(ctx: ResourceContext, name: str) -> dict[str, Any]:
 
 
 def _notification(given: Props) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    keys = ("notificationType", "comparisonOperator", "threshold", "thresholdType")
     kinds = (("EMAIL", "subscriberEmailAddresses"), ("SNS", "subscriberSnsTopicArns"))
     subscribers = [
         {"SubscriptionType": kind, "Address": address} for kind, key in kinds for address in given.get(key) or ()
     ]
-    return to_aws({key: given[key] for key in keys}), subscribers
+    return to_aws({key: given[key] for key in NOTIFICATION}), subscribers
 
 
 def _create(ctx: ResourceContext) -> str:
@@ -109,7 +109,11 @@ SPECS = (
         unsupported={"tags tagsAll": "the emulator does not tag budgets"},
         name="name",
         name_limit=100,
+        requests=("create_budget.Budget",),
+        shapes={"notifications": "create_notification.Notification"},
         validators=(
+            each_has("notifications", *NOTIFICATION),
+            matches("name", r"[^:\\]{1,100}", "must have 1 to 100 characters other than : and \\"),
             one_of("timeUnit", "DAILY", "MONTHLY", "QUARTERLY", "ANNUALLY"),
             needs("filterExpression", "metrics"),
             needs("metrics", "filterExpression"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
-from tools.localcloud.schema.validators import Known, between, exclusive, json_text, one_of
+from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, one_of
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -34,7 +34,7 @@ def _queries(queries: list[Props]) -> list[dict[str, Any]]:
         aws = to_aws(out)
         if metric:
             stat = to_aws({key: metric.get(key) for key in ("period", "stat", "unit")})
-            where = {"Namespace": metric.get("namespace"), "MetricName": metric["metricName"]}
+            where = {"Namespace": metric.get("namespace"), "MetricName": metric.get("metricName")}
             stat["Metric"] = {k: v for k, v in where.items() if v} | {"Dimensions": _pairs(metric.get("dimensions"))}
             aws["MetricStat"] = stat
         found.append({"ReturnData": False, **aws})
@@ -80,6 +80,8 @@ METRIC = keys(
 COMPOSITE = keys("alarmRule alarmDescription okActions alarmActions")
 ACTIONS = {"okActions": "OKActions", "arn": "AlarmArn"}
 SETS = keys("okActions alarmActions")
+EC2_ACTION = r"arn:[\w-]+:automate:[\w-]+:ec2:(reboot|recover|stop|terminate)"
+ALARM_ACTIONS = tuple(matches(key, f"{ARN}|{EC2_ACTION}", "is an invalid ARN") for key in sorted(SETS))
 
 SPECS = (
     Spec(
@@ -98,24 +100,17 @@ SPECS = (
             "metricQueries": (_queries, lambda found: found),
         },
         name="name",
+        requests=("put_metric_alarm",),
         validators=(
             _period,
             _points,
-            exclusive("statistic", "metricQueries"),
-            exclusive("metricName", "metricQueries"),
+            *ALARM_ACTIONS,
+            *(
+                exclusive(key, "metricQueries")
+                for key in ("metricName", "namespace", "period", "statistic", "dimensions")
+            ),
             between("evaluationPeriods", 1, WEEK // 10),
             one_of("treatMissingData", "missing", "ignore", "breaching", "notBreaching"),
-            one_of("statistic", "SampleCount", "Average", "Sum", "Minimum", "Maximum"),
-            one_of(
-                "comparisonOperator",
-                "GreaterThanOrEqualToThreshold",
-                "GreaterThanThreshold",
-                "LessThanThreshold",
-                "LessThanOrEqualToThreshold",
-                "LessThanLowerOrGreaterThanUpperThreshold",
-                "LessThanLowerThreshold",
-                "GreaterThanUpperThreshold",
-            ),
         ),
         unsupported={"metricQueries": "the emulator drops metric math"},
         create=lambda ctx: ctx.create("put_metric_alarm"),
@@ -134,6 +129,8 @@ SPECS = (
         unordered=SETS,
         names=ACTIONS,
         name="alarmName",
+        requests=("put_composite_alarm",),
+        validators=ALARM_ACTIONS,
         create=lambda ctx: ctx.create("put_composite_alarm"),
         read=lambda ctx: _read_alarm(ctx, "CompositeAlarms", "CompositeAlarm"),
         delete=lambda ctx: ctx.call("delete_alarms", AlarmNames=[ctx.id]),
@@ -149,7 +146,12 @@ SPECS = (
         outputs=keys("dashboardArn"),
         documents=keys("dashboardBody"),
         name="dashboardName",
-        validators=(json_text("dashboardBody"),),
+        validators=(
+            json_text("dashboardBody"),
+            matches(
+                "dashboardName", r"[0-9A-Za-z_-]{1,255}", "must have 1 to 255 letters, digits, underscores or hyphens"
+            ),
+        ),
         create=lambda ctx: ctx.create("put_dashboard"),
         read=lambda ctx: ctx.call("get_dashboard", DashboardName=ctx.id),
         delete=lambda ctx: ctx.call("delete_dashboards", DashboardNames=[ctx.id]),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, Tagging, keys, pascal
-from tools.localcloud.schema.validators import exclusive, one_of, policies
+from tools.localcloud.schema.validators import (
+    any_of,
+    arns,
+    between,
+    exclusive,
+    ipv4_network,
+    matches,
+    one_of,
+    policies,
+)
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -161,6 +170,8 @@ def _change_rule(ctx: ResourceContext) -> None:
     ctx.call("modify_security_group_rules", GroupId=ctx.get("securityGroupId"), SecurityGroupRules=[change])
 
 
+GROUP_TEXT = r"[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{0,255}"
+GROUP_WORDS = "must have up to 255 letters, digits, spaces and ._-:/()#,@[]+=&;{}!$*"
 RULE = keys("ipProtocol fromPort toPort prefixListId referencedSecurityGroupId description")
 
 
@@ -181,6 +192,10 @@ def _rule(direction: str) -> Spec:
         canonical={"fromPort": lambda port: max(port, 0), "toPort": lambda port: max(port, 0)},
         validators=(
             exclusive("prefixListId", "referencedSecurityGroupId"),
+            any_of("prefixListId", "referencedSecurityGroupId"),
+            between("fromPort", -1, 65535),
+            between("toPort", -1, 65535),
+            matches("description", GROUP_TEXT, GROUP_WORDS),
             lambda news: (
                 "fromPort and toPort must be given unless ipProtocol is -1"
                 if news.get("ipProtocol") not in (None, "-1") and (news.lacks("fromPort") or news.lacks("toPort"))
@@ -254,13 +269,7 @@ SPECS = (
         defaults={"enableDnsSupport": True},
         computed=keys("enableDnsHostnames"),
         response_path={"defaultRouteTableId": "MainRouteTableId"},
-        validators=(
-            lambda news: (
-                None
-                if (prefix := news.get("cidrBlock", "/16").rsplit("/", 1)[-1]).isdigit() and 16 <= int(prefix) <= 28  # noqa: PLR2004
-                else f"cidrBlock {news['cidrBlock']} must be between /16 and /28"
-            ),
-        ),
+        validators=(ipv4_network("cidrBlock", 16, 28),),
         create=lambda ctx: ctx.create("create_vpc", "Vpc.VpcId"),
         read=_read_vpc,
         delete=lambda ctx: ctx.call("delete_vpc", VpcId=ctx.id),
@@ -277,6 +286,7 @@ SPECS = (
         computed=keys("availabilityZone"),
         defaults={"mapPublicIpOnLaunch": False},
         names={"arn": "SubnetArn"},
+        validators=(ipv4_network("cidrBlock", 16, 28),),
         create=lambda ctx: ctx.create("create_subnet", "Subnet.SubnetId"),
         read=lambda ctx: ctx.first("describe_subnets", "Subnets", SubnetIds=[ctx.id]),
         delete=lambda ctx: ctx.call("delete_subnet", SubnetId=ctx.id),
@@ -372,6 +382,10 @@ SPECS = (
         defaults=DEFAULT_DESCRIPTION | {"revokeRulesOnDelete": False},
         names={"name": "GroupName"},
         name="name",
+        validators=(
+            matches("name", f"(?!sg-){GROUP_TEXT}", f"cannot begin with sg- and {GROUP_WORDS}"),
+            matches("description", GROUP_TEXT, GROUP_WORDS),
+        ),
         create=_create_group,
         read=_read_group,
         delete=lambda ctx: ctx.call("delete_security_group", GroupId=ctx.id),
@@ -411,9 +425,10 @@ SPECS = (
         defaults={"logDestinationType": TO_CLOUDWATCH, "maxAggregationInterval": 600},
         names={"iamRoleArn": "DeliverLogsPermissionArn", "vpcId": "ResourceId"},
         unsupported={"iamRoleArn maxAggregationInterval": "the emulator drops them"},
+        requests=("create_flow_logs",),
         validators=(
+            *arns("iamRoleArn", "logDestination"),
             one_of("maxAggregationInterval", 60, 600),
-            one_of("trafficType", "ACCEPT", "REJECT", "ALL"),
             lambda news: (
                 "iamRoleArn is needed to deliver to CloudWatch Logs"
                 if news.get("logDestinationType", TO_CLOUDWATCH) == TO_CLOUDWATCH and news.lacks("iamRoleArn")

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.rds_api import TAGGING, by_name, set_parameters
 from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, from_aws, keys
-from tools.localcloud.schema.validators import Known, between, identifier, length, needs, one_of
+from tools.localcloud.schema.validators import (
+    Known,
+    between,
+    each_has,
+    identifier,
+    length,
+    matches,
+    needs,
+    one_of,
+    window,
+)
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -15,6 +25,9 @@ if TYPE_CHECKING:
 
 AUTH_TOKEN = (16, 128)  # characters
 PORT = 6379
+HOUR = 60
+"""The shortest window, in minutes."""
+VERSION = r"[1-5]\.\d+\.\d+|6\.x|([6-9]|[1-9]\d+)\.\d+"
 
 
 def _parameters(ctx: ResourceContext) -> list[dict[str, str]]:
@@ -81,7 +94,7 @@ def _aws_log_delivery(wanted: list[Props]) -> list[dict[str, Any]]:
     }
     found = []
     for each in wanted or ():
-        kind, key = kinds[each["destinationType"]]
+        kind, key = kinds.get(each["destinationType"], ("", ""))
         found.append(
             {
                 "LogType": each["logType"],
@@ -178,6 +191,7 @@ SPECS = (
         canonical={"parameters": by_name},
         name="name",
         name_is_lower=True,
+        validators=(each_has("parameters", "name", "value"),),
         create=lambda ctx: ctx.create("create_cache_parameter_group", "CacheParameterGroup.CacheParameterGroupName"),
         read=_read_parameter_group,
         delete=lambda ctx: ctx.call("delete_cache_parameter_group", CacheParameterGroupName=ctx.id),
@@ -228,8 +242,14 @@ SPECS = (
         name="replicationGroupId",
         name_limit=40,
         name_is_lower=True,
+        requests=("create_replication_group", "modify_replication_group"),
         validators=(
             _failover,
+            each_has("logDeliveryConfigurations", "destination", "destinationType", "logFormat", "logType"),
+            matches("description", ".+", "must not be empty"),
+            matches("engineVersion", VERSION, "is not a version of Redis (7.1, 6.x, 5.0.6) or of Valkey (8.0)"),
+            window("snapshotWindow", HOUR),
+            window("maintenanceWindow", HOUR, weekly=True),
             identifier("replicationGroupId", 40),
             length("authTokenWo", *AUTH_TOKEN),
             lambda news: (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, arn_of, keys
-from tools.localcloud.schema.validators import json_text, one_of
+from tools.localcloud.schema.validators import arns, json_text
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -17,7 +17,7 @@ TARGET = keys("arn inputTransformer")
 
 def _encode_transformer(given: Props) -> dict[str, Any]:
     paths = {"InputPathsMap": given["inputPaths"]} if given.get("inputPaths") else {}
-    return paths | {"InputTemplate": given["inputTemplate"]}
+    return paths | {"InputTemplate": given.get("inputTemplate")}
 
 
 def _decode_transformer(found: dict[str, Any]) -> Props:
@@ -70,10 +70,8 @@ SPECS = (
         documents=keys("eventPattern"),
         name="name",
         name_limit=64,
-        validators=(
-            json_text("eventPattern"),
-            one_of("state", "ENABLED", "DISABLED", "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"),
-        ),
+        requests=("put_rule",),
+        validators=(json_text("eventPattern"),),
         create=_put_rule,
         read=lambda ctx: ctx.call("describe_rule", Name=ctx.id),
         delete=_delete_rule,
@@ -96,6 +94,8 @@ SPECS = (
         codecs={"inputTransformer": (_encode_transformer, _decode_transformer)},
         name="targetId",
         name_limit=64,
+        requests=("put_targets", "put_targets.Targets"),
+        validators=arns("arn"),
         delete_before_replace=True,
         create=_put_target,
         read=_read_target,

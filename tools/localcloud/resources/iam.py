@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import policies
+from tools.localcloud.schema.validators import arns, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -98,7 +98,8 @@ SPECS = (
         codecs={"assumeRolePolicy": DOCUMENT},
         name="name",
         name_limit=64,
-        validators=(policies("assumeRolePolicy"),),
+        requests=("create_role",),
+        validators=(policies("assumeRolePolicy"), *arns("permissionsBoundary")),
         create=lambda ctx: ctx.create("create_role", "Role.RoleName"),
         read=lambda ctx: ctx.call("get_role", RoleName=ctx.id)["Role"],
         delete=lambda ctx: ctx.call("delete_role", RoleName=ctx.id),
@@ -132,6 +133,7 @@ SPECS = (
         codecs={"policy": DOCUMENT},
         name="name",
         name_limit=128,
+        requests=("create_policy",),
         validators=(policies("policy"),),
         create=lambda ctx: ctx.create("create_policy", "Policy.Arn"),
         read=_read_policy,
@@ -151,6 +153,7 @@ SPECS = (
         codecs={"policy": DOCUMENT},
         name="name",
         name_limit=128,
+        requests=("put_role_policy",),
         validators=(policies("policy"),),
         create=_put_role_policy,
         read=lambda ctx: ctx.call("get_role_policy", **_role_policy(ctx)),
@@ -164,6 +167,8 @@ SPECS = (
         regional=False,
         force_new=keys("role policyArn"),
         delete_before_replace=True,
+        requests=("attach_role_policy",),
+        validators=arns("policyArn"),
         create=_attach,
         read=_read_attachment,
         delete=_detach,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import Known, between, policies
+from tools.localcloud.schema.validators import Known, arns, between, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -76,6 +76,7 @@ SPECS = (
         unsupported={"shardLevelMetrics": "the emulator accepts them and never shows them"},
         name="name",
         name_limit=128,
+        requests=("create_stream", "start_stream_encryption", "enable_enhanced_monitoring"),
         validators=(
             between("retentionPeriod", 24, 8760),
             _shards,
@@ -122,7 +123,8 @@ SPECS = (
         documents=keys("policy"),
         names={"resourceArn": "ResourceARN"},
         delete_before_replace=True,
-        validators=(policies("policy"),),
+        requests=("put_resource_policy",),
+        validators=(policies("policy"), *arns("resourceArn")),
         create=_put_policy,
         read=lambda ctx: {**ctx.call("get_resource_policy", ResourceARN=ctx.id), "ResourceARN": ctx.id},
         delete=lambda ctx: ctx.call("delete_resource_policy", ResourceARN=ctx.id),

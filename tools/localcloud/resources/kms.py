@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import between, policies
+from tools.localcloud.schema.validators import between, matches, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -58,8 +58,14 @@ SPECS = (
         documents=keys("policy"),
         defaults={"enableKeyRotation": False, "deletionWindowInDays": 30, "multiRegion": False},
         names={"enableKeyRotation": "Rotation", "rotationPeriodInDays": "Period"},
+        requests=("create_key",),
         validators=(
             policies("policy"),
+            lambda news: (
+                "rotationPeriodInDays needs enableKeyRotation"
+                if news.get("rotationPeriodInDays") and news.lacks("enableKeyRotation")
+                else None
+            ),
             between("deletionWindowInDays", 7, 30),
             between("rotationPeriodInDays", 90, 2560),
         ),
@@ -99,11 +105,12 @@ SPECS = (
         unknown_when_changed={"targetKeyArn": "targetKeyId"},
         name="name",
         name_start="alias/",
+        requests=("create_alias",),
         validators=(
-            lambda news: (
-                None
-                if not (name := news.get("name")) or (name.startswith("alias/") and not name.startswith("alias/aws/"))
-                else f"name {name!r} must begin with alias/ and not with alias/aws/"
+            matches(
+                "name",
+                r"alias/(?!aws/)[0-9A-Za-z_/-]+",
+                "must begin with alias/ and not with alias/aws/, and have only letters, digits and _/- after it",
             ),
         ),
         create=lambda ctx: ctx.create("create_alias", TargetKeyId=_key_id(ctx.get("targetKeyId"))),

@@ -6,12 +6,14 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, arn_of, keys
-from tools.localcloud.schema.validators import json_text, one_of
+from tools.localcloud.schema.validators import Known, json_text, matches, one_of, shown
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
+    from tools.localcloud.schema.values import Props
 
 DAYS = (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653)
+GROUP_NAME = r"[.\-_/#A-Za-z0-9]{1,512}"
 TRANSFORMATION = {"name": "metricName", "namespace": "metricNamespace", "value": "metricValue"}
 
 
@@ -36,19 +38,30 @@ def _delete_group(ctx: ResourceContext) -> None:
     ctx.call("delete_log_group", logGroupName=ctx.id)
 
 
+def _encode_transformation(given: Props) -> list[dict[str, Any]]:
+    """Return the one transformation of a filter as AWS has it: in a list."""
+    transformation = {TRANSFORMATION.get(key, key): value for key, value in given.items() if value is not None}
+    if default := transformation.pop("defaultValue", None):
+        transformation["defaultValue"] = float(default)
+    return [transformation]
+
+
+def _decode_transformation(found: list[dict[str, Any]]) -> Props:
+    names = {aws: ours for ours, aws in TRANSFORMATION.items()}
+    return {names.get(key, key): value for key, value in found[0].items()}
+
+
+def _default_value(news: Known) -> str | None:
+    value = (news.get("metricTransformation") or {}).get("defaultValue")
+    try:
+        float(value or 0)
+    except ValueError:
+        return f"metricTransformation.defaultValue {shown(value)} is not a number"
+    return None
+
+
 def _put_filter(ctx: ResourceContext) -> str:
-    given = {key: value for key, value in ctx.get("metricTransformation").items() if value is not None}
-    transformation = {TRANSFORMATION.get(key, key): value for key, value in given.items()}
-    if "defaultValue" in transformation:
-        transformation["defaultValue"] = float(transformation["defaultValue"])
-    ctx.call(
-        "put_metric_filter",
-        logGroupName=ctx.get("logGroupName"),
-        filterName=ctx.get("name"),
-        filterPattern=ctx.get("pattern"),
-        metricTransformations=[transformation],
-    )
-    return str(ctx.get("name"))
+    return ctx.create("put_metric_filter")
 
 
 def _read_filter(ctx: ResourceContext) -> dict[str, Any] | None:
@@ -57,9 +70,7 @@ def _read_filter(ctx: ResourceContext) -> dict[str, Any] | None:
         group, _, ctx.id = ctx.id.rpartition(":")
     for found in ctx.call("describe_metric_filters", logGroupName=group, filterNamePrefix=ctx.id)["metricFilters"]:
         if found["filterName"] == ctx.id:
-            names = {aws: ours for ours, aws in TRANSFORMATION.items()}
-            transformation = {names.get(key, key): value for key, value in found["metricTransformations"][0].items()}
-            return {**found, "logGroupName": group, "metricTransformation": transformation}
+            return {**found, "logGroupName": group}
     return None
 
 
@@ -86,10 +97,8 @@ SPECS = (
         },
         name="name",
         name_limit=512,
-        validators=(
-            one_of("retentionInDays", *DAYS),
-            one_of("logGroupClass", "STANDARD", "INFREQUENT_ACCESS", "DELIVERY"),
-        ),
+        requests=("create_log_group",),
+        validators=(one_of("retentionInDays", *DAYS),),
         create=lambda ctx: ctx.create("create_log_group"),
         read=_read_group,
         delete=_delete_group,
@@ -113,10 +122,17 @@ SPECS = (
         force_new=keys("name logGroupName"),
         updatable=keys("pattern metricTransformation"),
         case=str,
-        names={"name": "filterName", "pattern": "filterPattern"},
+        names={
+            "name": "filterName",
+            "pattern": "filterPattern",
+            "metricTransformation": "metricTransformations",
+        },
+        codecs={"metricTransformation": (_encode_transformation, _decode_transformation)},
         canonical={"metricTransformation": lambda given: {"unit": "None", **given}},
         name="name",
         name_limit=512,
+        requests=("put_metric_filter",),
+        validators=(_default_value,),
         create=_put_filter,
         read=_read_filter,
         delete=lambda ctx: ctx.call(
@@ -133,7 +149,13 @@ SPECS = (
         documents=keys("policyDocument"),
         delete_before_replace=True,
         not_emulated="the emulator has no data protection of logs",
-        validators=(json_text("policyDocument"),),
+        names={"logGroupName": "logGroupIdentifier"},
+        case=str,
+        requests=("put_data_protection_policy",),
+        validators=(
+            json_text("policyDocument"),
+            matches("logGroupName", GROUP_NAME, "is not the name of a log group"),
+        ),
         create=lambda ctx: str(ctx.get("logGroupName")),
         read=lambda ctx: ctx.state or None,
         delete=lambda _ctx: None,
@@ -144,7 +166,12 @@ SPECS = (
         required=keys("queryString"),
         updatable=keys("name queryString logGroupNames"),
         outputs=keys("arn queryDefinitionId"),
+        case=str,
         name="name",
+        requests=("put_query_definition",),
+        validators=(
+            matches("name", r"(?!/)[^:*]*(?<!/)", "cannot have a colon or asterisk, nor begin or end with a slash"),
+        ),
         not_emulated="the emulator has no saved queries",
         create=_keep_query,
         read=lambda ctx: ctx.state or None,

@@ -11,12 +11,26 @@ from botocore.exceptions import ClientError
 
 from tools.localcloud.schema.rds_api import TAGGING, by_name, set_parameters
 from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, is_not_found, keys
-from tools.localcloud.schema.validators import Known, between, exclusive, identifier, length, needs, one_of
+from tools.localcloud.schema.validators import (
+    Known,
+    arns,
+    between,
+    each_has,
+    exclusive,
+    identifier,
+    length,
+    matches,
+    needs,
+    one_of,
+    window,
+)
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
 
 PORT = 5432
+HALF_HOUR = 30
+"""The shortest window, in minutes."""
 PASSWORD = (8, 128)  # characters of a PostgreSQL master password
 
 
@@ -145,6 +159,11 @@ def _keep_subscription(ctx: ResourceContext) -> str:
     return str(name)
 
 
+SOURCES = (
+    "db-instance", "db-parameter-group", "db-security-group", "db-snapshot", "db-cluster", "db-cluster-snapshot",
+    "custom-engine-version", "db-proxy", "blue-green-deployment", "",
+)  # fmt: skip
+"""hashicorp/aws 5.100 lists them; botocore's model only has some of them."""
 CHANGEABLE = keys(
     "allocatedStorage autoMinorVersionUpgrade backupRetentionPeriod backupWindow "
     "caCertIdentifier copyTagsToSnapshot dbSubnetGroupName deletionProtection engineVersion "
@@ -172,6 +191,14 @@ SPECS = (
         response_path={"subnetIds": "Subnets.*.SubnetIdentifier"},
         name="name",
         name_is_lower=True,
+        validators=(
+            matches(
+                "name",
+                r"(?!default$)[a-z0-9 ._-]{1,255}",
+                "must have 1 to 255 lower-case letters, digits, spaces, periods, underscores and hyphens, "
+                "and not be default",
+            ),
+        ),
         create=lambda ctx: ctx.create("create_db_subnet_group", "DBSubnetGroup.DBSubnetGroupName"),
         read=lambda ctx: ctx.first("describe_db_subnet_groups", "DBSubnetGroups", DBSubnetGroupName=ctx.id),
         delete=lambda ctx: ctx.call("delete_db_subnet_group", DBSubnetGroupName=ctx.id),
@@ -202,6 +229,15 @@ SPECS = (
         canonical={"parameters": by_name},
         name="name",
         name_is_lower=True,
+        requests=("create_db_parameter_group", "modify_db_parameter_group"),
+        validators=(
+            each_has("parameters", "name", "value"),
+            matches(
+                "name",
+                r"(?=.{1,255}$)[a-z][a-z0-9.]*(-[a-z0-9.]+)*",
+                "must begin with a letter and have up to 255 lower-case letters, digits, periods and single hyphens",
+            ),
+        ),
         create=lambda ctx: ctx.create("create_db_parameter_group", "DBParameterGroup.DBParameterGroupName"),
         read=_read_group,
         delete=lambda ctx: ctx.call("delete_db_parameter_group", DBParameterGroupName=ctx.id),
@@ -286,12 +322,29 @@ SPECS = (
         name_separator="",
         name_limit=63,
         name_is_lower=True,
+        requests=("create_db_instance",),
         validators=(
             _engine,
             identifier("identifier", 63),
             _storage,
             exclusive("passwordWo", "manageMasterUserPassword"),
+            needs("passwordWo", "passwordWoVersion"),
             length("passwordWo", *PASSWORD),
+            length("masterUserSecretKmsKeyId", 1, 2048),
+            *arns("kmsKeyId", "monitoringRoleArn", "performanceInsightsKmsKeyId"),
+            window("backupWindow", HALF_HOUR),
+            window("maintenanceWindow", HALF_HOUR, weekly=True),
+            matches(
+                "finalSnapshotIdentifier",
+                r"[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*",
+                "must begin with a letter and have only letters, digits and single hyphens",
+            ),
+            one_of("enabledCloudwatchLogsExports", "postgresql", "upgrade", "iam-db-auth-error"),
+            one_of(
+                "engineLifecycleSupport",
+                "open-source-rds-extended-support",
+                "open-source-rds-extended-support-disabled",
+            ),
             between("backupRetentionPeriod", 0, 35),
             between("allocatedStorage", 20, 65536),
             one_of("monitoringInterval", 0, 1, 5, 10, 15, 30, 60),
@@ -337,7 +390,16 @@ SPECS = (
         unordered=keys("sourceIds eventCategories"),
         name="name",
         not_emulated="the emulator has no RDS event subscriptions",
-        validators=(needs("sourceIds", "sourceType"),),
+        validators=(
+            needs("sourceIds", "sourceType"),
+            *arns("snsTopic"),
+            one_of("sourceType", *SOURCES),
+            matches(
+                "name",
+                r"(?=.{1,255}$)[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*",
+                "must begin with a letter and have up to 255 letters, digits and single hyphens",
+            ),
+        ),
         create=_keep_subscription,
         read=lambda ctx: ctx.state or None,
         delete=lambda _ctx: None,

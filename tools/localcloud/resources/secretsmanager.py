@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
-from tools.localcloud.schema.validators import between, exclusive, length, policies
+from tools.localcloud.schema.validators import Known, arns, between, exclusive, length, matches, needs, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -74,6 +74,16 @@ def _rotation(ctx: ResourceContext) -> dict[str, Any] | None:
     return secret | {"SecretId": ctx.state.get("secretId") or ctx.id} if secret.get("RotationEnabled") else None
 
 
+def _one_schedule(news: Known) -> str | None:
+    rules = news.get("rotationRules")
+    given = [key for key in ("automaticallyAfterDays", "scheduleExpression") if (rules or {}).get(key) is not None]
+    if rules is None or len(given) == 1:
+        return None
+    return "rotationRules needs one of automaticallyAfterDays and scheduleExpression" + (
+        ", not both" if given else ""
+    )
+
+
 def _rotate(ctx: ResourceContext) -> str:
     secret = ctx.get("secretId")
     rules = to_aws({key: value for key, value in (ctx.get("rotationRules") or {}).items() if value})
@@ -98,7 +108,11 @@ SPECS = (
         names={"arn": "ARN"},
         name="name",
         name_limit=512,
-        validators=(between("recoveryWindowInDays", 7, 30, also=(0,)),),
+        requests=("create_secret",),
+        validators=(
+            matches("name", r"[0-9A-Za-z/_+=.@-]+", "must have only letters, digits and /_+=.@-"),
+            between("recoveryWindowInDays", 7, 30, also=(0,)),
+        ),
         create=lambda ctx: ctx.create("create_secret", "ARN"),
         read=_read_secret,
         delete=_delete_secret,
@@ -123,6 +137,8 @@ SPECS = (
         unsupported={"secretStringWoVersion hasSecretStringWo": "Pulumi's own, which AWS does not keep"},
         validators=(
             exclusive("secretString", "secretStringWo"),
+            needs("secretStringWo", "secretStringWoVersion"),
+            needs("secretStringWoVersion", "secretStringWo"),
             length("secretString", 1, LARGEST),
             length("secretStringWo", 1, LARGEST),
         ),
@@ -140,7 +156,8 @@ SPECS = (
         documents=keys("policy"),
         names={"policy": "ResourcePolicy", "secretArn": "ARN"},
         delete_before_replace=True,
-        validators=(policies("policy"),),
+        requests=("put_resource_policy",),
+        validators=(policies("policy"), *arns("secretArn")),
         create=_put_policy,
         read=lambda ctx: (
             found if (found := ctx.call("get_resource_policy", SecretId=ctx.id)).get("ResourcePolicy") else None
@@ -151,13 +168,15 @@ SPECS = (
     Spec(
         kind="aws:secretsmanager/secretRotation:SecretRotation",
         client="secretsmanager",
-        required=keys("secretId"),
+        required=keys("secretId rotationRules"),
         force_new=keys("secretId"),
         updatable=keys("rotationRules"),
         state_only=keys("rotateImmediately"),
         outputs=keys("rotationEnabled"),
         defaults={"rotateImmediately": True},
         delete_before_replace=True,
+        requests=("rotate_secret",),
+        validators=(_one_schedule,),
         create=_rotate,
         read=_rotation,
         delete=lambda _ctx: None,

@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import FLAG, NUMBER, Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import one_of, policies
+from tools.localcloud.schema.validators import arns, json_text, length, matches, one_of, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
 
 TOPIC = keys("displayName kmsMasterKeyId signatureVersion")
+PROTOCOLS = ("application", "email", "email-json", "firehose", "http", "https", "lambda", "sms", "sqs")
 SUBSCRIPTION = keys("filterPolicy filterPolicyScope")
 
 
@@ -70,7 +71,11 @@ SPECS = (
         codecs={"signatureVersion": NUMBER},
         name="name",
         name_limit=256,
-        validators=(one_of("signatureVersion", 1, 2),),
+        validators=(
+            one_of("signatureVersion", 1, 2),
+            matches("name", r"[0-9A-Za-z_-]{1,256}", "must have 1 to 256 letters, digits, underscores and hyphens"),
+            length("displayName", 0, 100),
+        ),
         create=lambda ctx: str(
             ctx.call("create_topic", Name=ctx.get("name"), Attributes=ctx.attributes(TOPIC))["TopicArn"]
         ),
@@ -90,7 +95,7 @@ SPECS = (
         outputs=keys("owner"),
         documents=keys("policy"),
         delete_before_replace=True,
-        validators=(policies("policy"),),
+        validators=(policies("policy"), *arns("arn")),
         create=_put_policy,
         read=_topic,
         delete=_reset_policy,
@@ -107,6 +112,12 @@ SPECS = (
         documents=keys("filterPolicy"),
         names={"topic": "TopicArn", "arn": "SubscriptionArn", "ownerId": "Owner"},
         codecs={"pendingConfirmation": FLAG, "confirmationWasAuthenticated": FLAG},
+        validators=(
+            *arns("topic"),
+            one_of("protocol", *PROTOCOLS),
+            json_text("filterPolicy"),
+            one_of("filterPolicyScope", "MessageAttributes", "MessageBody"),
+        ),
         create=_subscribe,
         read=lambda ctx: ctx.call("get_subscription_attributes", SubscriptionArn=ctx.id)["Attributes"],
         delete=lambda ctx: ctx.call("unsubscribe", SubscriptionArn=ctx.id),

@@ -42,6 +42,11 @@ def pascal(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
+def camel(name: str) -> str:
+    """Return `kmsKeyId` for `KmsKeyId`."""
+    return name[:1].lower() + name[1:]
+
+
 @dataclass(frozen=True)
 class Setter:
     """A call of its own for some inputs: after each change of one of them, and after the create."""
@@ -160,8 +165,16 @@ class Spec:
     not_emulated: str = ""
     """Why no property is read back: "the emulator has no saved queries"; empty if the emulator has the type."""
 
+    # What AWS refuses and the emulator accepts.
+    requests: tuple[str, ...] = ()
+    """Requests in botocore's service model whose members limit the inputs of the same names: `("create_role",)`;
+    `put_targets.Targets` stands for one item of that member."""
+    shapes: Mapping[str, str] = field(default_factory=dict)
+    """Input -> the one member with its limits: `{"notifications": "create_notification.Notification"}`."""
     validators: tuple[Validator, ...] = ()
-    """Refuse what AWS refuses and the emulator accepts: `between("retentionPeriod", 24, 8760)`."""
+    """Refuse what no service model excludes: `between("retentionPeriod", 24, 8760)`."""
+
+    # Its other calls.
     setters: tuple[Setter, ...] = ()
     """Make what the create call does not, and the updates: `Setter(keys("policy"), _put_policy)`."""
     tagging: Tagging | None = None
@@ -331,7 +344,7 @@ def to_aws(value: Any) -> Any:
 def from_aws(value: Any) -> Any:
     """Return a value with the keys of its maps as Pulumi writes them."""
     if isinstance(value, dict):
-        return {key[:1].lower() + key[1:]: from_aws(item) for key, item in value.items() if item is not None}
+        return {camel(key): from_aws(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
         return [from_aws(item) for item in value]
     return value if isinstance(value, str | int | float | bool) else str(value)
