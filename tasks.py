@@ -237,12 +237,17 @@ def docs(_: Context) -> None:
     verbs().docs()
 
 
-@verb(unit="only the fast tests, without engine and cloud", select="pytest's -k")
-def test(_: Context, unit: bool = False, select: str = "") -> int:
-    """Run the tests: all of them, from unit to end to end."""
+@verb(
+    unit="only the fast tests, without engine and cloud",
+    changes="only the changes that docs/changes.md lists",
+    select="pytest's -k",
+)
+def test(_: Context, unit: bool = False, changes: bool = False, select: str = "") -> int:
+    """Run the tests, from unit to end to end; with --changes, the ones that check docs/changes.md instead."""
     # A file's end-to-end tests share a local cloud and go in order; the long files are collected first.
     side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    chosen = [*(["-m", "not local"] if unit else []), *(["-k", select] if select else [])]
+    marked = "changes" if changes else "not changes and not local" if unit else "not changes"
+    chosen = ["-m", marked, *(["-k", select] if select else [])]
     return _call(sys.executable, "-m", "pytest", *side_by_side, *chosen)
 
 

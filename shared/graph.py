@@ -15,7 +15,7 @@ class LayerInfo:
     owner: str
     summary: str
     reads: frozenset[str] = frozenset()
-    state: str = "nothing that hurts to lose"
+    state: str = "nothing"
 
 
 LAYERS: dict[str, LayerInfo] = {

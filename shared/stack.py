@@ -69,6 +69,13 @@ class StackContext:
         """Options for every resource and component that has no parent."""
         return pulumi.ResourceOptions(provider=self.provider)
 
+    def attached_to(self, role_id: pulumi.Input[str]) -> pulumi.ResourceOptions:
+        """Options for a policy that is attached to another layer's role: made again when the role is.
+
+        A new role of the same name has none of the old one's policies, and its name does not tell.
+        """
+        return pulumi.ResourceOptions(provider=self.provider, replacement_trigger=role_id)
+
     @cached_property
     def stateful(self) -> pulumi.ResourceOptions:
         """`opts` for resources that hold state: protected if the environment is."""

@@ -28,6 +28,7 @@ from tools.orchestrator.state.locks import EnvironmentLock
 
 COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
     "aws:kms/key:Key": lambda args: {"keyId": f"{args.name}-id"},
+    "aws:iam/role:Role": lambda args: {"uniqueId": f"AROA-{args.name}"},
     "aws:ec2/vpcEndpoint:VpcEndpoint": lambda _: {"prefixListId": "pl-s3"},
     "aws:kinesis/stream:Stream": lambda args: {
         "arn": f"arn:aws:kinesis:ap-northeast-1:123456789012:stream/{args.name}"

@@ -47,5 +47,5 @@ def grant_consumer(
                 for name, arn in secret_arns.items()
             ),
         ),
-        opts=stack.opts,
+        opts=stack.attached_to(security.kinesis_role_id),
     )

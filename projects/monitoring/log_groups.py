@@ -23,16 +23,15 @@ class ApplicationLogs(pulumi.ComponentResource):
     def __init__(self, stack: StackContext, config: MonitoringConfig, security: SecurityContract) -> None:
         super().__init__("txmon:monitoring:ApplicationLogs", stack.names.logical("application-logs"), opts=stack.opts)
         self.group = _log_group(self, stack, config, security, "log_group")
-        here = ResourceOptions(parent=self)
-        for who, role in {
-            "consumer": security.kinesis_role_name,
-            "producer": security.kinesis_producer_role_name,
-        }.items():
+        for who, role, role_id in (
+            ("consumer", security.kinesis_role_name, security.kinesis_role_id),
+            ("producer", security.kinesis_producer_role_name, security.kinesis_producer_role_id),
+        ):
             aws.iam.RolePolicy(
                 stack.names.logical(f"{who}-log-access"),
                 role=role,
                 policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
-                opts=here,
+                opts=ResourceOptions(parent=self, replacement_trigger=role_id),
             )
         self.register_outputs({})
 
@@ -55,7 +54,7 @@ class FlowLogs(pulumi.ComponentResource):
                 allow("Deliver", [*WRITE, "logs:DescribeLogStreams"], [self.group.arn, _streams(self.group)]),
                 allow("FindGroup", ["logs:DescribeLogGroups"], ["*"]),  # the action takes no resource
             ),
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, replacement_trigger=security.flow_log_role_id),
         )
         aws.ec2.FlowLog(
             stack.names.logical("flow-log"),

@@ -129,6 +129,7 @@ class Roles(pulumi.ComponentResource):
             description=description,
             assume_role_policy=document(*(_trust(self._stack, service) for service in services)),
             permissions_boundary=self._boundary_arn,
+            force_detach_policies=True,  # AWS deletes no role with policies, and other layers attach some
             tags=self._stack.name_tag(kind),
             opts=pulumi.ResourceOptions(parent=self),
         )

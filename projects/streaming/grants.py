@@ -43,7 +43,7 @@ def grant_producer(stack: StackContext, security: SecurityContract, stream: aws.
                 context={"aws:kinesis:arn": stream.arn},
             ),
         ),
-        opts=stack.opts,
+        opts=stack.attached_to(security.kinesis_producer_role_id),
     )
 
 
@@ -79,5 +79,5 @@ def grant_consumer(
                 region=stack.region,
             ),
         ),
-        opts=stack.opts,
+        opts=stack.attached_to(security.kinesis_role_id),
     )

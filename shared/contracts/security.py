@@ -42,11 +42,23 @@ class SecurityContract(Contract):
     kinesis_role_name: Annotated[
         Output[str], OutputSpec("Name of the consumer's role, for attaching policies.", "kinesis-role-dev")
     ]
+    kinesis_role_id: Annotated[
+        Output[str],
+        OutputSpec(
+            "Unique id of the consumer's role. Attached policies are lost when it changes.", "AROA0000000000000001"
+        ),
+    ]
     kinesis_producer_role_arn: Annotated[
         Output[str], OutputSpec("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
     ]
     kinesis_producer_role_name: Annotated[
         Output[str], OutputSpec("Name of the producer's role, for attaching policies.", "kinesis-producer-role-dev")
+    ]
+    kinesis_producer_role_id: Annotated[
+        Output[str],
+        OutputSpec(
+            "Unique id of the producer's role. Attached policies are lost when it changes.", "AROA0000000000000002"
+        ),
     ]
     rds_monitoring_role_arn: Annotated[
         Output[str], OutputSpec("The role of RDS Enhanced Monitoring.", f"{_ROLE}rds-monitoring-role-dev")
@@ -56,6 +68,12 @@ class SecurityContract(Contract):
     ]
     flow_log_role_name: Annotated[
         Output[str], OutputSpec("Name of the flow logs' role, for attaching policies.", "flow-log-role-dev")
+    ]
+    flow_log_role_id: Annotated[
+        Output[str],
+        OutputSpec(
+            "Unique id of the flow logs' role. Attached policies are lost when it changes.", "AROA0000000000000003"
+        ),
     ]
     db_secret_arn: Annotated[
         Output[str],

@@ -83,6 +83,15 @@ def _detach(ctx: ResourceContext) -> None:
     ctx.call("detach_role_policy", RoleName=role, PolicyArn=arn)
 
 
+def _delete_role(ctx: ResourceContext) -> None:
+    if ctx.get("forceDetachPolicies"):
+        for name in ctx.call("list_role_policies", RoleName=ctx.id)["PolicyNames"]:
+            ctx.call("delete_role_policy", RoleName=ctx.id, PolicyName=name)
+        for policy in ctx.call("list_attached_role_policies", RoleName=ctx.id)["AttachedPolicies"]:
+            ctx.call("detach_role_policy", RoleName=ctx.id, PolicyArn=policy["PolicyArn"])
+    ctx.call("delete_role", RoleName=ctx.id)
+
+
 SPECS = (
     Spec(
         kind="aws:iam/role:Role",
@@ -91,6 +100,8 @@ SPECS = (
         regional=False,
         force_new=keys("name"),
         updatable=keys("assumeRolePolicy description permissionsBoundary tags"),
+        state_only=keys("forceDetachPolicies"),
+        defaults={"forceDetachPolicies": False},
         outputs=keys("arn createDate uniqueId"),
         documents=keys("assumeRolePolicy"),
         names={"name": "RoleName", "assumeRolePolicy": "AssumeRolePolicyDocument", "uniqueId": "RoleId"},
@@ -102,7 +113,7 @@ SPECS = (
         validators=(policies("assumeRolePolicy"), *arns("permissionsBoundary")),
         create=lambda ctx: ctx.create("create_role", "Role.RoleName"),
         read=lambda ctx: ctx.call("get_role", RoleName=ctx.id)["Role"],
-        delete=lambda ctx: ctx.call("delete_role", RoleName=ctx.id),
+        delete=_delete_role,
         setters=(
             Setter(
                 keys("assumeRolePolicy"),
