@@ -253,9 +253,13 @@ def test(_: Context, unit: bool = False, changes: bool = False, select: str = ""
 
 @verb()
 def check(_: Context) -> int:
-    """Check style, formatting, types and the imports between packages (ruff, mypy, import-linter)."""
-    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"])
+    """Check style, types, imports between packages, and GitHub's workflows (ruff, mypy, actionlint and others)."""
+    from tools.engine.actionlint import find_actionlint
+
+    zizmor = ["zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github"]
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports"], zizmor)
     codes = {" ".join(words): _call(str(Path(sys.executable).with_name(words[0])), *words[1:]) for words in checks}
+    codes["actionlint"] = _call(str(find_actionlint(print)))
     failed = [words for words, code in codes.items() if code]
     print(f"failed: {', '.join(failed)}" if failed else "all checks passed")
     return int(bool(failed))

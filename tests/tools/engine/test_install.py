@@ -5,35 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.installation import ignore, no_progress, script
 from tools.engine import install
-from tools.engine.install import EngineError
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty cache; PATH and the network offer nothing: every download goes to a proxy that is not there."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    (tmp_path / "bin").mkdir()
-    return tmp_path / "txmon"
-
-
-def script(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-
-
-def no_progress(line: str) -> None:
-    pytest.fail(f"nothing had to be installed, but: {line}")
-
-
-def ignore(_: str) -> None:
-    pass
+from tools.engine.errors import EngineError
 
 
 def test_an_engine_on_path_that_is_new_enough_is_used(cache: Path) -> None:
@@ -53,7 +27,7 @@ def test_a_cached_engine_replaces_an_old_or_broken_one_on_path(cache: Path, vers
 
 
 def test_an_engine_that_cannot_be_installed_is_one_sentence(cache: Path) -> None:
-    with pytest.raises(EngineError, match="install Pulumi or Go, put it on PATH and run this again"):
+    with pytest.raises(EngineError, match="install pulumi or Go, put it on PATH and run this again"):
         install.find_engine(ignore)
     assert not list(cache.glob("engine-*"))
 

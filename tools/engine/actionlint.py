@@ -1,0 +1,32 @@
+"""The linter of GitHub workflows. Its package on PyPI downloads it from GitHub; the Go module proxy has it, too."""
+
+import re
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+
+from tools.engine import golang
+from tools.engine.golang import OnProgress, cache
+
+PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
+
+
+def find_actionlint(on_progress: OnProgress) -> Path:
+    """Return actionlint: from PATH, from the cache, or built once. `on_progress` receives a line for each long step.
+
+    Raises:
+        EngineError: there is none, and none can be built.
+    """
+    on_path = shutil.which("actionlint")
+    if on_path:
+        return Path(on_path)
+    [version] = re.findall(r"rhysd/actionlint (v\S+)", (golang.MODULES / "actionlint" / "go.mod").read_text())
+    found = cache() / f"actionlint-{version}"
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache() / "actionlint.lock"):
+        if not found.exists():
+            built = cache() / "actionlint"
+            golang.build(golang.compiler("actionlint", on_progress), PACKAGE, "-s -w", built, on_progress)
+            built.rename(found)
+    return found
