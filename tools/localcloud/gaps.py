@@ -1,4 +1,7 @@
-"""Lists what the local cloud lacks of AWS, for `./inv doctor`; the specs are the only source."""
+"""Lists what the local cloud lacks of AWS, and what it adds to its emulator, for `./inv doctor`.
+
+The specs and the completions are the only source.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,10 @@ def gaps() -> list[Gap]:
             found.append(Gap(short, spec.not_emulated))
         found += [Gap(f"{short}: {', '.join(keys.split())}", reason) for keys, reason in spec.unsupported.items()]
     return sorted(found, key=lambda gap: gap.subject)
+
+
+def completed() -> list[tuple[str, str]]:
+    """Return what completions add to the emulator: its service, and what it then has."""
+    from tools.localcloud.completions import COMPLETIONS  # noqa: PLC0415 - it needs botocore, as above
+
+    return sorted((completion.service, completion.subject) for completion in COMPLETIONS)

@@ -5,9 +5,8 @@ Each assumption has a test of its own in `tests/tools/localcloud/test_ministack_
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,22 +46,8 @@ def run() -> None:
     """Run MiniStack in this process until a signal ends it."""
     from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
-    _list_zones_as_aws()
+    from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
+
+    completions.install(app)
     sys.argv = ["ministack"]
     app.main()
-
-
-def _list_zones_as_aws() -> None:
-    """Make MiniStack list the zones a, c and d in place of a, b and c, as AWS does for new accounts in the region."""
-    from ministack.services import ec2  # noqa: PLC0415 - as above
-
-    def listed(parameters: Any) -> tuple[Any, ...]:
-        status, headers, body = described(parameters)
-        return status, headers, re.sub(rb"(<zoneName>%s|<zoneId>apne1-az)([bc23])" % REGION.encode(), _next, body)
-
-    described = ec2._ACTION_MAP["DescribeAvailabilityZones"]  # noqa: SLF001 - there is no setting for it
-    ec2._ACTION_MAP["DescribeAvailabilityZones"] = listed  # noqa: SLF001
-
-
-def _next(match: re.Match[bytes]) -> bytes:
-    return match[1] + bytes([match[2][0] + 1])

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from rich.table import Table
 
 from tools.engine.install import Engine
-from tools.localcloud.gaps import gaps
+from tools.localcloud.gaps import completed, gaps
 from tools.localcloud.lifecycle import PROVIDERS, LocalCloud
 from tools.orchestrator.render.table import table
 
@@ -34,3 +34,9 @@ def differences() -> Table:
     headings = ("resource: property", "reason")
     rows = [(gap.subject, gap.reason) for gap in gaps()]
     return table(*headings, rows=rows, fold=headings, title="what the local cloud ignores or lacks")
+
+
+def completions() -> Table:
+    """Return what the local cloud adds to the APIs of its emulator."""
+    headings = ("service", "what")
+    return table(*headings, rows=completed(), fold=["what"], title="what the local cloud adds to its emulator")

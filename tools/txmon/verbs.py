@@ -210,6 +210,7 @@ def graph(format: str, env: str | None) -> None:
 
 def doctor() -> None:
     console().print(diagnosis.installation(find_engine(commands.logger.info), LOCAL_CLOUD))
+    console().print(diagnosis.completions())
     console().print(diagnosis.differences())
 
 

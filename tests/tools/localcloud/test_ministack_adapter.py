@@ -5,61 +5,19 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.emulator import client, free_port, running
 from tools.localcloud import emulator
 from tools.localcloud.ministack_adapter import ACCOUNT, HOST, REGION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-REPOSITORY = Path(__file__).parents[3]
+    from pathlib import Path
 
 pytestmark = pytest.mark.local
-
-
-@contextmanager
-def running(home: Path, **variables: str) -> Iterator[int]:
-    """Run an emulator with its state in `home`, and give its port."""
-    port = free_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ({"PYTHONPATH": str(REPOSITORY)} | variables).items():
-            patch.setenv(name, value)
-        process = emulator.spawn(port, home)
-    try:
-        assert emulator.wait(process, port)
-        yield port
-    finally:
-        emulator.stop(process)
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The port of an emulator that the tests share."""
-    with running(tmp_path_factory.mktemp("home")) as made:
-        yield made
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def client(service: str, port: int, key: str = "test") -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=f"http://{HOST}:{port}",
-        region_name=REGION,
-        aws_access_key_id=key,
-        aws_secret_access_key=key,
-    )
 
 
 def test_it_reads_its_settings_when_it_is_imported() -> None:
@@ -92,12 +50,6 @@ def test_redis_is_on_the_loopback_interface(port: int) -> None:
         ReplicationGroupId="settings", ReplicationGroupDescription="d", NumCacheClusters=1
     )
     assert made["ReplicationGroup"]["NodeGroups"][0]["PrimaryEndpoint"]["Address"] == HOST
-
-
-def test_zones_are_those_of_a_new_account(port: int) -> None:
-    zones = client("ec2", port).describe_availability_zones()["AvailabilityZones"]
-    assert [zone["ZoneName"] for zone in zones] == [f"{REGION}{letter}" for letter in "acd"]
-    assert [zone["ZoneId"] for zone in zones] == ["apne1-az1", "apne1-az3", "apne1-az4"]
 
 
 def test_a_graceful_stop_saves_the_state_and_a_reset_deletes_it(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.table import Table
 
 from tools.engine.install import Engine
-from tools.localcloud.gaps import gaps
+from tools.localcloud.gaps import completed, gaps
 from tools.localcloud.lifecycle import LocalCloud
-from tools.txmon.doctor import differences, installation
+from tools.txmon.doctor import completions, differences, installation
 
 
 def cells(table: Table) -> list[list[object]]:
@@ -36,3 +36,9 @@ def test_the_installation_names_versions_engine_and_local_cloud(tmp_path: Path) 
 
 def test_every_difference_of_the_local_cloud_has_a_row() -> None:
     assert cells(differences()) == [[gap.subject for gap in gaps()], [gap.reason for gap in gaps()]]
+
+
+def test_what_the_local_cloud_adds_to_its_emulator_has_a_row_each() -> None:
+    services, added = cells(completions())
+    assert list(zip(services, added, strict=True)) == completed()
+    assert ("logs", "saved queries") in completed()

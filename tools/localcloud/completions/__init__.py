@@ -1,0 +1,54 @@
+"""Completes MiniStack's APIs where a genuine AWS provider, or the local cloud's own, misses something."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, logs, rds
+from tools.localcloud.completions.call import KEPT, Call, Failed, Refused, kept
+from tools.localcloud.completions.wires import wire
+
+if TYPE_CHECKING:
+    from tools.localcloud.completions.call import Answer, Completion, Handler, Run
+
+COMPLETIONS: Final[tuple[Completion, ...]] = (
+    *ec2.COMPLETIONS,
+    *rds.COMPLETIONS,
+    *elasticache.COMPLETIONS,
+    *cloudwatch.COMPLETIONS,
+    *logs.COMPLETIONS,
+    *kinesis.COMPLETIONS,
+)
+
+
+def install(app: Any) -> None:
+    """Put the completions before the handlers of MiniStack's application, and let it save what they keep."""
+    app.SERVICE_REGISTRY[KEPT] = {"module": KEPT}
+    app._state_map[KEPT] = KEPT  # noqa: SLF001 - MiniStack has no way to add a service
+    app._loaded_modules[KEPT] = kept  # noqa: SLF001
+    handlers = dict(app.SERVICE_HANDLERS)
+    for service in {completion.service for completion in COMPLETIONS}:
+        app.SERVICE_HANDLERS[service] = _completed(service, handlers)
+
+
+def _completed(service: str, handlers: dict[str, Handler]) -> Handler:
+    """Return a handler of a service that answers what is completed, and lets MiniStack answer the rest."""
+    runs = {name: run for each in COMPLETIONS if each.service == service for name, run in each.operations.items()}
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> Answer:
+        found = wire(service, path, headers, body, runs)
+        if found is None:
+            return await handlers[service](method, path, headers, body, query)
+        run: Run = runs.get(found.operation, Call.proceed)
+        content = {"Content-Type": found.content_type}
+        try:
+            answer = await run(Call(service, found, found.request(body), handlers))
+            return 200, content, found.reply(answer)
+        except Failed as failed:
+            return failed.answer
+        except Refused as refused:
+            return 400, content, found.error(refused.code, str(refused))
+
+    return handle

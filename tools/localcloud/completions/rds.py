@@ -1,0 +1,241 @@
+"""Completes RDS: what MiniStack's instances drop, their managed passwords, and event subscriptions."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.localcloud.completions.call import Completion, Failed, Refused, kept
+from tools.localcloud.completions.wires import WholeForm, Wire
+
+if TYPE_CHECKING:
+    from tools.localcloud.completions.call import Call
+
+SUBSCRIPTIONS: Final = "event subscriptions"
+SECRET: Final = "MasterUserSecret"  # noqa: S105 - a name in AWS's API
+EXPORTS: Final = "EnabledCloudwatchLogsExports"
+INSIGHTS: Final = ("PerformanceInsightsKMSKeyId", "PerformanceInsightsRetentionPeriod")
+GIVEN: Final = {
+    "AutoMinorVersionUpgrade": "AutoMinorVersionUpgrade",
+    "DatabaseInsightsMode": "DatabaseInsightsMode",
+    "EnablePerformanceInsights": "PerformanceInsightsEnabled",
+    "EngineLifecycleSupport": "EngineLifecycleSupport",
+    "PerformanceInsightsKMSKeyId": "PerformanceInsightsKMSKeyId",
+    "PerformanceInsightsRetentionPeriod": "PerformanceInsightsRetentionPeriod",
+    "PreferredBackupWindow": "PreferredBackupWindow",
+    "StorageThroughput": "StorageThroughput",
+}
+"""Argument that MiniStack drops or ignores in a change -> its name in the description."""
+DEFAULTS: Final = {
+    "DatabaseInsightsMode": "standard",
+    "EngineLifecycleSupport": "open-source-rds-extended-support",
+    EXPORTS: [],
+}
+"""https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html"""
+
+
+# Instances.
+
+
+def _keep(call: Call, instance: dict[str, Any]) -> None:
+    """Keep in an instance's record what MiniStack drops of a request."""
+    given = call.request
+    instance |= {shown: given[name] for name, shown in GIVEN.items() if name in given}
+    change = given.get("CloudwatchLogsExportConfiguration", {})
+    enabled = {*instance.get(EXPORTS, ()), *given.get("EnableCloudwatchLogsExports", ())}
+    enabled |= set(change.get("EnableLogTypes", ()))
+    instance[EXPORTS] = sorted(enabled - set(change.get("DisableLogTypes", ())))
+    if "DBPortNumber" in given:
+        instance["Endpoint"]["Port"] = given["DBPortNumber"]
+    if "MasterUserSecret" not in instance:
+        instance[SECRET] = None
+
+
+def _shown(call: Call, instance: dict[str, Any]) -> dict[str, Any]:
+    """Return an instance as AWS describes it."""
+    record = call.store("_instances").get(instance["DBInstanceIdentifier"], {})
+    names = {*GIVEN.values(), EXPORTS, SECRET} & record.keys()
+    shown = instance | DEFAULTS | {name: record[name] for name in names if record[name] not in (None, "")}
+    if not shown["PerformanceInsightsEnabled"]:
+        for name in INSIGHTS:
+            shown.pop(name, None)
+    return {name: value for name, value in shown.items() if value != ""}
+
+
+async def _describe_instances(call: Call) -> dict[str, Any]:
+    answer = await call.proceed()
+    return answer | {"DBInstances": [_shown(call, each) for each in answer["DBInstances"]]}
+
+
+async def _create_instance(call: Call) -> dict[str, Any]:
+    managed = call.request.get("ManageMasterUserPassword")
+    password = _password()
+    answer = await (call.proceed(MasterUserPassword=password) if managed else call.proceed())
+    instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
+    _keep(call, instance)
+    if managed:
+        await _create_secret(call, instance, password)
+    return {"DBInstance": _shown(call, answer["DBInstance"])}
+
+
+async def _modify_instance(call: Call) -> dict[str, Any]:
+    given = call.request
+    answer = await call.proceed()
+    instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
+    _keep(call, instance)
+    if "DBSubnetGroupName" in given:
+        instance["DBSubnetGroup"] = call.store("_subnet_groups")[given["DBSubnetGroupName"]]
+    managed = given.get("ManageMasterUserPassword")
+    if managed is False:
+        await _delete_secret(call, instance)
+    elif managed and not instance[SECRET]:
+        password = _password()
+        await call.ask(
+            "rds", call.wire,
+            DBInstanceIdentifier=given["DBInstanceIdentifier"], MasterUserPassword=password, ApplyImmediately=True,
+        )  # fmt: skip
+        await _create_secret(call, instance, password)
+    elif given.get("MasterUserSecretKmsKeyId") and instance[SECRET]:
+        key = given["MasterUserSecretKmsKeyId"]
+        await call.ask(
+            "secretsmanager", Wire("UpdateSecret"), SecretId=instance[SECRET]["SecretArn"], KmsKeyId=key,
+            ClientRequestToken=str(uuid.uuid4()),
+        )  # fmt: skip
+        instance[SECRET]["KmsKeyId"] = key
+    return {"DBInstance": _shown(call, answer["DBInstance"])}
+
+
+async def _delete_instance(call: Call) -> dict[str, Any]:
+    given = call.request
+    if not given.get("SkipFinalSnapshot") and not given.get("FinalDBSnapshotIdentifier"):
+        text = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
+        raise Refused("InvalidParameterCombination", text)
+    instance = call.store("_instances").get(given["DBInstanceIdentifier"], {})
+    answer = await call.proceed()
+    await _delete_secret(call, instance)
+    return answer
+
+
+# Managed passwords, which are never rotated.
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+async def _create_secret(call: Call, instance: dict[str, Any], password: str) -> None:
+    key = call.request.get("MasterUserSecretKmsKeyId")
+    made = await call.ask(
+        "secretsmanager", Wire("CreateSecret"),
+        Name=f"rds!db-{uuid.uuid4()}",
+        Description=f"The master password of {instance['DBInstanceIdentifier']}",
+        SecretString=json.dumps({"username": instance["MasterUsername"], "password": password}),
+        ClientRequestToken=str(uuid.uuid4()),
+        **({"KmsKeyId": key} if key else {}),
+    )  # fmt: skip
+    shown = {"SecretArn": made["ARN"], "SecretStatus": "active"}
+    instance[SECRET] = shown | ({"KmsKeyId": key} if key else {})
+
+
+async def _delete_secret(call: Call, instance: dict[str, Any]) -> None:
+    secret = instance.get(SECRET)
+    if secret:
+        instance[SECRET] = None
+        delete = Wire("DeleteSecret")
+        with suppress(Failed):  # somebody may have deleted it
+            await call.ask("secretsmanager", delete, SecretId=secret["SecretArn"], ForceDeleteWithoutRecovery=True)
+
+
+# Event subscriptions, of which no event comes.
+
+
+def _subscription(call: Call) -> dict[str, Any]:
+    name = call.request["SubscriptionName"]
+    found: dict[str, Any] | None = kept(SUBSCRIPTIONS).get(name)
+    if found is None:
+        raise Refused("SubscriptionNotFound", f"Event subscription {name} not found.")
+    return found
+
+
+async def _create_subscription(call: Call) -> dict[str, Any]:
+    given, name = call.request, call.request["SubscriptionName"]
+    if name in kept(SUBSCRIPTIONS):
+        raise Refused("SubscriptionAlreadyExist", f"Event subscription {name} already exists.")
+    arn = call.arn(f"es:{name}")
+    kept(SUBSCRIPTIONS)[name] = {
+        "CustomerAwsId": arn.split(":")[4],
+        "CustSubscriptionId": name,
+        "EventSubscriptionArn": arn,
+        "SnsTopicArn": given["SnsTopicArn"],
+        "SourceType": given.get("SourceType"),
+        "SourceIdsList": given.get("SourceIds", []),
+        "EventCategoriesList": given.get("EventCategories", []),
+        "Enabled": given.get("Enabled", True),
+        "Status": "active",
+        "SubscriptionCreationTime": datetime.now(UTC).isoformat(" ", "seconds"),
+    }
+    if given.get("Tags"):
+        await call.ask("rds", WholeForm("rds", "AddTagsToResource"), ResourceName=arn, Tags=given["Tags"])
+    return {"EventSubscription": _subscription(call)}
+
+
+async def _modify_subscription(call: Call) -> dict[str, Any]:
+    given, found = call.request, _subscription(call)
+    found |= {name: given[name] for name in ("SnsTopicArn", "SourceType", "Enabled") if name in given}
+    found["EventCategoriesList"] = given.get("EventCategories", found["EventCategoriesList"])
+    return {"EventSubscription": found}
+
+
+async def _describe_subscriptions(call: Call) -> dict[str, Any]:
+    found = [_subscription(call)] if "SubscriptionName" in call.request else kept(SUBSCRIPTIONS).values()
+    return {"EventSubscriptionsList": found}
+
+
+async def _delete_subscription(call: Call) -> dict[str, Any]:
+    found = _subscription(call)
+    del kept(SUBSCRIPTIONS)[found["CustSubscriptionId"]]
+    call.store("_tags").pop(found["EventSubscriptionArn"], None)
+    return {"EventSubscription": found}
+
+
+async def _add_source(call: Call) -> dict[str, Any]:
+    found = _subscription(call)
+    found["SourceIdsList"] = sorted({*found["SourceIdsList"], call.request["SourceIdentifier"]})
+    return {"EventSubscription": found}
+
+
+async def _remove_source(call: Call) -> dict[str, Any]:
+    found = _subscription(call)
+    found["SourceIdsList"] = sorted({*found["SourceIdsList"]} - {call.request["SourceIdentifier"]})
+    return {"EventSubscription": found}
+
+
+COMPLETIONS: Final = (
+    Completion(
+        "rds",
+        "managed master passwords, which are never rotated, log exports, Performance Insights, backup windows and "
+        "ports of instances",
+        {
+            "CreateDBInstance": _create_instance,
+            "ModifyDBInstance": _modify_instance,
+            "DescribeDBInstances": _describe_instances,
+            "DeleteDBInstance": _delete_instance,
+        },
+    ),
+    Completion(
+        "rds",
+        "event subscriptions, of which no event comes",
+        {
+            "CreateEventSubscription": _create_subscription,
+            "ModifyEventSubscription": _modify_subscription,
+            "DescribeEventSubscriptions": _describe_subscriptions,
+            "DeleteEventSubscription": _delete_subscription,
+            "AddSourceIdentifierToSubscription": _add_source,
+            "RemoveSourceIdentifierFromSubscription": _remove_source,
+        },
+    ),
+)
