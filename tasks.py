@@ -50,7 +50,10 @@ def verbs() -> ModuleType:
 verb = Verb("txmon", HELP, Path(__file__).with_name(".txmon"), (EngineError, LocalCloudError))
 
 
-@verb(plan="do what this plan (of preview-all --save) says")
+@verb(
+    plan="do what this plan (of preview-all --save) says",
+    stale="only the layers that read what has changed since, and those that this makes stale",
+)
 def deploy_all(
     _: Context,
     *,
@@ -58,6 +61,7 @@ def deploy_all(
     yes: bool = False,
     parallel: int = AT_A_TIME,
     plan: str | None = None,
+    stale: bool = False,
     report: str | None = None,
     only: str | None = None,
     from_: str | None = None,
@@ -66,7 +70,7 @@ def deploy_all(
 ) -> int:
     """Deploy every layer, in parallel where the graph allows, and show the outputs that applications use."""
     selection = verbs().Selection(only=only, from_=from_, skip=skip, affected=affected)
-    return verbs().deploy_all(env, selection, yes=yes, parallel=parallel, plan=plan, report=report)
+    return verbs().deploy_all(env, selection, yes=yes, parallel=parallel, plan=plan, stale=stale, report=report)
 
 
 @verb(
@@ -113,6 +117,12 @@ def destroy_all(
 def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: bool = False) -> int:
     """Deploy one layer, if the layers it reads are deployed."""
     return verbs().up(env, layer, yes=yes, refresh=refresh)
+
+
+@verb(positional=["what"], what="database (PostgreSQL's master password) or redis (its AUTH token)")
+def rotate(_: Context, what: str, env: str = "local", yes: bool = False) -> int:
+    """Make a new password, and give it to the database or to Redis; continues if it was interrupted."""
+    return verbs().rotate(env, what, yes=yes)
 
 
 @verb()

@@ -9,6 +9,8 @@ import re
 from functools import cache
 from pathlib import Path, PurePath
 
+from pydantic import ValidationError
+
 from shared.environments import PROJECTS
 from shared.graph import APPLICATION_OUTPUTS, LAYERS
 from tools.orchestrator.model.contract_schema import LOCK_FILE, ContractSchema, OutputSchema
@@ -54,6 +56,23 @@ def _schema(layer: str) -> ContractSchema:
         for name, spec in specs.items()
     }
     return ContractSchema(version=contract.version, outputs=outputs)
+
+
+@cache
+def _locked() -> dict[str, ContractSchema]:
+    try:
+        return LOCK_FILE.validate_json((layers.ROOT / PATH).read_bytes())
+    except ValidationError:
+        raise OrchestratorError(f"{PATH} is damaged: ./inv docs generates it") from None
+
+
+def locked_readers(layer: str) -> dict[str, tuple[str, ...]]:
+    """Return who reads each output of a layer, as the lock file says, without an import of the SDK.
+
+    Raises:
+        OrchestratorError: the lock file is damaged.
+    """
+    return {name: schema.readers for name, schema in _locked()[layer].outputs.items()}
 
 
 def readers(layer: str, output: str, projects: Path = PROJECTS) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from shared.names import Names
 from shared.resource_types import DELETED_UNUSED, STATEFUL
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
-from tools.txmon import layers
+from tools.txmon import layers, lock
 
 ROOT = PROJECTS.parent
 LOCAL_CLOUD = LocalCloud(ROOT / ".local")
@@ -24,6 +24,7 @@ MONOREPO = Monorepo(
             reads=info.reads,
             config=partial(layers.config_class, name),
             contract=partial(layers.contract_outputs, name),
+            output_readers=partial(lock.locked_readers, name),
         )
         for name, info in LAYERS.items()
     },

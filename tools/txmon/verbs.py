@@ -10,6 +10,7 @@ from tools.orchestrator.cli.options import path_argument, require_writable
 from tools.orchestrator.cli.prompts import may_break_lock
 from tools.orchestrator.cli.terminal import console, show, terminal
 from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Environment
 from tools.orchestrator.render import affected as render_affected
 from tools.orchestrator.render import drift as render_drift
@@ -24,7 +25,7 @@ from tools.orchestrator.repository.settings import differences
 from tools.orchestrator.run import plan as plans
 from tools.orchestrator.run import recovery
 from tools.txmon import doctor as diagnosis
-from tools.txmon import local
+from tools.txmon import local, rotations
 from tools.txmon.monorepo import LOCAL_CLOUD, MONOREPO
 
 
@@ -46,9 +47,20 @@ def _open(environment: Environment) -> Workspace:
 
 
 def deploy_all(
-    env: str, selection: Selection, *, yes: bool, parallel: int, plan: str | None, report: str | None
+    env: str,
+    selection: Selection,
+    *,
+    yes: bool,
+    parallel: int,
+    plan: str | None,
+    stale: bool,
+    report: str | None,
 ) -> int:
     environment = _environment(env)
+    if stale:
+        if plan is not None or any(selection.values()):
+            raise OrchestratorError("--stale chooses the layers itself: leave out the other options that do")
+        return commands.deploy_stale(_open(environment), terminal(report=report), yes=yes, parallel=parallel)
     approved = None if plan is None else plans.load(path_argument(plan))
     layers = choose(MONOREPO, env, **selection)
     output = terminal(report=report)
@@ -87,6 +99,14 @@ def up(env: str, layer: str, *, yes: bool, refresh: bool) -> int:
     environment = _environment(env)
     chosen = one(MONOREPO, env, layer)
     return commands.up(_open(environment), terminal(), chosen, yes=yes, refresh=refresh)
+
+
+def rotate(env: str, what: str, *, yes: bool) -> int:
+    environment = _environment(env)
+    rotation = rotations.find(what)
+    for layer in (rotations.SOURCE, rotations.USER):
+        one(MONOREPO, env, layer)
+    return rotations.rotate(_open(environment), terminal(), rotation, yes=yes)
 
 
 def preview(env: str, layer: str) -> int:

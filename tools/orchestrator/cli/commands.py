@@ -35,6 +35,7 @@ from tools.orchestrator.run.exclusive import exclusive_run
 from tools.orchestrator.run.in_use import require_unused, users
 from tools.orchestrator.run.journal import Journal, unfinished
 from tools.orchestrator.run.scheduler import Run
+from tools.orchestrator.run.stale import sentence, stale_layers
 from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
 from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
 
@@ -104,9 +105,24 @@ def deploy_all(
         _execute(run, terminal, parallel, journal)
     if run.ok:
         _show_application_outputs(run, snapshot, terminal.console)
+        _show_stale(run, terminal.console)
     else:
         _show_continuation(run, terminal.console)
     return run.exit_code
+
+
+def deploy_stale(workspace: Workspace, terminal: Terminal, *, yes: bool, parallel: int) -> int:
+    """Deploy the layers that are stale, then those that have become stale by that, until none is."""
+    for _ in workspace.monorepo.layers:  # a reader becomes stale by its upstreams only, so that no pass is repeated
+        layers = list(stale_layers(workspace, read_snapshot(workspace)))
+        if not layers:
+            terminal.console.print(f"no layer of {workspace.env} is stale")
+            return 0
+        require_files(workspace.monorepo, workspace.env, layers)
+        code = deploy_all(workspace, terminal, yes=yes, parallel=parallel, layers=layers)
+        if code:
+            return code
+    return 0
 
 
 def _graph(monorepo: Monorepo, layers: Collection[str]) -> dict[str, Collection[str]]:
@@ -239,7 +255,9 @@ def up(workspace: Workspace, terminal: Terminal, layer: str, *, yes: bool, refre
         missing = snapshot.without_stack([layer])
         run = Run(workspace, action, {layer: ()}, journal.folder, missing=missing)
         _execute(run, terminal, 1, journal)
-    if not run.ok:
+    if run.ok:
+        _show_stale(run, terminal.console)
+    else:
         _show_continuation(run, terminal.console)
     return run.exit_code
 
@@ -404,6 +422,17 @@ def _execute(run: Run, terminal: Terminal, parallel: int, journal: Journal | Non
         monorepo = run.workspace.monorepo
         written = report.write(report.report_of(record, run.operations.values(), monorepo), terminal.report)
         logger.info("report: %s", ", ".join(map(str, written)))
+
+
+def _show_stale(run: Run, console: Console) -> None:
+    """Show the layers that read something else than what is deployed now, if the run has left out a reader."""
+    workspace = run.workspace
+    readers = {reader for layer in run.operations for reader in workspace.monorepo.readers(layer)}
+    if readers <= run.operations.keys():
+        return
+    stale = stale_layers(workspace, read_snapshot(workspace))
+    if stale:
+        console.print(sentence(stale, workspace.env), soft_wrap=True)
 
 
 def _show_continuation(run: Run, console: Console) -> None:

@@ -79,6 +79,8 @@ class Layer:
     """Returns the class of its configuration. Importing it takes half a second, so call it only for settings."""
     contract: Callable[[], Mapping[str, OutputSpec]]
     """Loads its outputs by name; imports the SDK too."""
+    output_readers: Callable[[], Mapping[str, Collection[str]]] = dict
+    """Loads which layers use each of its outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import (
+    Annotated,
     Any,
     NotRequired,  # pydantic needs this one before Python 3.12
 )
 
-from pydantic import ConfigDict, with_config
+from pydantic import AfterValidator, ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from tools.orchestrator.model.operation import STACK, STACK_REFERENCE
@@ -20,6 +22,18 @@ REFERENCE_TYPES = {STACK_REFERENCE, "pulumi:providers:pulumi"}
 RESOLVED = re.compile(r"\S+ unlock, (resolved|settled) ")
 """Begins the message of the refresh with which `./inv unlock` resolves pending operations. Older versions wrote
 "settled"."""
+HISTORY_PRECISION = timedelta(seconds=1)
+"""A stack's history cuts off fractions of a second."""
+
+
+def _require_moment(text: str) -> str:
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("it has no time zone")
+    return text
+
+
+Moment = Annotated[str, AfterValidator(_require_moment)]
+"""A time as the engine writes it, as in `2026-01-02T03:04:05.678Z`."""
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -35,6 +49,7 @@ class Resource(TypedDict):
     external: NotRequired[bool]
     protect: NotRequired[bool]
     retainOnDelete: NotRequired[bool]
+    modified: NotRequired[Moment | None]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -84,6 +99,8 @@ class StackHealth(StrEnum):
     OK = "ok"
     CHANGED_SINCE = "changed since"
     """Its sources have changed since the last update."""
+    STALE = "stale"
+    """What it read from another layer has changed since the last update."""
     FAILED = "failed"
     INTERRUPTED = "interrupted"
     RUNNING = "running"
@@ -109,6 +126,15 @@ class UpdateRecord:
     @property
     def resolved_pending_operations(self) -> bool:
         return bool(RESOLVED.match(self.message))
+
+
+@dataclass(frozen=True)
+class StackReference:
+    """What a stack has read from another one."""
+
+    outputs: dict[str, Any]
+    changed: str | None
+    """When an update or a refresh last found other outputs than before; None if none has."""
 
 
 @dataclass(frozen=True)
@@ -153,10 +179,38 @@ class StackSnapshot:
         """The stack's outputs. The contracts make sure that none is secret."""
         return next((r.get("outputs") or {} for r in self.resources if r["type"] == STACK), {})
 
+    @cached_property
+    def references(self) -> dict[str, StackReference]:
+        """The stacks that this one reads, named as in `txmon-network/dev`, without the organization."""
+        return {
+            "/".join(r.get("id", "").split("/")[-2:]): StackReference(
+                read if isinstance(read, dict) else {}, r.get("modified")
+            )
+            for r in self.resources
+            if r["type"] == STACK_REFERENCE
+            for read in [(r.get("outputs") or {}).get("outputs")]
+        }
+
     @property
-    def reads(self) -> set[str]:
-        """The stacks that this one reads, as in `txmon-network/dev`, without the organization."""
-        return {"/".join(r.get("id", "").split("/")[-2:]) for r in self.resources if r["type"] == STACK_REFERENCE}
+    def needs_last_update(self) -> bool:
+        """Whether `outputs_read` depends on the last update, and that was not read."""
+        return self.last is None and any(reference.changed for reference in self.references.values())
+
+    def outputs_read(self, stack: str) -> dict[str, Any] | None:
+        """Return the outputs of another stack that the last update read.
+
+        None if that is unknown, because a refresh has read other ones since and the state shows only those.
+        """
+        reference = self.references.get(stack)
+        if reference is None:
+            return None
+        if reference.changed is None:
+            return reference.outputs
+        if self.last is None or not self.last.ended:
+            return None
+        update_ended = datetime.fromisoformat(self.last.ended) + HISTORY_PRECISION
+        read_again = datetime.fromisoformat(reference.changed) >= update_ended
+        return None if read_again else reference.outputs
 
     @property
     def secrets_provider(self) -> str | None:
@@ -230,7 +284,7 @@ class Snapshot:
 
     def readers(self, stack: str) -> set[str]:
         """Return what reads a stack, named as in `txmon-network/dev`: layers, or `project/stack`."""
-        return {name for name, other in self.deployed.items() if stack in other.reads}
+        return {name for name, other in self.deployed.items() if stack in other.references}
 
     def with_updates(self, updates: dict[str, UpdateRecord | None]) -> "Snapshot":
         """Return the snapshot with the last update of some layers."""

@@ -40,6 +40,7 @@ STATES = {
     "running": Look("active", "▸"),
     "changes": Look("active", "~"),
     "changed since": Look("attention", "!"),
+    "stale": Look("attention", "!"),
     "removed": Look("attention", "!"),
     "skipped": Look("attention", "»"),
     "failed": Look("bad", "✕"),

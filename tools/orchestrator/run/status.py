@@ -1,6 +1,6 @@
 """The status of an environment: each layer's health, the run that holds its lock, and the next steps."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +10,7 @@ from tools.orchestrator.model.operation import OperationStatus
 from tools.orchestrator.model.stack import Snapshot, StackHealth, StackSnapshot
 from tools.orchestrator.repository.sources import changed_since
 from tools.orchestrator.run.journal import RunRecord, unfinished
+from tools.orchestrator.run.stale import Stale, sentence, stale_layers
 from tools.orchestrator.state.checkpoints import nothing_deployed, with_last_updates
 from tools.orchestrator.state.locks import AnyLock, EnvironmentLock, stack_locks
 
@@ -34,11 +35,14 @@ class EnvironmentStatus:
     layers: list[LayerStatus]
     holder: AnyLock | None
     unfinished: tuple[RunRecord, list[str]] | None
+    stale: Stale
 
     @property
     def next_steps(self) -> list[str]:
         """What is not as it should be, each with the command that goes on from here."""
         lines = [layer.next_step for layer in self.layers if layer.next_step]
+        if self.stale:
+            lines.append(sentence(self.stale, self.env))
         if self.holder:
             gone = "; the next run takes its lock over" if self.holder.abandoned else ""
             lines.append(f"{self.env} is being changed by {self.holder}{gone}")
@@ -68,9 +72,11 @@ def judge(
     unfinished_run: tuple[RunRecord, list[str]] | None,
 ) -> EnvironmentStatus:
     """Return how the environment is, given the last updates, the engine's locks, the own lock and the journal."""
-    reader = _LayerReader(workspace, snapshot, locks, unfinished_run)
+    stale = stale_layers(workspace, snapshot)
+    reader = _LayerReader(workspace, snapshot, locks, unfinished_run, stale)
     layers = [reader.read(layer) for layer in _present_layers(workspace, snapshot)]
-    return EnvironmentStatus(workspace.env, layers, holder, unfinished_run)
+    shown = {each.layer: stale[each.layer] for each in layers if each.health is StackHealth.STALE}
+    return EnvironmentStatus(workspace.env, layers, holder, unfinished_run, shown)
 
 
 def _present_layers(workspace: Workspace, snapshot: Snapshot) -> list[str]:
@@ -85,6 +91,7 @@ class _LayerReader:
     snapshot: Snapshot
     locks: Mapping[str, AnyLock]
     unfinished: tuple[RunRecord, list[str]] | None
+    stale: Stale
 
     def read(self, layer: str) -> LayerStatus:
         stack, lock = self.snapshot.stack(layer), self.locks.get(layer)
@@ -94,8 +101,8 @@ class _LayerReader:
     def _health(self, stack: StackSnapshot, lock: AnyLock | None) -> StackHealth:
         if lock:
             return StackHealth.INTERRUPTED if lock.abandoned else StackHealth.RUNNING
-        health = health_of(self.workspace, stack)
-        looks_fine = health in {StackHealth.OK, StackHealth.CHANGED_SINCE}
+        health = health_of(self.workspace, stack, self.stale)
+        looks_fine = health in {StackHealth.OK, StackHealth.CHANGED_SINCE, StackHealth.STALE}
         return StackHealth.INTERRUPTED if looks_fine and self._was_killed_in(stack) else health
 
     def _was_killed_in(self, stack: StackSnapshot) -> bool:
@@ -126,12 +133,14 @@ class _LayerReader:
         return f"{layer}: its {fault}: {commands}"
 
 
-def health_of(workspace: Workspace, stack: StackSnapshot) -> StackHealth:
-    """Return how a stack is, also compared with the sources and the graph of this work tree."""
+def health_of(workspace: Workspace, stack: StackSnapshot, stale: Collection[str]) -> StackHealth:
+    """Return how a stack is, also compared with other stacks, and the sources and the graph of this work tree."""
     monorepo = workspace.monorepo
     if stack.name not in monorepo.layers:
         return StackHealth.REMOVED
     health, last = stack.health, stack.last
+    if health is StackHealth.OK and stack.name in stale:
+        return StackHealth.STALE
     if health is StackHealth.OK and last and changed_since(monorepo, last, stack.name, workspace.env):
         return StackHealth.CHANGED_SINCE
     return health
@@ -141,7 +150,8 @@ def health_by_layer(workspace: Workspace, snapshot: Snapshot) -> dict[str, Stack
     """Return how every layer is."""
     layers = workspace.monorepo.layers
     snapshot = with_last_updates(workspace, snapshot, layers)
-    return {layer: health_of(workspace, snapshot.stack(layer)) for layer in layers}
+    stale = stale_layers(workspace, snapshot)
+    return {layer: health_of(workspace, snapshot.stack(layer), stale) for layer in layers}
 
 
 def outputs(workspace: Workspace, snapshot: Snapshot) -> dict[str, dict[str, Any]]:

@@ -8,10 +8,8 @@ import logging
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.document import parse
@@ -19,6 +17,7 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.stack import (
     Deployment,
     Export,
+    Moment,
     Snapshot,
     StackSnapshot,
     UpdateRecord,
@@ -56,18 +55,12 @@ class _Listed(BaseModel):
     resourceCount: int | None = None  # noqa: N815 (the engine's name)
 
 
-def _require_moment(text: str) -> str:
-    if datetime.fromisoformat(text).tzinfo is None:
-        raise ValueError("it has no time zone")
-    return text
-
-
 class _HistoryEntry(BaseModel):
     """An update as `pulumi stack history` prints it."""
 
     kind: str
     result: str
-    end_time: Annotated[str, AfterValidator(_require_moment)] | None = Field(None, alias="endTime")
+    end_time: Moment | None = Field(None, alias="endTime")
     message: str = ""
     environment: dict[str, str] | None = None
 

@@ -6,7 +6,12 @@ from tests.support.monorepo import Facts
 from tools.orchestrator.cli.commands import open_environment
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
-from tools.orchestrator.repository.stack_files import require_readable, secrets_provider_in_file, settings_in_file
+from tools.orchestrator.repository.stack_files import (
+    require_readable,
+    secrets_provider_in_file,
+    settings_in_file,
+    write_number,
+)
 
 STACK_FILE = "base/Pulumi.dev.yaml"
 PROJECT_FILE = "store/Pulumi.yaml"
@@ -138,3 +143,28 @@ def test_a_stack_file_names_what_encrypts_its_secrets(monorepo: Monorepo, text: 
 def test_a_date_is_text_with_and_without_quotes(monorepo: Monorepo, day: str) -> None:
     (monorepo.projects / STACK_FILE).write_text(f"config:\n  expires: {day}\n")
     assert settings_in_file(monorepo, "base", "dev") == {"shop-base:expires": "2026-12-31"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("config:\n  aws:region: a # here\n", "config:\n  shop-base:size: 3\n  aws:region: a # here\n"),
+        ("config:\n  shop-base:size: 2 # GiB\n", "config:\n  shop-base:size: 3 # GiB\n"),
+        ("config:\n  size: 2\n  sizes: 7\n", "config:\n  size: 3\n  sizes: 7\n"),
+    ],
+    ids=["a new setting", "a setting with a comment", "a setting without namespace"],
+)
+def test_a_number_is_written_and_the_rest_of_the_file_stays(monorepo: Monorepo, before: str, after: str) -> None:
+    path = monorepo.stack_file("base", "dev")
+    path.write_text(before)
+    write_number(monorepo, "base", "dev", "size", 3)
+    assert path.read_text() == after
+
+
+@pytest.mark.parametrize("before", ["config: {}\n", 'config:\n  "shop-base:size": 2\n', ""])
+def test_a_file_that_is_written_otherwise_is_left_to_a_person(monorepo: Monorepo, before: str) -> None:
+    path = monorepo.stack_file("base", "dev")
+    path.write_text(before)
+    with pytest.raises(OrchestratorError, match=r"^write shop-base:size: 3 into projects/base/Pulumi.dev.yaml, then"):
+        write_number(monorepo, "base", "dev", "size", 3)
+    assert path.read_text() == before

@@ -177,7 +177,7 @@ def test_readers_that_are_destroyed_too_do_not_block_and_give_the_order(workspac
 
 def test_a_stack_reads_those_that_its_stack_references_name() -> None:
     resources = [reference("shop-security/dev"), reference("elsewhere/dev")]
-    assert StackSnapshot("data", {"resources": resources}).reads == {"shop-security/dev", "elsewhere/dev"}
+    assert StackSnapshot("data", {"resources": resources}).references.keys() == {"shop-security/dev", "elsewhere/dev"}
 
 
 def test_protected_resources_block_a_destroy_and_name_the_remedy(workspace: Workspace) -> None:

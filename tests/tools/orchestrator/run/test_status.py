@@ -1,6 +1,7 @@
 """How an environment is, by its state, locks and journal, and what to do next."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.monorepo import make_monorepo, make_workspace
-from tools.orchestrator.model.operation import OperationStatus
+from tools.orchestrator.model.operation import STACK, STACK_REFERENCE, OperationStatus
 from tools.orchestrator.model.stack import Snapshot, StackSnapshot, UpdateRecord
 from tools.orchestrator.run.journal import LayerRecord, RunRecord
 from tools.orchestrator.run.status import EnvironmentStatus, judge
@@ -97,6 +98,20 @@ def test_a_layer_with_a_fault_has_a_next_command(
     found = status_of(stack)
     assert health(found, stack.name) == expected
     assert found.next_steps == [line]
+
+
+def test_a_layer_that_read_something_else_is_stale_and_named_with_its_command(tmp_path: Path) -> None:
+    monorepo = make_monorepo(tmp_path, {"network": (), "data": ["network"]})
+    layers = {name: replace(each, output_readers=lambda: {"id": ["data"]}) for name, each in monorepo.layers.items()}
+    read = {"type": STACK_REFERENCE, "id": "o/shop-network/dev", "outputs": {"outputs": {"id": 1}}}
+    stacks = {
+        "network": StackSnapshot("network", {"resources": [{"type": STACK, "outputs": {"id": 2}}]}, GOOD),
+        "data": StackSnapshot("data", {"resources": [read]}, GOOD),
+    }
+    workspace = make_workspace(replace(monorepo, layers=layers))
+    found = judge(workspace, Snapshot("dev", stacks), locks={}, holder=None, unfinished_run=None)
+    assert health(found, "data") == "stale"
+    assert found.next_steps == ["stale: data (network changed); next: ./inv up data --env dev"]
 
 
 def test_a_layer_with_a_running_update_has_no_next_command(status_of: StatusOf) -> None:

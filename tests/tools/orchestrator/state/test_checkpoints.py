@@ -120,7 +120,13 @@ def snapshots_read() -> Iterator[list[logging.LogRecord]]:
     ("verb", "env", "deployed", "chosen", "reads"),
     [
         ("deploy-all", "local", [], ["base", "vault", "store", "watch"], 2),  # what is in use; then under the lock
-        ("deploy-all", "local", ["base", "vault"], ["store"], 2),  # the layers that store reads; then under the lock
+        (
+            "deploy-all",
+            "local",
+            ["base", "vault"],
+            ["store"],
+            3,
+        ),  # what store reads; as above; whether watch is stale
         (
             "deploy-all",
             "dev",
@@ -133,13 +139,13 @@ def snapshots_read() -> Iterator[list[logging.LogRecord]]:
         ("status", "local", ["base"], [], 1),
         ("outputs", "local", ["base"], [], 1),
         ("drift", "local", ["base", "vault"], [], 1),
-        ("up", "local", ["base"], ["base"], 2),  # what is in use; then under the lock
-        ("up", "local", ["base", "vault"], ["store"], 2),  # the layers that store reads; then under the lock
+        ("up", "local", ["base"], ["base"], 3),  # what is in use; then under the lock; whether readers are stale
+        ("up", "local", ["base", "vault"], ["store"], 3),  # the layers that store reads; then as above
         ("destroy-all", "local", [], [], 1),
         ("destroy-all", "local", ["base", "store"], [], 2),  # what to confirm; then under the lock
     ],
 )
-def test_a_run_reads_checkpoints_once_and_once_more_under_its_lock(
+def test_a_run_reads_checkpoints_no_more_often_than_it_has_to(
     tmp_path: Path,
     snapshots_read: list[logging.LogRecord],
     *,
