@@ -4,9 +4,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -22,7 +25,7 @@ def clone(tmp_path: Path) -> Path:
     for name in ("inv", "requirements.txt", "pyproject.toml"):
         shutil.copy2(ROOT / name, tmp_path / name)
     (tmp_path / "bin").mkdir()
-    for tool in ("dirname", "cat", "cmp", "readlink", "rm", "pwd", "sed"):
+    for tool in ("dirname", "cat", "cmp", "env", "readlink", "rm", "pwd", "sed", "mv", "mkdir"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
     return tmp_path
 
@@ -83,8 +86,8 @@ def test_an_unreachable_registry_is_reported_and_leaves_nothing_behind(clone: Pa
     made = Path((clone / "made").read_text().strip())
     assert done.returncode == 1
     assert done.stderr.endswith(
-        f"txmon: cannot install uv in {made} (see above): can that be written, and is the Python package registry"
-        " reachable?\n"
+        f"txmon: cannot install uv in {made.with_suffix('')} (see above): can that be written, and is the Python"
+        " package registry reachable?\n"
     )
     assert made.parent == clone / "cache/txmon"
     assert not made.exists()
@@ -92,31 +95,52 @@ def test_an_unreachable_registry_is_reported_and_leaves_nothing_behind(clone: Pa
 
 
 def test_missing_requirements_are_reported_and_leave_no_environment(clone: Path) -> None:
-    cached_uv(clone, "[ $1 = venv ] && mkdir .venv")
+    cached_uv(clone, "[ $1 = venv ] && mkdir .venv.new")
     done = inv(clone, **stand_ins(clone))
     assert done.returncode == 1
     assert "txmon: cannot install requirements.txt (see above)" in done.stderr
-    assert not (clone / ".venv").exists()
+    assert not list(clone.glob(".venv*/"))
+
+
+def test_an_environment_that_cannot_be_replaced_is_kept(installed: Path) -> None:
+    cached_uv(installed, "exit 1")
+    old = (installed / ".venv/.installed").read_text()
+    (installed / "requirements.txt").write_text("uv==1\n")
+    (installed / "cache/txmon").rename(installed / "cache/old")
+    (installed / "cache/txmon").mkdir()
+    next((installed / "cache/old").glob("uv-*")).rename(installed / "cache/txmon/uv-1")
+    done = inv(installed, **stand_ins(installed))
+    assert "txmon: cannot install requirements.txt (see above)" in done.stderr
+    assert (installed / ".venv/.installed").read_text() == old
 
 
 RECORDER = """#!/bin/sh
 echo "$0 $*" >>commands
-[ "$1" != venv ] || mkdir .venv
+env >>variables
+[ "$1" != venv ] || mkdir .venv.new
 [ "$2" != pip ] || cp "$0" "${0%/*}/uv"
 """
 
 
-def test_every_package_that_it_downloads_has_to_have_a_pinned_hash(clone: Path) -> None:
+@pytest.fixture
+def recording(clone: Path) -> Path:
+    """Return a clone whose virtualenvs record the commands and the variables that they get."""
     (clone / "recorder").write_text(RECORDER)
     (clone / "recorder").chmod(0o755)
-    script(clone / "bin/python3", '[ "$2" != venv ] || { mkdir -p "$3/bin" && cp recorder "$3/bin/python"; }')
-    inv(clone, **stand_ins(clone))
-    installs = [line for line in (clone / "commands").read_text().splitlines() if " pip install " in line]
+    real = f'exec {sys.executable} "$@"'
+    make = 'mkdir -p "$3/bin" && cp recorder "$3/bin/python"'
+    script(clone / "bin/python3", f'case "$1 $2" in -c*) ;; -m\\ venv) {make} ;; *) {real} ;; esac')
+    return clone
+
+
+def test_every_package_that_it_downloads_has_to_have_a_pinned_hash(recording: Path) -> None:
+    inv(recording, **stand_ins(recording))
+    installs = [line for line in (recording / "commands").read_text().splitlines() if " pip install " in line]
     downloads = [line for line in installs if "--no-deps --no-build-isolation --editable ." not in line]
     assert len(installs) == 3
     assert len(downloads) == 2
     assert all("--require-hashes --requirement" in line for line in downloads)
-    [uv] = (clone / "cache/txmon").glob("uv-*/uv.txt")
+    [uv] = (recording / "cache/txmon").glob("uv-*/uv.txt")
     assert re.fullmatch(r"uv==\S+ \\\n(    --hash=sha256:\w{64} \\\n)+    --hash=sha256:\w{64}\n", uv.read_text())
 
 
@@ -128,20 +152,115 @@ def test_requirements_have_all_dependencies_of_pyproject() -> None:
     assert (ROOT / "tools/engine/go.txt").read_text().splitlines()[2].startswith(f"{go} ")
 
 
+@pytest.mark.parametrize(
+    ("name", "reaches"),
+    [
+        *((name, False) for name in ("PIP_TARGET", "PIP_CONSTRAINT", "UV_REQUIRE_HASHES", "UV_PYTHON", "PYTHONHOME")),
+        *((name, True) for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_OUR_PASSWORD", "PIP_CERT")),
+        *((name, True) for name in ("UV_HTTP_TIMEOUT", "UV_CACHE_DIR", "PIP_CONFIG_FILE", "SSL_CERT_FILE")),
+    ],
+)
+def test_variables_of_pip_and_uv_count_if_they_lead_to_packages(recording: Path, name: str, reaches: bool) -> None:
+    inv(recording, **stand_ins(recording), **{name: "/nowhere", "PIP_USER": "1"})
+    variables = (recording / "variables").read_text().splitlines()
+    assert (f"{name}=/nowhere" in variables) == reaches
+    assert "PIP_USER=0" in variables
+    assert "PIP_USER=1" not in variables
+
+
+def test_the_uv_toml_of_a_folder_above_is_not_read(clone: Path) -> None:
+    (clone.parent / "uv.toml").write_text("nonsense = true")
+    uv = Path(sys.executable).with_name("uv")
+    assert subprocess.run([uv, "pip", "list"], cwd=clone.parent, capture_output=True, check=False).returncode
+    (clone.parent / "uv.toml").rename(clone / "uv.toml")
+    below = clone / "below"
+    below.mkdir()
+    shutil.copy2(ROOT / "pyproject.toml", below)
+    done = subprocess.run([uv, "pip", "list"], cwd=below, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+STAND_IN = f"""[ "$1" != -I ] || exec {sys.executable} "$@"
+shift 2; echo "$(pwd) $TXMON_CALLED_FROM $*";"""
+"""A Python that prints its folder, the folder of the caller, and its arguments."""
+
 UV = """
 case $1 in
-venv) mkdir busy && mkdir -p .venv/bin && ln -s /bin/true .venv/bin/python ;;
+venv) mkdir busy && mkdir -p .venv.new/bin && cp python .venv.new/bin ;;
 pip) sleep 0.2; case $* in *editable*) rmdir busy; echo made >>made ;; esac ;;
 esac"""
 
 
 def test_two_concurrent_runs_make_one_environment(clone: Path) -> None:
+    script(clone / "python", STAND_IN)
     cached_uv(clone, UV)
     with ThreadPoolExecutor() as pool:
         both = list(pool.map(lambda _: inv(clone, **stand_ins(clone)), range(2)))
     assert [done.returncode for done in both] == [0, 0], both
-    assert sum("txmon: waiting for another ./inv that makes .venv ..." in done.stderr for done in both) == 1
+    assert sum("txmon: waiting for another ./inv that uses .venv ..." in done.stderr for done in both) == 1
     assert (clone / "made").read_text() == "made\n"
+
+
+def test_an_environment_in_use_is_replaced_when_its_command_has_ended(clone: Path) -> None:
+    wait = "for i in 1 2 3 4 5 6 7 8 9; do [ ! -e wait ] || sleep 1; done"
+    script(clone / "python", f"{STAND_IN} [ ! -e wait ] || {{ {wait}; ls .venv; }}")
+    cached_uv(clone, UV)
+    inv(clone, **stand_ins(clone))
+    (clone / "wait").touch()
+    begin = partial(subprocess.Popen, ["/bin/sh", clone / "inv"], stdout=PIPE, stderr=PIPE, text=True)
+    environment = {"HOME": str(clone), **stand_ins(clone)}
+    with begin(env=environment) as running:
+        assert running.stdout.readline().endswith(" --list\n")
+        with (clone / "pyproject.toml").open("a") as file:
+            file.write("# changed")
+        with begin(env=environment) as second:
+            assert second.stderr.readline() == "txmon: waiting for another ./inv that uses .venv ...\n"
+            (clone / "wait").unlink()
+            assert running.communicate() == ("bin\n", "")
+            second.communicate()
+    assert (clone / "made").read_text() == "made\nmade\n"
+
+
+def test_a_clone_reached_through_a_link_has_one_environment(clone: Path, tmp_path: Path) -> None:
+    script(clone / "python", STAND_IN)
+    cached_uv(clone, UV)
+    (clone / "link").symlink_to(clone)
+    assert inv(clone, **stand_ins(clone)).returncode == 0
+    assert inv(clone / "link", **stand_ins(clone)).returncode == 0
+    assert (clone / "made").read_text() == "made\n"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"CDPATH": "{other}"},
+        {"PYTHONHOME": "/nowhere"},
+        {"PYTHONPATH": "{other}"},
+        {"PYTHONSAFEPATH": "1"},
+        {"PYTHONWARNINGS": "error"},
+        {"PYTHONIOENCODING": "nonsense"},
+        {"PYTHONOPTIMIZE": "2"},
+        {"VIRTUAL_ENV": "/nowhere"},
+        {"LC_ALL": "C"},
+        {"LC_ALL": "nonsense", "LANG": "nonsense"},
+    ],
+    ids=" ".join,
+)
+def test_variables_of_other_programs_change_nothing(tmp_path: Path, variables: dict[str, str]) -> None:
+    other = tmp_path / ROOT.name
+    other.mkdir()
+    for module in ("invoke", "tasks", "sitecustomize"):
+        (tmp_path / f"{module}.py").write_text("raise SystemExit('a module of another program')")
+    given = {name: value.format(other=tmp_path) for name, value in variables.items()}
+    done = subprocess.run(
+        ["/bin/sh", f"{ROOT.name}/inv", "affected", "--base", "HEAD", "--format", "json"],
+        cwd=ROOT.parent,
+        env={**os.environ, **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_environment_without_its_python_is_made_again(installed: Path) -> None:
@@ -171,9 +290,9 @@ def test_a_read_only_clone_is_reported(clone: Path) -> None:
 
 @pytest.fixture
 def installed(clone: Path) -> Path:
-    """Return a clone whose Python prints its folder, the folder of the caller, and its arguments."""
+    """Return a clone with an environment."""
     (clone / ".venv/bin").mkdir(parents=True)
-    script(clone / ".venv/bin/python", 'shift 2; echo "$(pwd) $TXMON_CALLED_FROM $*"')
+    script(clone / ".venv/bin/python", STAND_IN)
     made_from = "".join((clone / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
     (clone / ".venv/.installed").write_text(f"{clone}\n{made_from}")
     return clone

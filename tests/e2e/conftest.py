@@ -174,7 +174,7 @@ def lend_environment(path: Path) -> None:
     installed = path / ".venv/.installed"
     installed.unlink()
     made_from = "".join((path / name).read_text() for name in ("requirements.txt", "pyproject.toml"))
-    installed.write_text(f"{path}\n{made_from}")
+    installed.write_text(f"{path.resolve()}\n{made_from}")
 
 
 @pytest.fixture(scope="module")
