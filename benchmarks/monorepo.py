@@ -107,7 +107,7 @@ class Generated:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
         )
 
     def run(self, verb: str, *arguments: str) -> None:
@@ -144,16 +144,18 @@ def generated(count: int) -> Iterator[Generated]:
 
 def write(path: Path, layers: Graph) -> None:
     """Write the projects of the layers to the folder `path`."""
-    salt = next(line for line in stack_file("network", "local").read_text().splitlines() if "encryptionsalt" in line)
+    salt = next(
+        line for line in stack_file("network", "local").read_text("utf-8").splitlines() if "encryptionsalt" in line
+    )
     for layer, reads in layers.items():
         folder = path / "projects" / layer
         folder.mkdir(parents=True)
         program = PROGRAM.format(product=PRODUCT, layer=layer, reads=sorted(reads))
-        (folder / "__main__.py").write_text(program)
+        (folder / "__main__.py").write_text(program, "utf-8")
         project = PROJECT.format(project=f"{PRODUCT}-{layer}", virtualenv=sys.prefix)
-        (folder / "Pulumi.yaml").write_text(project)
+        (folder / "Pulumi.yaml").write_text(project, "utf-8")
         # All local environments have the same passphrase, and so the same salt.
-        (folder / "Pulumi.local.yaml").write_text(SETTINGS.format(salt=salt))
+        (folder / "Pulumi.local.yaml").write_text(SETTINGS.format(salt=salt), "utf-8")
 
 
 def graph(count: int) -> dict[str, frozenset[str]]:

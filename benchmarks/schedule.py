@@ -10,7 +10,7 @@ from pathlib import Path
 def seconds_of_last_run(runs: Path) -> dict[str, float]:
     """Return the seconds that each layer took in the last run, by the journal in the folder `runs`."""
     newest = max(runs.glob("*/run.json"))
-    return {layer: record["seconds"] for layer, record in json.loads(newest.read_text())["layers"].items()}
+    return {layer: record["seconds"] for layer, record in json.loads(newest.read_text("utf-8"))["layers"].items()}
 
 
 def ideal_seconds(waits_for: Mapping[str, Collection[str]], seconds: Mapping[str, float], parallel: int) -> float:

@@ -155,7 +155,7 @@ def type_and_name(urn: str) -> tuple[str, str]:
 
 def stack_config(layer: str, env: str) -> dict[str, Any]:
     """Return the settings of a committed stack file by full key, as `txmon-network:vpcCidr`."""
-    return dict((yaml.safe_load(Path(stack_file(layer, env)).read_text()) or {}).get("config", {}))
+    return dict((yaml.safe_load(Path(stack_file(layer, env)).read_text(encoding="utf-8")) or {}).get("config", {}))
 
 
 def run_program(

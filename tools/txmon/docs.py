@@ -36,7 +36,7 @@ def readmes() -> dict[Path, str]:
 
 
 def _written(path: Path, tables: Mapping[str, str]) -> str:
-    text = path.read_text()
+    text = path.read_text("utf-8")
     for name, table in tables.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, opened, rest = text.partition(begin)
@@ -50,9 +50,9 @@ def _written(path: Path, tables: Mapping[str, str]) -> str:
 def write_generated() -> list[Path]:
     """Write the READMEs and the lock file that are out of date; return their paths."""
     generated = readmes() | {ROOT / lock.PATH: lock.lock_text()}
-    stale = {path: text for path, text in generated.items() if not path.exists() or text != path.read_text()}
+    stale = {path: text for path, text in generated.items() if not path.exists() or text != path.read_text("utf-8")}
     for path, text in stale.items():
-        path.write_text(text)
+        path.write_text(text, "utf-8")
     return list(stale)
 
 

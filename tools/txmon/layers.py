@@ -83,4 +83,4 @@ def load_modules() -> None:
 def _modules(folder: Path) -> Iterator[str]:
     for source in sorted(folder.rglob("[!_]*.py")):
         yield ".".join(source.relative_to(ROOT).with_suffix("").parts)
-        yield from sorted({f"pulumi_aws.{name}" for name in AWS_SERVICE.findall(source.read_text())})
+        yield from sorted({f"pulumi_aws.{name}" for name in AWS_SERVICE.findall(source.read_text("utf-8"))})

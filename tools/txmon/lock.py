@@ -96,5 +96,5 @@ def readers(layer: str, output: str, projects: Path = PROJECTS) -> tuple[str, ..
 @cache
 def used_names(folder: Path) -> frozenset[str]:
     """Return every word in the Python files of a folder that may name an output or a contract."""
-    uses = (use for source in folder.rglob("*.py") for use in USE.findall(source.read_text()))
+    uses = (use for source in folder.rglob("*.py") for use in USE.findall(source.read_text("utf-8")))
     return frozenset(word for use in uses for word in re.findall(r"\w+", use))

@@ -28,7 +28,7 @@ def runs(run_layer) -> dict[str, Any]:
 
 def section(title: str) -> list[str]:
     """Return the rows of the table under a heading."""
-    _, found, rest = TABLE.read_text().partition(f"## {title}\n")
+    _, found, rest = TABLE.read_text(encoding="utf-8").partition(f"## {title}\n")
     assert found, f"{TABLE} has no section {title!r}"
     return [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("|")][2:]
 

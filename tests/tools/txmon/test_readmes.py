@@ -34,12 +34,12 @@ VERBS_WITH_ENVIRONMENT = sorted(verb for verb in VERBS if "env" in parameters(ve
 
 
 def verbs_named_in(page: Path) -> set[str]:
-    return set(re.findall(r"(?:\./|/)inv ([a-z][a-z-]+)", page.read_text()))
+    return set(re.findall(r"(?:\./|/)inv ([a-z][a-z-]+)", page.read_text(encoding="utf-8")))
 
 
 def prose(page: Path) -> str:
     """Return the text of a page without code, in which brackets and # have other meanings."""
-    return re.sub(r"^ *```.*?^ *```$|`[^`\n]*`", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^ *```.*?^ *```$|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
@@ -59,7 +59,7 @@ def broken_links(page: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", readmes(), ids=lambda path: path.parent.name)
 def test_generated_tables_are_current(path: Path) -> None:
-    assert path.read_text() == readmes()[path]
+    assert path.read_text(encoding="utf-8") == readmes()[path]
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -15,7 +15,7 @@ CONTRACT_FILES = {contract.__name__: ROOT / f"shared/contracts/{layer}.py" for l
 
 def shared_imports(path: Path) -> Iterator[Path]:
     """Yield the modules of `shared` that a module imports, and of the contracts the named ones."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shared"):
             yield from (CONTRACT_FILES[alias.name] for alias in node.names if alias.name in CONTRACT_FILES)
             for name in [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]:

@@ -53,7 +53,7 @@ def require_writable(path: Path) -> Path:
     """
     try:
         if path.exists():
-            path.open("a").close()
+            path.open("a", encoding="utf-8").close()
         else:
             TemporaryFile(dir=next(parent for parent in path.parents if parent.exists())).close()
     except OSError:

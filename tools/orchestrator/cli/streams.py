@@ -4,7 +4,9 @@ They drop what cannot be written, and replace what they cannot encode. What a lo
 error holds was written by others: its control characters are shown, not sent.
 """
 
+import codecs
 import io
+import locale
 import os
 import re
 import sys
@@ -52,11 +54,17 @@ class _Styled(io.TextIOWrapper):
 
     def __init__(self, buffer: io.BufferedWriter, like: TextIO) -> None:
         # Written through: whatever else writes to the same buffer does so in order.
-        super().__init__(buffer, like.encoding, "replace", "\n", bool(like.line_buffering), write_through=True)
+        super().__init__(buffer, _encoding(), "replace", "\n", bool(like.line_buffering), write_through=True)
 
     def write(self, text: str, /) -> int:
         super().write(text if self.isatty() else re.sub(r"[ \t]+(?=\n)", "", text))
         return len(text)
+
+
+def _encoding() -> str:
+    """Return the encoding of the terminal: the locale's, or UTF-8 for one that names none, as in Python's PEP 540."""
+    given = locale.getencoding()  # also if Python itself is in UTF-8 mode
+    return "utf-8" if codecs.lookup(given).name == "ascii" else given
 
 
 class Stream(_Styled):
@@ -80,7 +88,7 @@ def replace_standard_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123 (open to the end)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 (open to the end)
         elif stream is getattr(sys, f"__{name}__"):
             setattr(sys, name, Stream(stream, for_people=name == "stderr"))
 

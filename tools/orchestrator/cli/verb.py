@@ -81,7 +81,7 @@ class Verb:
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             log.touch(0o600)
-            log.write_text("".join(traceback.format_exception(error)))
+            log.write_text("".join(traceback.format_exception(error)), "utf-8")
         except OSError as unwritable:
             return f"{_one_line(error)}; its traceback cannot be written ({explain_os_error(unwritable)})"
         return f"{_one_line(error)}; this is a fault of {self.product}: report it with its traceback in {log}"

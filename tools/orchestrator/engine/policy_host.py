@@ -25,7 +25,7 @@ def start(pack: Path) -> subprocess.Popen[str]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
+        encoding="utf-8",
         start_new_session=True,  # Ctrl-C reaches the orchestrator; the engines need the pack to end cleanly
     )
     atexit.register(process.terminate)

@@ -43,9 +43,11 @@ class StackFileCopy:
         added = {key: written[key] for key in ENCRYPTION_KEYS if key in written and key not in own}
         if not added:
             return False
-        text = self.original.read_text()
+        text = self.original.read_text("utf-8")
         lines = text if not text or text.endswith("\n") else f"{text}\n"
-        self.original.write_text(lines + yaml.safe_dump(added, width=10**6))  # wide: the engine folds no line
+        self.original.write_text(
+            lines + yaml.safe_dump(added, width=10**6), "utf-8"
+        )  # wide: the engine folds no line
         return True
 
 
@@ -67,5 +69,5 @@ def without_keys(text: bytes) -> bytes:
 
 
 def _content(path: Path) -> dict[str, object]:
-    content = yaml.safe_load(path.read_text()) if path.exists() else None
+    content = yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
     return content if isinstance(content, dict) else {}

@@ -146,7 +146,7 @@ class Workspace:
             env=self.process_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
             start_new_session=True,  # Ctrl-C reaches this process, which passes it on once
         ) as process:
             try:

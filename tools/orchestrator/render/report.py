@@ -157,7 +157,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     pages = {folder / "report.html": as_html(report), folder / "report.md": as_markdown(report)}
     for path, text in pages.items():
-        path.write_text(text)
+        path.write_text(text, "utf-8")
     return list(pages)
 
 

@@ -70,7 +70,7 @@ def _write(texts: dict[Path, str]) -> None:
     """Write new files: all, or none."""
     try:
         for path, text in texts.items():
-            path.write_text(text)
+            path.write_text(text, "utf-8")
     except OSError:
         for path in texts:
             path.unlink(missing_ok=True)
@@ -136,7 +136,7 @@ def _common_settings(monorepo: Monorepo, name: str, expires: date | None) -> dic
 def _local_salt(monorepo: Monorepo) -> str:
     """Return the salt of the passphrase of local environments, which is the same in every layer."""
     layer = _layers_with_file(monorepo, "local")[0]
-    return str(yaml.safe_load(monorepo.stack_file(layer, "local").read_text())["encryptionsalt"])
+    return str(yaml.safe_load(monorepo.stack_file(layer, "local").read_text("utf-8"))["encryptionsalt"])
 
 
 def _layers_with_file(monorepo: Monorepo, name: str) -> list[str]:

@@ -49,7 +49,7 @@ class PriceBook(BaseModel):
 
 @cache
 def price_book() -> PriceBook:
-    return PriceBook.model_validate(yaml.safe_load(BOOK.read_text()))
+    return PriceBook.model_validate(yaml.safe_load(BOOK.read_text("utf-8")))
 
 
 def _stream(inputs: Inputs) -> Iterator[Quantity]:

@@ -161,7 +161,7 @@ class Journal:
     def _write(self) -> None:
         partial = self.folder / "run.json.partial"
         try:
-            partial.write_text(self.record.model_dump_json(indent=2))
+            partial.write_text(self.record.model_dump_json(indent=2), "utf-8")
             partial.replace(self.folder / "run.json")
         except OSError as error:
             raise OrchestratorError(

@@ -21,7 +21,7 @@ PLAN = TypeAdapter(Plan)
 
 def save(plan: Plan, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(plan.model_dump_json(indent=2) + "\n")
+    path.write_text(plan.model_dump_json(indent=2) + "\n", "utf-8")
 
 
 def load(path: Path) -> Plan:

@@ -81,7 +81,7 @@ def _resolve_pending(workspace: Workspace, stack: StackSnapshot) -> None:
         raise _needs_a_person(workspace, layer, unknown)
     with TemporaryDirectory() as folder:
         resolved = Path(folder) / "state.json"
-        resolved.write_text(json.dumps(_with_created(export(workspace, layer), created)))
+        resolved.write_text(json.dumps(_with_created(export(workspace, layer), created)), "utf-8")
         workspace.call(layer, "stack", "import", "--file", str(resolved))
     pending = ", ".join(stack.pending)
     message = f"{workspace.monorepo.product} unlock, resolved {pending}"

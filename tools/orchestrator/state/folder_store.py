@@ -66,7 +66,7 @@ def _temporary(path: Path, text: str) -> Iterator[Path]:
     """Yield a file beside `path` that holds the text, until it is linked or moved there."""
     temporary = path.with_name(f"{path.name}.{uuid4()}")  # process numbers may repeat in containers
     try:
-        temporary.write_text(text)
+        temporary.write_text(text, "utf-8")
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
@@ -75,6 +75,6 @@ def _temporary(path: Path, text: str) -> Iterator[Path]:
 @contextmanager
 def _exclusive(path: Path) -> Iterator[None]:
     """Keep other processes from replacing or deleting the file; the system frees a killed process's guard."""
-    with path.with_name(".guard").open("a") as guard:
+    with path.with_name(".guard").open("a", encoding="utf-8") as guard:
         fcntl.flock(guard, fcntl.LOCK_EX)
         yield

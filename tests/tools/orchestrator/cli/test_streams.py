@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,14 +18,14 @@ from tools.orchestrator.model.errors import OrchestratorError
 ROOT = Path(__file__).parents[4]
 
 
-def shell(line: str) -> subprocess.CompletedProcess[str]:
+def shell(line: str, encoding: str = "utf-8", **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell in which `$python` is this Python and `$inv` is the launcher."""
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", line],
         cwd=ROOT,
-        env={**os.environ, "python": sys.executable, "inv": "./inv"},
+        env={**os.environ, "python": sys.executable, "inv": "./inv", **variables},
         capture_output=True,
-        text=True,
+        encoding=encoding,
         check=False,
     )
 
@@ -66,11 +67,29 @@ def test_a_closed_stdout_ends_no_verb() -> None:
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
+@pytest.fixture(params=["ja_JP.EUC-JP", "en_US.ISO-8859-1", "C"])
+def foreign(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Return the variables of a locale whose encoding is not UTF-8."""
+    language, _, encoding = request.param.partition(".")
+    if encoding:
+        command = ["localedef", "-i", language, "-f", encoding, tmp_path / request.param]
+        if not shutil.which("localedef") or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip(f"{request.param} cannot be made here")
+    return {"LOCPATH": str(tmp_path), "LC_ALL": request.param, "encoding": encoding or "UTF-8"}
+
+
 @pytest.mark.parametrize("line", ["{} | cat", ON_A_TERMINAL], ids=["pipe", "terminal"])
-def test_a_character_outside_of_the_encoding_ends_no_verb(line: str) -> None:
-    done = shell("export PYTHONIOENCODING=ascii:strict inv; " + line.format("$inv --help new-env"))
+def test_text_is_printed_in_the_encoding_of_the_locale(foreign: dict[str, str], line: str) -> None:
+    done = shell(line.format("$inv --help new-env"), **foreign)
     assert done.returncode == 0, done.stdout
-    assert "local-? is deployed to the" in done.stdout
+    ellipsis = "?" if foreign["encoding"] == "ISO-8859-1" else "…"
+    assert f"local-{ellipsis} is deployed to the" in done.stdout
+
+
+def test_verbs_work_in_every_locale(foreign: dict[str, str]) -> None:
+    verbs = ["--list", "graph", "contracts", "environments", "diff-env dev prod", "affected --base HEAD"]
+    done = shell(" && ".join(f"$inv {verb}" for verb in verbs), **foreign)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("line", ["$inv --list >/dev/full", "$inv contracts >/dev/full", "$inv --help up >/dev/full"])

@@ -42,34 +42,34 @@ def test_the_copy_is_a_project_with_the_same_text(file: Path) -> None:
 def test_what_the_engine_writes_stays_in_the_copy(file: Path) -> None:
     with stack_file_copy(file) as copy:
         copy.path.write_text(BY_THE_ENGINE)
-    assert file.read_text() == STACK_FILE
+    assert file.read_text(encoding="utf-8") == STACK_FILE
 
 
 @pytest.mark.parametrize("end", ["", "  txmon-data:zones: [1, 2]"], ids=["newline", "no newline"])
 def test_the_keys_are_appended_and_nothing_else_changes(file: Path, end: str) -> None:
-    file.write_text(f"{STACK_FILE}{end}")
+    file.write_text(f"{STACK_FILE}{end}", encoding="utf-8")
     with stack_file_copy(file) as copy:
         copy.path.write_text(BY_THE_ENGINE)
         assert copy.take_encryption_keys()
-    assert file.read_text() == f"{STACK_FILE}{end}{chr(10) * bool(end)}{KEYS}"
+    assert file.read_text(encoding="utf-8") == f"{STACK_FILE}{end}{chr(10) * bool(end)}{KEYS}"
 
 
 @pytest.mark.parametrize("written", [STACK_FILE, STACK_FILE + KEYS.replace("abc", "def")], ids=["no keys", "others"])
 def test_keys_that_the_file_has_are_never_replaced(file: Path, written: str) -> None:
-    file.write_text(STACK_FILE + KEYS)
+    file.write_text(STACK_FILE + KEYS, encoding="utf-8")
     with stack_file_copy(file) as copy:
         copy.path.write_text(written)
         assert not copy.take_encryption_keys()
-    assert file.read_text() == STACK_FILE + KEYS
+    assert file.read_text(encoding="utf-8") == STACK_FILE + KEYS
 
 
 @pytest.mark.parametrize("edited", ["config: [", "config:\n  txmon-data:backupDays: 7\n"])
 def test_what_a_person_writes_in_the_meantime_stays(file: Path, edited: str) -> None:
     with stack_file_copy(file) as copy:
         copy.path.write_text(BY_THE_ENGINE)
-        file.write_text(edited)
+        file.write_text(edited, encoding="utf-8")
         copy.take_encryption_keys()
-    assert file.read_text().removesuffix(KEYS) == edited
+    assert file.read_text(encoding="utf-8").removesuffix(KEYS) == edited
 
 
 def test_a_missing_file_has_no_copy(file: Path) -> None:
