@@ -81,7 +81,7 @@ def test_the_state_is_encrypted_with_the_key_and_not_a_passphrase(account: Accou
 
 def test_the_stack_file_names_the_key_and_is_otherwise_unchanged(clone, account: Account, deployed: str) -> None:
     key = account.secrets_providers["state"]["encryptedkey"]
-    added = f"encryptedkey: {key}\nsecretsprovider: {account.provider}\n"
+    added = f"secretsprovider: {account.provider}\nencryptedkey: {key}\n"
     assert (clone.path / FILE).read_text() == deployed + added
 
 

@@ -19,6 +19,10 @@ SENTENCES: dict[str, str] = {
     r"passphrase must be set": (
         "{layer} needs the passphrase of {env}: set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE"
     ),
+    r"secrets \(code=\w+\): operation error KMS: \w+, (.*RequestID: \S+, |.*get credentials: )?(?P<reason>.*)": (
+        "AWS does not let {layer} use the key that encrypts the secrets of {env} ({reason}): check the AWS "
+        "credentials, and the secrets provider in REAL in shared/environments.py"
+    ),
     r"PULUMI_ACCESS_TOKEN must be set": (
         "there is no state backend for {env}: log in to it (pulumi login s3://… or pulumi login) "
         "or set PULUMI_BACKEND_URL"
@@ -69,8 +73,8 @@ NOISE = (
 def explain(message: str, layer: str, env: str) -> str:
     """Return the sentence for an engine's message; the message as one line if no sentence is known."""
     for pattern, sentence in SENTENCES.items():
-        if re.search(pattern, message):
-            return sentence.format(layer=layer, env=env, lock=_lock(message))
+        if found := re.search(pattern, message):
+            return sentence.format(layer=layer, env=env, lock=_lock(message), **found.groupdict())
     return trimmed(message)
 
 

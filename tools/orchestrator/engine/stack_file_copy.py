@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
-ENCRYPTION_KEYS = ("secretsprovider", "encryptedkey", "encryptionsalt")
-"""The keys that say how a stack's secrets are encrypted. The state says the same."""
-KEY_LINES = re.compile(rf"^({'|'.join(ENCRYPTION_KEYS)}):.*\n?".encode(), re.MULTILINE)
+KEY_LINES = re.compile(rb"^(secretsprovider|encryptedkey|encryptionsalt):.*\n?", re.MULTILINE)
+"""The lines that say how a stack's secrets are encrypted. The engine folds none. The state says the same."""
 
 
 @dataclass(frozen=True)
@@ -32,23 +29,14 @@ class StackFileCopy:
         return self.project / self.original.name
 
     def take_encryption_keys(self) -> bool:
-        """Append to the original the keys that the engine added to the copy; return whether it did.
-
-        An original that is not YAML, because a person is editing it, stays as it is.
-        """
-        try:
-            own, written = _content(self.original), _content(self.path)
-        except yaml.YAMLError:
-            return False
-        added = {key: written[key] for key in ENCRYPTION_KEYS if key in written and key not in own}
-        if not added:
-            return False
-        text = self.original.read_text("utf-8")
-        lines = text if not text or text.endswith("\n") else f"{text}\n"
-        self.original.write_text(
-            lines + yaml.safe_dump(added, width=10**6), "utf-8"
-        )  # wide: the engine folds no line
-        return True
+        """Append to the original the keys that the engine added to the copy; return whether it did."""
+        own, written = _key_lines(self.original), _key_lines(self.path)
+        added = b"".join(line for key, line in written.items() if key not in own)
+        if added:
+            text = self.original.read_bytes()
+            newline = b"\n" if text and not text.endswith(b"\n") else b""
+            self.original.write_bytes(text + newline + added)
+        return bool(added)
 
 
 @contextmanager
@@ -68,6 +56,6 @@ def without_keys(text: bytes) -> bytes:
     return KEY_LINES.sub(b"", text)
 
 
-def _content(path: Path) -> dict[str, object]:
-    content = yaml.safe_load(path.read_text("utf-8")) if path.exists() else None
-    return content if isinstance(content, dict) else {}
+def _key_lines(path: Path) -> dict[bytes, bytes]:
+    """Return the lines with encryption keys by key; none if the file does not exist, as that of a removed layer."""
+    return {found[1]: found[0] for found in KEY_LINES.finditer(path.read_bytes())} if path.exists() else {}

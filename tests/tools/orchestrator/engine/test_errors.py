@@ -8,6 +8,8 @@ LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for t
 delete the lock file with `pulumi cancel`.
   file:///s/.pulumi/locks/organization/p/local/1.json: created by aiko@build-7 (pid 4711) at 2026-01-02T03:04:05Z"""
 
+KMS = "error: could not create secrets manager for new stack: secrets (code=Unknown): operation error KMS: "
+
 
 @pytest.mark.parametrize(
     ("message", "sentence"),
@@ -22,6 +24,11 @@ delete the lock file with `pulumi cancel`.
             "encryptionsalt in projects/data/Pulumi.dev.yaml is damaged: restore it",
         ),
         ("error: passphrase must be set with PULUMI_CONFIG_PASSPHRASE or", "data needs the passphrase of dev"),
+        (
+            f"{KMS}Decrypt, https response error StatusCode: 400, RequestID: 6-e, NotFoundException: no x",
+            "(NotFoundE",
+        ),
+        (f"{KMS}Encrypt, get identity: get credentials: no EC2 IMDS role found", "(no EC2 IMDS role found): check"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "there is no state backend for dev"),
         ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
         ('error: unknown stack "organization/txmon-network/dev"', "./inv deploy-all --env dev"),
@@ -36,6 +43,11 @@ delete the lock file with `pulumi cancel`.
 )
 def test_a_known_message_becomes_a_sentence_that_names_the_remedy(message: str, sentence: str) -> None:
     assert sentence in errors.explain(message, "data", "dev")
+
+
+def test_an_error_of_a_kms_resource_is_not_taken_for_one_of_the_state() -> None:
+    message = "creating KMS Key: operation error KMS: CreateKey, RequestID: 6, LimitExceededException: too many"
+    assert errors.explain(f"error: {message}", "security", "dev") == message
 
 
 def test_an_unknown_message_becomes_one_line() -> None:

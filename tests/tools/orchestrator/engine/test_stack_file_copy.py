@@ -19,7 +19,7 @@ BY_THE_ENGINE = """config:
 secretsprovider: awskms://alias/x
 encryptedkey: abc=
 """
-KEYS = "encryptedkey: abc=\nsecretsprovider: awskms://alias/x\n"
+KEYS = "secretsprovider: awskms://alias/x\nencryptedkey: abc=\n"
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_keys_that_the_file_has_are_never_replaced(file: Path, written: str) -> 
     assert file.read_text(encoding="utf-8") == STACK_FILE + KEYS
 
 
-@pytest.mark.parametrize("edited", ["config: [", "config:\n  txmon-data:backupDays: 7\n"])
+@pytest.mark.parametrize("edited", ["config: [\n", "config:\n  txmon-data:backupDays: 7\n"])
 def test_what_a_person_writes_in_the_meantime_stays(file: Path, edited: str) -> None:
     with stack_file_copy(file) as copy:
         copy.path.write_text(BY_THE_ENGINE)
@@ -76,3 +76,4 @@ def test_a_missing_file_has_no_copy(file: Path) -> None:
     file.unlink()
     with stack_file_copy(file) as copy:
         assert not copy.path.exists()
+        assert not copy.take_encryption_keys()
