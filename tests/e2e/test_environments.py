@@ -111,6 +111,19 @@ def test_the_plan_says_what_it_would_cost(clone) -> None:
     assert not [note for note in found["notes"] if note.startswith("no price")]
 
 
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_the_cost_of_an_environment_on_aws_needs_no_state_backend(clone, env: str) -> None:
+    before = [path.read_bytes() for path in sorted(clone.path.glob(f"projects/*/Pulumi.{env}.yaml"))]
+    done = clone.inv("cost", "--env", env, "--format", "json")
+    assert done.code == 0, done.said
+    assert "this prices what the programs would create from nothing" in done.err
+    found = json.loads(done.out)
+    assert found["usd_a_month"] > 100
+    assert not [note for note in found["notes"] if note.startswith("no price")]
+    assert [path.read_bytes() for path in sorted(clone.path.glob(f"projects/*/Pulumi.{env}.yaml"))] == before
+    assert list(clone.path.glob(f".local/state/.pulumi/stacks/*/{env}.json")) == []
+
+
 def test_what_is_deployed_keeps_the_contracts_until_one_changes(clone) -> None:
     done = clone.inv("contracts", "--against-env", ENV)
     assert (done.code, done.out.strip()) == (0, "no output has changed")

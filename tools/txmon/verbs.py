@@ -146,7 +146,9 @@ def cost(env: str, format: str, parallel: int) -> None:
 
     environment = _environment(env)
     choose(MONOREPO, env)  # all layers, or the reason why not
-    found = cache(lambda: commands.estimate(_open(environment), terminal(stderr=True), parallel=parallel))
+    output = terminal(stderr=True)
+    workspace = cache(lambda: commands.open_for_estimate(MONOREPO, environment))
+    found = cache(lambda: commands.estimate(workspace(), output, parallel=parallel))
     show(format, table=lambda: render_cost.as_table(found()), json=lambda: render_cost.as_json(found()))
     if format == "table":
         print("\n".join(render_cost.notes(found())))

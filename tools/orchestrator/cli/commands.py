@@ -16,7 +16,7 @@ from tools.orchestrator.cli.terminal import Terminal
 from tools.orchestrator.engine import program_host
 from tools.orchestrator.engine.workspace import Workspace, open_workspace
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
-from tools.orchestrator.model.monorepo import Environment, Monorepo
+from tools.orchestrator.model.monorepo import Environment, Monorepo, OnLocalCloud
 from tools.orchestrator.model.operation import Action, Operation
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.model.stack import Snapshot, StackHealth
@@ -69,6 +69,19 @@ def open_environment(monorepo: Monorepo, environment: Environment) -> Workspace:
             monorepo.display(old_state),
         )
     return open_workspace(monorepo, environment, engine, cloud.variables())
+
+
+def open_for_estimate(monorepo: Monorepo, environment: Environment) -> Workspace:
+    """Return the environment's workspace; without a state backend, one on the local cloud, where nothing is deployed.
+
+    Raises:
+        OrchestratorError, EngineError, LocalCloudError: as `open_environment` does.
+    """
+    workspace = open_environment(monorepo, environment)
+    if workspace.backend or monorepo.local_cloud is None:
+        return workspace
+    logger.info("no state backend is chosen, so that this prices what the programs would create from nothing")
+    return open_environment(monorepo, OnLocalCloud(environment.name))
 
 
 def deploy_all(

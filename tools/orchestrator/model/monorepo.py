@@ -34,6 +34,16 @@ class Environment(Protocol):
         """Pulumi's secrets provider for a new stack; None for the backend's default."""
 
 
+@dataclass(frozen=True)
+class OnLocalCloud:
+    """An environment that is previewed on the local cloud instead of where it lives."""
+
+    name: str
+    is_local: bool = True
+    account_id: str | None = None
+    secrets_provider: str | None = None
+
+
 class LocalCloud(Protocol):
     """The emulator on this machine that local environments are deployed to."""
 

@@ -1,6 +1,7 @@
 """Estimates of cost as a table, as JSON and in sentences."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from rich.table import Table
@@ -39,17 +40,18 @@ def notes(found: Mapping[str, Estimate]) -> list[str]:
     lines = [f"no price for {what}" for estimated in found.values() for what in estimated.unpriced]
     if by_usage:
         lines.append(f"billed by usage and not in it: {', '.join(by_usage)}, data transfer")
-    return [
-        *lines,
-        f"an estimate from list prices of {price_book().region}, without tax; {'; '.join(_sources(found))}",
-    ]
+    lines.append(f"an estimate from list prices of {price_book().region}, without tax")
+    return [*lines, *(f"prices {source}" for source in _sources(found))]
 
 
 def _sources(found: Mapping[str, Estimate]) -> list[str]:
-    """Return the sources of the prices used, with dates."""
-    prices = price_book().prices
-    used = (prices[name] for estimated in found.values() for name in estimated.quantities)
-    return list(dict.fromkeys(f"{price.source} ({price.date})" for price in used))
+    """Return where the prices used come from, with dates."""
+    book = price_book()
+    used: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for name in (name for estimated in found.values() for name in estimated.quantities):
+        price = book.prices[name]
+        used[f"{book.bases[price.basis]} ({price.date})"][name] = None
+    return [f"{source}: {', '.join(names)}" for source, names in used.items()]
 
 
 def as_json(found: Mapping[str, Estimate]) -> str:
@@ -60,7 +62,7 @@ def as_json(found: Mapping[str, Estimate]) -> str:
             name: {
                 "units": units,
                 "usd_a_month": round(book.monthly(name) * units, 2),
-                **book.prices[name].model_dump(mode="json", include={"source", "date"}),
+                **book.prices[name].model_dump(mode="json", include={"page", "basis", "date"}),
             }
             for name, units in estimated.quantities.items()
         }

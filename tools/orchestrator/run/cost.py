@@ -28,7 +28,10 @@ class Price(BaseModel):
 
     usd: float
     per: Literal["hour", "month"]
-    source: str
+    page: str
+    """AWS's page with the price."""
+    basis: str
+    """How the price came into the book."""
     date: date
 
 
@@ -37,6 +40,8 @@ class PriceBook(BaseModel):
 
     region: str
     hours: int
+    bases: dict[str, str]
+    """What each basis of a price means."""
     prices: dict[str, Price]
     vcpus: dict[str, int]
     by_usage: dict[str, str]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.monorepo import Facts, make_monorepo
-from tools.orchestrator.cli.commands import open_environment
+from tools.orchestrator.cli.commands import open_environment, open_for_estimate
 from tools.orchestrator.model.errors import OrchestratorError
 
 
@@ -60,6 +60,23 @@ def test_a_local_cloud_that_lost_its_resources_says_where_the_state_is(tmp_path:
     assert len(messages) == 1
     assert "lost its resources" in messages[0]
     assert ".local/state-1" in messages[0]
+
+
+def test_an_estimate_without_a_state_backend_uses_the_local_cloud_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, messages: list[str]
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    workspace = open_for_estimate(make_monorepo(tmp_path, local_cloud=Cloud()), Facts("dev"))
+    assert (workspace.env, workspace.variables["AWS_ENDPOINT_URL"]) == ("dev", "http://127.0.0.1:4566")
+    assert messages == ["no state backend is chosen, so that this prices what the programs would create from nothing"]
+
+
+def test_an_estimate_with_a_state_backend_uses_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud = Cloud()
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
+    workspace = open_for_estimate(make_monorepo(tmp_path, local_cloud=cloud), Facts("dev"))
+    assert (workspace.backend, cloud.starts) == ("s3://states", [])
 
 
 def test_a_broken_stack_file_stops_every_verb(tmp_path: Path) -> None:

@@ -42,8 +42,11 @@ def test_a_charge_by_usage_is_named_once() -> None:
 
 
 def test_the_sources_of_the_used_prices_are_named() -> None:
-    [note] = [line for line in notes({"data": estimate([KEY])}) if line.startswith("an estimate")]
-    assert note.endswith("; from memory, not looked up; within 25 % (2026-11-24)")
+    found = [line for line in notes({"data": estimate([KEY, STREAM])}) if line.startswith("prices ")]
+    assert found == [
+        "prices as third parties quote AWS's page or Price List API (2026-11-28): kms key",
+        "prices not verified on AWS's page; from memory, within 25 % (2026-11-24): kinesis shard",
+    ]
 
 
 def test_json_has_every_price_with_its_source() -> None:
@@ -53,8 +56,9 @@ def test_json_has_every_price_with_its_source() -> None:
     assert found["layers"]["security"]["kms key"] == {
         "units": 2,
         "usd_a_month": 2,
-        "source": "from memory, not looked up; within 25 %",
-        "date": "2026-11-24",
+        "page": "https://aws.amazon.com/kms/pricing/",
+        "basis": "quoted",
+        "date": "2026-11-28",
     }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES
 from shared.graph import LAYERS
 from tools.orchestrator.model.operation import UNKNOWN, Action, Operation, PlannedResource
 from tools.orchestrator.render import cost
@@ -112,7 +113,14 @@ def test_the_price_book_does_not_contradict_itself() -> None:
     book = price_book()
     assert not book.free & (book.by_usage.keys() | QUANTITIES.keys())
     assert book.vcpus.keys() == {name for name in book.prices if name.startswith("db.")}
-    assert all(price.source and price.usd > 0 for price in book.prices.values())
+    assert {price.basis for price in book.prices.values()} <= book.bases.keys()
+    assert all(price.page.startswith("https://aws.amazon.com/") and price.usd > 0 for price in book.prices.values())
+
+
+def test_every_class_that_the_settings_allow_has_a_price() -> None:
+    prices = price_book().prices
+    assert [name for name in (*DATABASE_CLASSES, *NODE_TYPES) if name not in prices] == []
+    assert price_book().vcpus == {name: size.vcpus for name, size in DATABASE_CLASSES.items()}
 
 
 def preview(layer: str, present: list[PlannedResource], planned: list[PlannedResource]) -> Operation:
