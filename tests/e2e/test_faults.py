@@ -1,10 +1,12 @@
 """What happens when something dies or is in the way: told in a sentence, and the next run goes on."""
 
+import json
 import os
 import re
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -53,14 +55,16 @@ def engines(clone) -> list[psutil.Process]:
 
 
 @contextmanager
-def busy_network(clone) -> Iterator[None]:
-    """Network's program waits until the block ends: whoever runs it is at work for as long."""
+def busy_streaming(clone) -> Iterator[None]:
+    """Streaming's program waits until the block ends: whoever runs it is at work for as long."""
+    done = clone.inv("up", "security")  # streaming reads it
+    assert done.code == 0, done.said
     gate = clone.path / ".txmon/gate"
     gate.parent.mkdir(exist_ok=True)
     gate.touch()
     wait = f"import time\nfrom pathlib import Path\n\nwhile Path({str(gate)!r}).exists():\n    time.sleep(0.05)\n"
     try:
-        with clone.source("projects/network/__main__.py", "config = ", f"{wait}config = "):
+        with clone.source("projects/streaming/__main__.py", "config = ", f"{wait}config = "):
             yield
     finally:
         gate.unlink()
@@ -80,35 +84,70 @@ def test_ctrl_c_ends_every_layer_cleanly_and_the_next_run_goes_on(clone) -> None
     assert done.code == 0, done.said
 
 
+def children(clone) -> dict[str, list[psutil.Process]]:
+    """The processes that a run has started, by what they are."""
+    running = [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if str(clone.path) in " ".join(process.info["cmdline"] or ())
+    ]
+    forked = [process for process in running if "multiprocessing.forkserver" in " ".join(process.info["cmdline"])]
+    return {
+        "engine": engines(clone),
+        "policy pack": [process for process in running if "pulumi.policy" in process.info["cmdline"]],
+        "programs": forked,
+    }
+
+
+@pytest.mark.parametrize("stopped", ["engine", "policy pack", "programs"])
+def test_two_ctrl_c_end_a_run_with_a_stopped_child_and_leave_nothing(clone, stopped: str) -> None:
+    with busy_streaming(clone):
+        run = started(clone, "up", "streaming")
+        eventually(lambda: locks(clone) == ["txmon-streaming"])
+        for process in eventually(lambda: children(clone)[stopped]):
+            process.suspend()
+        for _ in range(2):
+            os.kill(run.pid, signal.SIGINT)
+            time.sleep(0.5)
+        said, _ = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
+    *_, record = sorted((clone.path / ".txmon/runs").glob("*/run.json"))
+    assert json.loads(record.read_text())["result"] == "forced"
+    eventually(lambda: not any(children(clone).values()))
+    done = clone.inv("up", "streaming")
+    assert done.code == 0, done.said
+
+
 def test_a_lock_left_by_a_killed_engine_names_its_owner_and_how_to_free_it(clone) -> None:
-    with busy_network(clone):
-        run = started(clone, "up", "network")
-        eventually(lambda: locks(clone) == ["txmon-network"])
+    with busy_streaming(clone):
+        run = started(clone, "up", "streaming")
+        eventually(lambda: locks(clone) == ["txmon-streaming"])
         for engine in engines(clone):
             engine.kill()
         run.communicate(timeout=60)
-    assert locks(clone) == ["txmon-network"]
-    refused = clone.inv("up", "network")
+    assert locks(clone) == ["txmon-streaming"]
+    refused = clone.inv("up", "streaming")
     assert refused.code == 1
-    assert re.search(r"network is locked by \S+@\S+ process \d+, which is gone, since \d+ s", refused.said)
-    assert "./inv unlock network --env local" in refused.said
-    plain = clone.shell("pulumi up -s local --yes --cwd projects/network")
+    assert re.search(r"streaming is locked by \S+@\S+ process \d+, which is gone, since \d+ s", refused.said)
+    assert "./inv unlock streaming --env local" in refused.said
+    plain = clone.shell("pulumi up -s local --yes --cwd projects/streaming")
     assert plain.code != 0
     assert "currently locked" in plain.said
     assert "which is gone" in clone.inv("status", COLUMNS="200").out
-    freed = clone.inv("unlock", "network")
+    freed = clone.inv("unlock", "streaming")
     assert freed.code == 0, freed.said
     assert locks(clone) == []
-    done = clone.inv("up", "network")
+    done = clone.inv("up", "streaming")
     assert done.code == 0, done.said
 
 
 def test_while_a_deploy_all_is_at_work_a_second_one_and_unlock_are_refused(clone) -> None:
-    with busy_network(clone):
+    with busy_streaming(clone):
         first = started(clone, "deploy-all")
-        eventually(lambda: "txmon-network" in locks(clone))
+        eventually(lambda: "txmon-streaming" in locks(clone))
         second = clone.inv("deploy-all")
-        unlock = clone.inv("unlock", "network")
+        unlock = clone.inv("unlock", "streaming")
     said, _ = first.communicate(timeout=120)
     assert first.returncode == 0, said
     assert second.code == 1
@@ -119,22 +158,22 @@ def test_while_a_deploy_all_is_at_work_a_second_one_and_unlock_are_refused(clone
 
 
 def test_a_team_at_work_in_one_layer_is_detected(clone) -> None:
-    with busy_network(clone):
+    with busy_streaming(clone):
         team = subprocess.Popen(
             [
                 "bash",
                 "-c",
-                'eval "$(./inv local-env)"; pulumi up -s local --yes --skip-preview --cwd projects/network',
+                'eval "$(./inv local-env)"; pulumi up -s local --yes --skip-preview --cwd projects/streaming',
             ],
             cwd=clone.path,
             env=clone.environment(),
             stdout=subprocess.DEVNULL,
         )
-        eventually(lambda: locks(clone) == ["txmon-network"])
+        eventually(lambda: locks(clone) == ["txmon-streaming"])
         refused = clone.inv("deploy-all")
     assert team.wait(60) == 0
     assert refused.code == 1
-    assert re.search(r"network is locked by \S+@\S+ process \d+, since \d+ s; wait for it to end", refused.err)
+    assert re.search(r"streaming is locked by \S+@\S+ process \d+, since \d+ s; wait for it to end", refused.err)
 
 
 def test_a_killed_runner_leaves_its_engines_to_end_well_and_resume_goes_on(clone) -> None:

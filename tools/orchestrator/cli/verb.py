@@ -15,6 +15,7 @@ from invoke.context import Context
 from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
+from tools.orchestrator.engine import children
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd, explain_os_error
 
 SHORT = {"env": "e", "yes": "y", "parallel": "p", "format": "f"}
@@ -61,7 +62,7 @@ class Verb:
     def _exit_code(self, function: Callable[[], int | None]) -> int | None:
         sentences: tuple[type[Exception], ...] = (OrchestratorError, *self.errors)
         try:
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # ./inv has set the default action
+            signal.signal(signal.SIGINT, children.Interruption())  # ./inv has set the default action
             self._log_to_stderr()
             return function()
         except sentences as error:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+from tools.orchestrator.engine import children
+from tools.orchestrator.engine.children import START_SECONDS
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 
@@ -20,26 +22,24 @@ def start(pack: Path) -> subprocess.Popen[str]:
     It ends when the last process that holds its standard input ends: this process, or an engine. Engines go on, and
     still need the pack, when this process is killed.
     """
-    process = subprocess.Popen(
-        [pack],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        encoding="utf-8",
-        start_new_session=True,  # Ctrl-C reaches the orchestrator; the engines need the pack to end cleanly
+    process = children.helper(
+        [str(pack)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, encoding="utf-8"
     )
-    atexit.register(process.terminate)
+    atexit.register(process.kill)  # it holds nothing that has to be saved
     return process
 
 
 @cache
-def _port(pack: Path) -> str:
-    """Return the port that the pack listens on; wait until it does. One thread at a time may call it."""
-    stdout = start(pack).stdout
-    return stdout.readline().strip() if stdout else ""
+def _port(pack: Path, seconds: float) -> str:
+    """Return the port that the pack listens on; empty if it does not start. One thread at a time may call it."""
+    process = start(pack)
+    if process.stdout is None:
+        return ""
+    with children.time_limit(lambda: children.kill(process), seconds):
+        return str(process.stdout.readline()).strip()
 
 
-def with_pack(workspace: Workspace) -> Workspace:
+def with_pack(workspace: Workspace, *, seconds: float = START_SECONDS) -> Workspace:
     """Return the workspace in which engines use the running pack; the same workspace if the monorepo has no pack.
 
     Raises:
@@ -49,9 +49,11 @@ def with_pack(workspace: Workspace) -> Workspace:
     if pack is None:
         return workspace
     with _reading:
-        port = _port(pack)
+        port = _port(pack, seconds)
     if not port:
-        raise OrchestratorError(f"the policy pack does not start: run {workspace.monorepo.display(pack)} to see why")
+        raise OrchestratorError(
+            f"the policy pack does not start within {seconds} s: run {workspace.monorepo.display(pack)} to see why"
+        )
     stdin = start(pack).stdin
     inherited = (stdin.fileno(),) if stdin else ()
     return replace(workspace.with_env(**{workspace.monorepo.variable("POLICY_PORT"): port}), inherited_fds=inherited)

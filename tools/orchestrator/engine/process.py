@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,13 +11,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import BinaryIO
 
-from tools.orchestrator.engine import errors, policy_host, program_host
+from tools.orchestrator.engine import children, errors, policy_host, program_host
 from tools.orchestrator.engine.events import EventHandler
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus
 
 CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
 """The engine's message after it was asked to end. It may say the same of a resource if another one has failed."""
+ENDED_BY_SIGNAL = {-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL}
 POLL_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
 
@@ -29,14 +31,17 @@ class OperationProcess:
     workspace: Workspace
     on_progress: Callable[[str], None]
     """Receives each command and each finished step as a line."""
-    interrupted: bool = False
+    interruptions: int = 0
+    """The number of requests to end."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _was_asked: bool = False
+    _passing_on: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     @property
     def interrupted_pid(self) -> int | None:
-        """The engine's process if the interruption ended it before it could react, and so left its lock behind."""
+        """The engine's process if a signal ended it before it could react, and so left its lock behind."""
         process = self._process
-        return process.pid if process and process.returncode == -signal.SIGINT else None
+        return process.pid if process and self.interruptions and process.returncode in ENDED_BY_SIGNAL else None
 
     def create_stack(self) -> None:
         """Create the layer's empty stack, as the first part of the operation.
@@ -70,17 +75,16 @@ class OperationProcess:
             hosted = policy_host.with_pack(workspace) if operation.action.runs_program else workspace
             settings = workspace.config_file(operation.layer, copy)
             streaming = ("--json", "--client", runtime.address)
-            with subprocess.Popen(  # the context manager waits for it, even if following it fails
+            with children.engine(
                 hosted.command(operation.layer, *arguments, *message_arguments, *settings, *streaming),
                 env=hosted.process_environment() | {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"},
                 stdin=subprocess.DEVNULL,
                 stdout=written,
                 stderr=subprocess.STDOUT,
                 pass_fds=(*hosted.inherited_fds, runtime.inherited_fd),
-                start_new_session=True,  # Ctrl-C reaches this process, which passes it on once
             ) as self._process:
-                if self.interrupted:  # before the engine started
-                    self.interrupt()
+                if self.interruptions:  # before the engine started
+                    self._pass_on()
                 self._follow(self._process, read)
             operation.added_encryption_keys = operation.changed_aws and copy.take_encryption_keys()
         operation.end(*self._result(self._process.returncode))
@@ -106,10 +110,16 @@ class OperationProcess:
                 process.wait(POLL_SECONDS)
 
     def interrupt(self) -> None:
-        """Ask the engine to end cleanly, as soon as it runs; asked a second time, it stops at once."""
-        self.interrupted = True
-        if self._process and self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
+        """Ask the engine to end cleanly, as soon as it runs."""
+        self.interruptions += 1
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Send SIGINT, but only once: a second one makes the engine leave what it is doing."""
+        with self._passing_on:
+            if self._process and not self._was_asked:
+                self._was_asked = True
+                self._process.send_signal(signal.SIGINT)
 
     def _result(self, code: int) -> tuple[OperationStatus, str]:
         """Return how the operation ended and why."""
@@ -131,9 +141,10 @@ class OperationProcess:
         """Return whether the engine ended early because it was asked to."""
         operation = self.operation
         if code == 0:  # after a destroy that was cut short, the engine reports success
-            return self.interrupted and operation.action is Action.DESTROY and not operation.deleted_stack
+            return bool(self.interruptions) and operation.action is Action.DESTROY and not operation.deleted_stack
         canceled = any(CANCELED.fullmatch(error) for error in operation.errors)
-        return canceled or code == -signal.SIGINT or (self.interrupted and not self._reported_errors)
+        ended_by_us = self.interruptions and (code in ENDED_BY_SIGNAL or not self._reported_errors)
+        return canceled or bool(ended_by_us)
 
     @property
     def _reported_errors(self) -> list[str]:

@@ -8,11 +8,15 @@ Automation API does for inline programs. Each program still runs in a process of
 import multiprocessing
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 
+import psutil
+
+from tools.orchestrator.engine import children
 from tools.orchestrator.model.errors import OrchestratorError
 
 RUNTIME_MODULE = "tools.orchestrator.engine.language_runtime"
@@ -42,21 +46,53 @@ def start(preload_module: str | None = None) -> None:
 
 
 @contextmanager
-def serve(folder: str, environment: Mapping[str, str]) -> Iterator[Runtime]:
+def serve(
+    folder: str, environment: Mapping[str, str], *, seconds: float = children.START_SECONDS
+) -> Iterator[Runtime]:
     """Yield a runtime for the program in `folder`, which sees `environment`. It ends after its last holder has ended.
 
     Raises:
         OrchestratorError: it does not start.
     """
     ours, theirs = _CONTEXT.Pipe()
-    with ours:
-        try:
-            with theirs:
-                _CONTEXT.Process(target=_serve, args=(folder, dict(environment), theirs), daemon=True).start()
-            port = ours.recv()
-        except EOFError:
-            raise OrchestratorError("no program starts in this .venv: remove the folder and run this again") from None
-        yield Runtime(f"127.0.0.1:{port}", ours.fileno())
+    process = _CONTEXT.Process(target=_serve, args=(folder, dict(environment), theirs), daemon=True)
+    try:
+        with ours:
+            try:
+                with children.time_limit(lambda: _kill(process), seconds):
+                    with theirs:
+                        process.start()
+                    port = ours.recv()
+            except (EOFError, OSError):
+                raise OrchestratorError(
+                    f"no program starts in this .venv within {seconds} s: end what else needs the "
+                    "machine's memory or remove .venv, and run this again"
+                ) from None
+            yield Runtime(f"127.0.0.1:{port}", ours.fileno())
+    finally:
+        _end(process)
+
+
+def _kill(process: ForkServerProcess) -> None:
+    """Kill a program and the process that it was forked from; other programs go on."""
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it has just ended
+            if "multiprocessing.forkserver" in " ".join(child.cmdline()):
+                child.kill()
+    if process.pid:
+        process.kill()
+
+
+def _end(process: ForkServerProcess) -> None:
+    """Wait until a program has ended, as it does when nobody holds it; kill it if it is stopped.
+
+    Whether it has ended is known through the process that it was forked from, which may be stopped, too.
+    """
+    if process.pid:
+        process.join(children.KILL_SECONDS)
+        if process.is_alive():
+            _kill(process)
+            process.join(children.KILL_SECONDS)
 
 
 def _serve(folder: str, environment: Mapping[str, str], caller: Connection) -> None:

@@ -6,7 +6,6 @@ that a person can repeat it, and runs many projects side by side.
 
 import getpass
 import os
-import signal
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, TypeAdapter
 
 from tools.engine.install import Engine
-from tools.orchestrator.engine import errors
+from tools.orchestrator.engine import children, errors
 from tools.orchestrator.engine.stack_file_copy import StackFileCopy, stack_file_copy
 from tools.orchestrator.model.document import parse
 from tools.orchestrator.model.errors import OrchestratorError
@@ -26,6 +25,8 @@ from tools.orchestrator.model.monorepo import Environment, Monorepo
 from tools.orchestrator.model.operation import Action
 
 LOOPBACK = "127.0.0.1,localhost"
+COMMAND_SECONDS = 1800
+"""How long a command may take that no run follows. The longest refreshes one layer."""
 CHECKSUMS = "AWS_RESPONSE_CHECKSUM_VALIDATION"
 ENGINE_VARIABLES = {
     "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -140,21 +141,27 @@ class Workspace:
         return self._stdout(done, next(iter(self.monorepo.layers)))
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of the engine; on Ctrl-C ask it to end and wait, whereas `subprocess.run` would kill it."""
-        with subprocess.Popen(
-            [self.engine.binary, *arguments],
+        """Run a command of the engine; on Ctrl-C wait for its end, whereas `subprocess.run` would kill it.
+
+        Raises:
+            OrchestratorError: it takes longer than any such command, so something has stopped it.
+        """
+        with children.engine(
+            [str(self.engine.binary), *arguments],
             env=self.process_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C reaches this process, which passes it on once
         ) as process:
             try:
-                stdout, stderr = process.communicate()
+                stdout, stderr = process.communicate(timeout=COMMAND_SECONDS)
             except KeyboardInterrupt:
-                process.send_signal(signal.SIGINT)
                 process.communicate()
                 raise
+            except subprocess.TimeoutExpired:
+                children.kill(process)
+                minutes = COMMAND_SECONDS // 60
+                raise OrchestratorError(f"pulumi {' '.join(arguments)} took longer than {minutes} min") from None
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def _stdout(self, done: subprocess.CompletedProcess[str], layer: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from tools.orchestrator.engine import policy_host, program_host
+from tools.orchestrator.engine import children, policy_host, program_host
 from tools.orchestrator.engine.process import OperationProcess
 from tools.orchestrator.engine.workspace import Workspace, current_user
 from tools.orchestrator.model.errors import OrchestratorError, explain_os_error
@@ -120,10 +120,12 @@ class Run:
                 signal.signal(number, handler)
 
     def interrupt(self) -> None:
-        """Start no more layers and ask the running ones to end cleanly; a second call stops them at once."""
+        """Start no more layers and ask the running ones to end cleanly; a second call makes them."""
         self.interruptions += 1
         for process in tuple(self._processes):
             process.interrupt()
+        if self.interruptions > 1:
+            children.force()
 
     def _process(self, operation: Operation, on_progress: Callable[[str], None]) -> OperationProcess:
         process = OperationProcess(operation, self.workspace, on_progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import grpc
+import psutil
 import pytest
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
@@ -45,6 +46,32 @@ def test_a_runtime_that_does_not_start_is_an_error(tmp_path: Path, capfd: pytest
     ):
         pytest.fail("it has started")
     capfd.readouterr()
+
+
+def test_a_stopped_fork_server_is_replaced_after_its_time(tmp_path: Path) -> None:
+    program_host.start()
+    [server] = [
+        child for child in psutil.Process().children() if "multiprocessing.forkserver" in str(child.cmdline())
+    ]
+    server.suspend()
+    with (
+        pytest.raises(OrchestratorError, match=r"no program starts in this \.venv within 0\.5 s"),
+        program_host.serve(str(tmp_path), {}, seconds=0.5),
+    ):
+        pytest.fail("it has started")
+    with program_host.serve(str(tmp_path), {}) as runtime:
+        assert required_plugins(runtime.address)
+
+
+@pytest.mark.parametrize("also_server", [False, True])
+def test_a_stopped_runtime_is_killed_when_it_is_let_go(tmp_path: Path, *, also_server: bool) -> None:
+    with program_host.serve(str(tmp_path), {}):
+        for process in multiprocessing.active_children():
+            runtime = psutil.Process(process.pid)
+            if also_server:
+                runtime.parent().suspend()
+            runtime.suspend()
+    assert not multiprocessing.active_children()
 
 
 def test_a_fork_server_that_dies_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

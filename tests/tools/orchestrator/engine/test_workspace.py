@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.monorepo import Facts, make_monorepo, make_workspace
 from tools.engine.install import Engine
+from tools.orchestrator.engine import children
 from tools.orchestrator.engine.workspace import Workspace, open_workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.operation import Action
@@ -81,8 +82,12 @@ def test_ctrl_c_asks_a_command_to_end_and_waits_for_it(tmp_path: Path) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    with pytest.raises(KeyboardInterrupt):
-        workspace.call("base", "refresh")
+    before = signal.signal(signal.SIGINT, children.Interruption())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            workspace.call("base", "refresh")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (tmp_path / "settled").exists()
 
 

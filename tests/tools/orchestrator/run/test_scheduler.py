@@ -174,11 +174,14 @@ def test_only_one_layer_fails_on_a_full_disk_once_its_engine_has_ended(workspace
 
 
 @pytest.mark.parametrize("action", [Action.UP, Action.PREVIEW, Action.DESTROY])
-def test_a_second_interruption_reaches_the_engine_and_forces_the_end(workspace, tmp_path, action: Action) -> None:
+@pytest.mark.parametrize("state", ["busy", "stopped"])
+def test_a_second_interruption_ends_an_engine_that_does_not_end(
+    workspace, tmp_path, action: Action, state: str
+) -> None:
     asked = {"sequence": 2, "diagnosticEvent": {"severity": "warning", "message": "asked once"}}
     (tmp_path / "asked").write_text(json.dumps(asked) + "\n")
-    answer = f"[ $asked ] && exit 1; asked=once; cat {tmp_path}/asked"
-    result = interrupted(workspace, action, answer, times=2)
+    stop = "kill -STOP $$" if state == "stopped" else ":"
+    result = interrupted(workspace, action, f"cat {tmp_path}/asked; {stop}", times=2)
     assert "asked once" in result.operations["network"].warnings + result.operations["security"].warnings
     assert (result.result, result.exit_code) == ("forced", 130)
     assert Counter(statuses(result).values()) == {"interrupted": 1, "skipped": 4}
