@@ -12,7 +12,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ import boto3
 import psutil
 import pytest
 
+from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
@@ -618,6 +619,19 @@ def test_a_cloud_whose_home_is_deleted_ends(kept: LocalCloud) -> None:
     shutil.rmtree(kept.home)
     _gone, alive = psutil.wait_procs(left, timeout=20)
     assert alive == []
+
+
+def test_a_full_disk_does_not_stop_the_cloud_and_a_failed_save_is_said(tmp_path: Path) -> None:
+    with running(tmp_path / ".local") as cloud:
+        with pytest.raises(
+            LocalCloudError, match=r"goes on running, because the disk is too full .*\./inv local-down"
+        ):
+            replace(cloud, min_free_bytes=2**62).stop()
+        serving = found(cloud)
+        psutil.Process(serving.emulator_pid).rlimit(psutil.RLIMIT_FSIZE, (0, 0))
+        with pytest.raises(LocalCloudError, match="is stopped, but its emulator saved nothing"):
+            cloud.stop()
+        assert cloud.status() is None
 
 
 def test_concurrent_starts_make_one_cloud(tmp_path: Path) -> None:

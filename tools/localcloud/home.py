@@ -78,6 +78,7 @@ class Files:
         self._created = home / "created"
         self.pulumi = home / "pulumi"
         self.state = home / "state"
+        self.emulator = home / "emulator"
         self._token = home / "token"
         self._port = home / "port"
         self._provider = home / "provider"
@@ -132,6 +133,10 @@ class Files:
         """Return URN -> id of everything created in this home; the last id counts."""
         lines = (line.split("\t", 1) for line in _text(self._created).splitlines())
         return {urn: identity[0] for urn, *identity in lines if identity}  # a full disk can leave half a line
+
+    def saved(self) -> int | None:
+        """Return what identifies the emulator's saved state: each save makes a new folder. None if there is none."""
+        return self.emulator.stat().st_ino if self.emulator.exists() else None
 
     def has_state(self) -> bool:
         """Return whether Pulumi has a stack in this home."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -29,6 +30,7 @@ START_SECONDS: Final = 30  # for emulator and provider; one is usual
 STOP_SECONDS: Final = 20
 LOCK_SECONDS: Final = 60  # another start or stop may be under way
 REWRITE_SECONDS: Final = 3  # the background process checks `cloud.json` every second
+MIN_FREE_BYTES: Final = 2**20  # the emulator's state is half of that after a deploy-all
 SERVE: Final = ["-m", "tools.localcloud", "serve"]
 # It protects random values of an emulator only. The committed stack files of `local` are encrypted with it.
 PASSPHRASE: Final = "local"  # noqa: S105
@@ -48,6 +50,8 @@ class LocalCloud:
     home: Path
     lock_seconds: float = LOCK_SECONDS
     """How long `start` and `stop` wait for another start or stop."""
+    min_free_bytes: int = MIN_FREE_BYTES
+    """What the disk must have free, besides twice what the emulator saved last, before it is stopped."""
     launch: Callable[[Files, int], Cloud] = field(default_factory=lambda: launch)
     """Starts the background process on a port; raises `LocalCloudError` if it does not come up."""
 
@@ -92,12 +96,26 @@ class LocalCloud:
         return files.home / cloud.set_aside if cloud.set_aside else None
 
     def stop(self) -> bool:
-        """Stop the local cloud and return whether it was running. The next start continues with its state."""
+        """Stop the local cloud and return whether it was running. The next start continues with its state.
+
+        Raises:
+            LocalCloudError: the disk is full, and the local cloud goes on; or it was stopped and saved nothing.
+        """
         files = self._files
         if not files.home.is_dir():
             return False
         with self._locked(files):
-            return _stop(files)
+            emulating = any("emulator.child" in " ".join(each.info["cmdline"]) for each in _processes(files))
+            if emulating:
+                _require_space(files, self.min_free_bytes)
+            saved = files.saved()
+            stopped = _stop(files)
+            if emulating and files.saved() == saved:
+                raise LocalCloudError(
+                    f"the local cloud is stopped, but its emulator saved nothing (its log is {files.log}): what it "
+                    "saved last is kept, and the next start begins anew if that is not what Pulumi's state describes"
+                )
+            return stopped
 
     def status(self) -> Cloud | None:
         """Return the running local cloud; None if the background process or its emulator does not run."""
@@ -292,6 +310,21 @@ def launch(files: Files, port: int) -> Cloud:
             f"the local cloud did not start; its log {files.log} ends: {words or '(nothing: is the disk full?)'}"
         )
     return cloud
+
+
+def _require_space(files: Files, min_free_bytes: int) -> None:
+    """Check that the disk has room for the emulator's state, and for as much again.
+
+    Raises:
+        LocalCloudError: it has not.
+    """
+    size = sum(path.stat().st_size for path in files.emulator.rglob("*") if path.is_file())
+    needed, free = 2 * size + min_free_bytes, shutil.disk_usage(files.home).free
+    if free < needed:
+        raise LocalCloudError(
+            f"the local cloud goes on running, because the disk is too full to save its state ({free >> 10} KiB are "
+            f"free, {needed >> 10} needed): free disk space, then ./inv local-down"
+        )
 
 
 def _last_lines(log: Path, count: int = 3) -> Iterator[str]:

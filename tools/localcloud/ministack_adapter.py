@@ -5,11 +5,15 @@ Each assumption has a test of its own in `tests/tools/localcloud/test_ministack_
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
 HOST: Final = "127.0.0.1"
 REGION: Final = "ap-northeast-1"
@@ -49,5 +53,47 @@ def run() -> None:
     from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
 
     completions.install(app)
+    save_all = app.save_all
+    app.save_all = lambda services: _save_whole(lambda: save_all(services))
     sys.argv = ["ministack"]
     app.main()
+
+
+def _save_whole(save: Callable[[], None]) -> None:
+    """Save the state of all services in a new folder, and put it in the place of the last one; or keep the last one.
+
+    MiniStack saves a file a service, and only logs it if one cannot be written, as on a full disk.
+    """
+    from ministack.core import persistence  # noqa: PLC0415 - as in `run`
+
+    state = Path(persistence.STATE_DIR)
+    fresh, last = (state.with_name(f"{state.name}.{name}") for name in ("fresh", "last"))
+    faults = _Faults()
+    persistence.logger.addHandler(faults)
+    try:
+        for left in (fresh, last):
+            shutil.rmtree(left, ignore_errors=True)
+        shutil.copytree(state, fresh, copy_function=os.link)  # what MiniStack has written there while it ran
+        persistence.STATE_DIR = str(fresh)
+        save()
+        if not faults.found:
+            state.rename(last)
+            fresh.rename(state)
+    except OSError:
+        persistence.logger.exception("the state is not saved")
+    finally:
+        persistence.STATE_DIR = str(state)
+        persistence.logger.removeHandler(faults)
+        for left in (fresh, last):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+class _Faults(logging.Handler):
+    """Remembers that an error was logged."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.found = False
+
+    def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - the method of a handler
+        self.found = True

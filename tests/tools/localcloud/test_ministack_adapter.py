@@ -7,11 +7,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.emulator import client, free_port, running
-from tools.localcloud import emulator
+from tools.localcloud import emulator, home
 from tools.localcloud.ministack_adapter import ACCOUNT, HOST, REGION
 
 if TYPE_CHECKING:
@@ -50,6 +51,24 @@ def test_redis_is_on_the_loopback_interface(port: int) -> None:
         ReplicationGroupId="settings", ReplicationGroupDescription="d", NumCacheClusters=1
     )
     assert made["ReplicationGroup"]["NodeGroups"][0]["PrimaryEndpoint"]["Address"] == HOST
+
+
+def test_a_save_that_fails_keeps_all_that_was_saved_before(tmp_path: Path) -> None:
+    with running(tmp_path) as port:
+        assert client("sqs", port).create_queue(QueueName="before")
+        client("ssm", port).put_parameter(Name="token", Value="before", Type="String")
+    saved = home.Files(tmp_path).saved()
+    with running(tmp_path) as port:
+        client("sqs", port).create_queue(QueueName="after")
+        client("ssm", port).put_parameter(Name="token", Value="after" * 1000, Type="String", Overwrite=True)
+        [process] = psutil.Process().children()
+        process.rlimit(psutil.RLIMIT_FSIZE, (3000, 3000))  # as if the disk were full after the smaller files
+    assert home.Files(tmp_path).saved() == saved
+    assert {path.name for path in tmp_path.iterdir()} == {"emulator", "tmp"}
+    with running(tmp_path) as port:
+        assert [url.rpartition("/")[2] for url in client("sqs", port).list_queues()["QueueUrls"]] == ["before"]
+        assert client("ssm", port).get_parameter(Name="token")["Parameter"]["Value"] == "before"
+    assert home.Files(tmp_path).saved() != saved
 
 
 def test_a_graceful_stop_saves_the_state_and_a_reset_deletes_it(tmp_path: Path) -> None:
