@@ -21,6 +21,18 @@ def _read_secret(ctx: ResourceContext) -> dict[str, Any] | None:
     return None if secret.get("DeletedDate") else secret
 
 
+def _create_secret(ctx: ResourceContext) -> str:
+    """Create the secret; the emulator says of one that waits for its deletion only that it exists."""
+    try:
+        return ctx.create("create_secret", "ARN")
+    except ClientError as error:
+        exists = error.response["Error"]["Code"] == "ResourceExistsException"
+        if exists and ctx.call("describe_secret", SecretId=ctx.get("name")).get("DeletedDate"):
+            reason = "because a secret with this name is already scheduled for deletion."
+            raise ctx.error("InvalidRequestException", f"You can't create this secret {reason}") from None
+        raise
+
+
 def _delete_secret(ctx: ResourceContext) -> None:
     days = ctx.get("recoveryWindowInDays")
     how = {"ForceDeleteWithoutRecovery": True} if days == 0 else {"RecoveryWindowInDays": days}
@@ -113,7 +125,7 @@ SPECS = (
             matches("name", r"[0-9A-Za-z/_+=.@-]+", "must have only letters, digits and /_+=.@-"),
             between("recoveryWindowInDays", 7, 30, also=(0,)),
         ),
-        create=lambda ctx: ctx.create("create_secret", "ARN"),
+        create=_create_secret,
         read=_read_secret,
         delete=_delete_secret,
         setters=(

@@ -36,6 +36,7 @@ from tools.orchestrator.run.in_use import require_unused, users
 from tools.orchestrator.run.journal import Journal, unfinished
 from tools.orchestrator.run.scheduler import Run
 from tools.orchestrator.run.stale import sentence, stale_layers
+from tools.orchestrator.run.waiting_secrets import restore_commands
 from tools.orchestrator.state.checkpoints import find_deployed, read_snapshot
 from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
 
@@ -452,6 +453,10 @@ def _show_continuation(run: Run, console: Console) -> None:
     """Show how to go on after a run that did not succeed."""
     env = run.workspace.env
     stuck = recovery.left_behind(run.workspace, run.operations)
+    restore = restore_commands(run.workspace, run.operations.values())
+    if restore:
+        console.print("secrets of these names wait for their deletion; restore them with:")
+        console.print("\n".join(f"    {command}" for command in restore), soft_wrap=True)
     unlock = f"./inv unlock {'all' if len(stuck) > 1 else stuck[0]} --env {env}, then " if stuck else ""
     remedy = "fix the error, then " if run.result == "failed" and not stuck else ""
     console.print(f"{remedy}continue with: {unlock}./inv resume --env {env}", soft_wrap=True)

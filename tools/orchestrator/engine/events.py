@@ -56,6 +56,13 @@ class ResourceOutputs:
 
 
 @dataclass(frozen=True)
+class ResourceFailed:
+    """A step has failed."""
+
+    change: ResourceChange
+
+
+@dataclass(frozen=True)
 class Diagnostic:
     severity: str
     message: str
@@ -75,7 +82,13 @@ class Summary:
     counts: dict[str, int]
 
 
-Event = ResourcePre | ResourceOutputs | Diagnostic | PolicyViolation | Summary
+Event = ResourcePre | ResourceOutputs | ResourceFailed | Diagnostic | PolicyViolation | Summary
+
+STEP_EVENTS: dict[str, type[ResourcePre | ResourceOutputs | ResourceFailed]] = {
+    "resourcePreEvent": ResourcePre,
+    "resOutputsEvent": ResourceOutputs,
+    "resOpFailedEvent": ResourceFailed,
+}
 
 
 def parse(line: str) -> Event | None:
@@ -87,11 +100,10 @@ def parse(line: str) -> Event | None:
     event = json.loads(line)
     if not isinstance(event, dict) or "sequence" not in event:
         raise ValueError(line)
+    for name, of_step in STEP_EVENTS.items():
+        if name in event:
+            return of_step(_change(event[name]["metadata"]))
     match event:
-        case {"resourcePreEvent": {"metadata": metadata}}:
-            return ResourcePre(_change(metadata))
-        case {"resOutputsEvent": {"metadata": metadata}}:
-            return ResourceOutputs(_change(metadata))
         case {"diagnosticEvent": told}:
             return Diagnostic(told.get("severity", ""), told.get("message", "").strip(), told.get("urn", ""))
         case {"policyEvent": violation}:
@@ -121,6 +133,8 @@ def _state(state: dict[str, Any] | None) -> ResourceState | None:
         outputs=state.get("outputs") or {},
         protected=bool(state.get("protect")),
         custom=bool(state.get("custom")),
+        parent=state.get("parent") or "",
+        provider=state.get("provider") or "",
     )
 
 
@@ -150,6 +164,8 @@ class EventHandler:
                 self._on_resource_pre(change)
             case ResourceOutputs(change):
                 self._on_outputs(change)
+            case ResourceFailed(change):
+                self.operation.failed.append(change)
             case Diagnostic():
                 self._on_diagnostic(event)
             case PolicyViolation():

@@ -95,6 +95,10 @@ class ResourceState:
     protected: bool
     custom: bool
     """Whether a provider manages it; components and stacks exist in Pulumi only."""
+    parent: str = ""
+    """The URN of its parent."""
+    provider: str = ""
+    """The URN of its provider and, after it, the provider's ID."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +154,8 @@ class Operation:
     """The stack's outputs after the action; after a preview, the planned ones."""
     old_outputs: dict[str, Any] = field(default_factory=dict)
     """The stack's outputs before the action."""
+    failed: list[ResourceChange] = field(default_factory=list)
+    """The steps that failed, except in a preview."""
     drifted: list[Difference] = field(default_factory=list)
     """Where AWS differs from the state, if the action looks for drift. Stack references are left out: every refresh
     reads them anew."""

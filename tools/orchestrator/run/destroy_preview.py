@@ -36,7 +36,7 @@ def _key(inputs: Inputs) -> Iterator[str]:
 def _secret(inputs: Inputs) -> Iterator[str]:
     days = inputs.get("recoveryWindowInDays", DEFAULT_WINDOW_DAYS)
     if days:
-        yield f"recoverable for {days:g} days"
+        yield f"recoverable for {days:g} days, in which its name is taken"
 
 
 REMAINS: dict[str, Callable[[Inputs], Iterator[str]]] = {

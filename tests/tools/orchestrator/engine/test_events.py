@@ -112,7 +112,7 @@ def test_a_summary_counts_resources_by_the_kind_of_their_step() -> None:
     assert parse(line("summaryEvent", {"resourceChanges": None})) == Summary({})
 
 
-@pytest.mark.parametrize("kind", ["preludeEvent", "cancelEvent", "stdoutEvent", "resOpFailedEvent", "progressEvent"])
+@pytest.mark.parametrize("kind", ["preludeEvent", "cancelEvent", "stdoutEvent", "progressEvent"])
 def test_other_events_are_ignored(kind: str) -> None:
     assert parse(line(kind, {"config": {}})) is None
 
@@ -232,6 +232,15 @@ def test_steps_of_a_killed_engine_count_as_they_end() -> None:
     parts = (ended("delete-replaced"), ended("replace"), ended("create-replacement"))
     operation, _ = apply(Action.UP, began("create"), ended("create"), ended("same"), *parts, began("update"))
     assert operation.changes == {"create": 2, "delete": 1}
+
+
+def test_a_failed_step_is_kept_with_parent_and_provider() -> None:
+    new = {"parent": urn("shop:Group", "group"), "provider": "p::id", "inputs": {"name": "x"}}
+    operation, progress = apply(Action.UP, began("create"), step("resOpFailedEvent", "create", new=new))
+    [failed] = [change.new for change in operation.failed]
+    assert failed is not None
+    assert (failed.parent, failed.provider, failed.inputs) == (new["parent"], new["provider"], new["inputs"])
+    assert (operation.changes, progress) == ({}, [])
 
 
 def test_the_summary_replaces_the_count_of_the_steps() -> None:

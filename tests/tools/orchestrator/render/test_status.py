@@ -37,7 +37,7 @@ def test_the_table_of_layers_shows_health_last_update_size_and_lock() -> None:
         LayerStatus("network", stack, StackHealth.CHANGED_SINCE, None, None),
         LayerStatus("data", StackSnapshot("data"), StackHealth.NEVER_DEPLOYED, None, None),
     ]
-    assert rows(status_table(EnvironmentStatus("dev", layers, None, None))) == [
+    assert rows(status_table(EnvironmentStatus("dev", layers, None, None, {}))) == [
         ("network", "changed since", "update 2026-11-28T03:00:00Z", "3", ""),
         ("data", "never", "", "0", ""),
     ]

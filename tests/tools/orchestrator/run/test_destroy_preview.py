@@ -32,7 +32,7 @@ def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> di
         (KEY, {"deletionWindowInDays": 7.0}, ["recoverable for 7 days"]),
         (KEY, {}, ["recoverable for 30 days"]),
         (CREDENTIALS, {"recoveryWindowInDays": 0}, []),
-        (CREDENTIALS, {"recoveryWindowInDays": 30}, ["recoverable for 30 days"]),
+        (CREDENTIALS, {"recoveryWindowInDays": 30}, ["recoverable for 30 days, in which its name is taken"]),
         ("aws:sqs/queue:Queue", {}, []),
     ],
 )
