@@ -70,6 +70,24 @@ def test_a_removed_layer_needs_no_folder_for_a_command(tmp_path: Path) -> None:
     assert workspace.display_command("ledger", "destroy") == "pulumi destroy --stack organization/shop-ledger/dev"
 
 
+def test_a_command_uses_a_copy_of_the_stack_file_if_the_layer_has_one(tmp_path: Path) -> None:
+    workspace = make_workspace(make_monorepo(tmp_path))
+    with workspace.stack_file_copy("base") as copy:
+        assert workspace.config_file("base", copy) == ("--config-file", str(copy.path))
+        assert copy.path.read_bytes() == workspace.monorepo.stack_file("base", "dev").read_bytes()
+    with workspace.stack_file_copy("ledger") as none:
+        assert workspace.config_file("ledger", none) == ()
+
+
+def test_secrets_stay_encrypted_as_the_state_says(
+    open_dev: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PULUMI_CLOUD_SECRET_OVERRIDE", "awskms://alias/other")
+    variables = open_dev().process_environment()
+    assert variables["PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER"] == "true"
+    assert variables["PULUMI_CLOUD_SECRET_OVERRIDE"] == ""
+
+
 def test_ctrl_c_asks_a_command_to_end_and_waits_for_it(tmp_path: Path) -> None:
     trap = f"trap 'sleep 0.5; touch {tmp_path}/settled; exit 1' INT"
     (tmp_path / "pulumi").write_text(f"#!/bin/sh\n{trap}\ntouch {tmp_path}/begun\nsleep 10 >&- 2>&- & wait\n")
