@@ -123,3 +123,16 @@ def test_a_variable_does_not_replace_the_key(clone, account: Account, deployed: 
         )
     assert done.code == 0, done.said
     assert account.secrets_providers == before
+
+
+def test_the_named_command_moves_the_stack_to_another_key(clone, account: Account, deployed: str) -> None:
+    other = f"awskms://{clone.client('kms').create_key()['KeyMetadata']['KeyId']}?region=ap-northeast-1"
+    with account.described(clone, other):
+        refused = clone.inv("preview", "security", "--env", "dev", **account.variables)
+        command = refused.err.strip().rsplit(": ", 1)[1]
+        backend = f"export PULUMI_BACKEND_URL={account.variables['PULUMI_BACKEND_URL']}"
+        moved = clone.shell(f"{backend}\n{command}")
+        assert moved.code == 0, moved.said
+        done = clone.inv("preview", "security", "--env", "dev", **account.variables)
+    assert done.code == 0, done.said
+    assert account.secrets_providers["state"]["url"] == other
