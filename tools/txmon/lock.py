@@ -69,10 +69,13 @@ def _locked() -> dict[str, ContractSchema]:
 def locked_readers(layer: str) -> dict[str, tuple[str, ...]]:
     """Return who reads each output of a layer, as the lock file says, without an import of the SDK.
 
+    A layer that is newer than the lock file has no readers.
+
     Raises:
         OrchestratorError: the lock file is damaged.
     """
-    return {name: schema.readers for name, schema in _locked()[layer].outputs.items()}
+    contract = _locked().get(layer, ContractSchema())
+    return {name: schema.readers for name, schema in contract.outputs.items()}
 
 
 def readers(layer: str, output: str, projects: Path = PROJECTS) -> tuple[str, ...]:

@@ -30,6 +30,11 @@ def test_the_lock_file_records_every_output_of_every_contract() -> None:
     assert recorded["network"]["outputs"]["private_subnet_ids"] == subnets
 
 
+def test_the_readers_of_an_output_are_those_of_the_lock_file() -> None:
+    assert lock.locked_readers("network")["private_subnet_ids"] == ("data",)
+    assert lock.locked_readers("a new layer") == {}
+
+
 def test_applications_read_the_outputs_of_the_graph() -> None:
     found = {
         (output, layer)
