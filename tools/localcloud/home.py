@@ -63,6 +63,8 @@ class Cloud:
         return f"http://127.0.0.1:{self.port}"
 
 
+HISTORY_KEPT: Final = 20
+"""Updates of a stack that stay in its history, half a megabyte for all layers each."""
 CLOUD: Final = TypeAdapter(Cloud)
 PORT: Final = TypeAdapter(Port)
 
@@ -101,11 +103,13 @@ class Files:
             return None
 
     def write_cloud(self, cloud: Cloud) -> None:
-        self._write(self._port, str(cloud.port))
         self._write(self.cloud, json.dumps(asdict(cloud), indent=2) + "\n")
 
-    def last_port(self) -> int | None:
-        """Return the emulator's last port, to be used again: queue URLs contain it, and they are ids."""
+    def write_port(self, port: int) -> None:
+        self._write(self._port, str(port))
+
+    def port(self) -> int | None:
+        """Return the port that queue URLs of this home contain, to be used again: the URLs are ids."""
         try:
             return PORT.validate_json(_text(self._port))
         except (OSError, ValidationError):
@@ -137,6 +141,20 @@ class Files:
     def saved(self) -> int | None:
         """Return what identifies the emulator's saved state: each save makes a new folder. None if there is none."""
         return self.emulator.stat().st_ino if self.emulator.exists() else None
+
+    def prune_histories(self) -> None:
+        """Delete the oldest updates of the stacks' histories, which grow with every update."""
+        for stack in (self.state / ".pulumi" / "history").glob("*/*"):
+            for kind in ("history", "checkpoint"):
+                names = sorted(stack.glob(f"*.{kind}.json"), reverse=True)
+                for path in names[HISTORY_KEPT:]:
+                    path.unlink(missing_ok=True)
+
+    def prune_notes(self) -> None:
+        """Keep the last note about each created resource. No background process may be running."""
+        notes = self.created()
+        if len(notes) < len(_text(self._created).splitlines()) // 2:
+            self._write(self._created, "".join(f"{urn}\t{identity}\n" for urn, identity in notes.items()))
 
     def has_state(self) -> bool:
         """Return whether Pulumi has a stack in this home."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import os
 import shutil
 import socket
@@ -24,6 +25,8 @@ from tools.localcloud.ministack_adapter import HOST, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+
+log = logging.getLogger(__name__)
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 START_SECONDS: Final = 30  # for emulator and provider; one is usual
@@ -84,6 +87,7 @@ class LocalCloud:
                 f"the local cloud needs to write into {self.home}, but it is not writable: {error.strerror}"
             ) from None
         with self._locked(files):
+            files.prune_histories()
             cloud = _running(files) or _rewritten(files)
             if cloud and _answers(cloud):
                 if port not in (None, cloud.port):
@@ -143,6 +147,7 @@ class LocalCloud:
             # The metadata file of each checkpoint has no reader; an engine killed while it writes one leaves a stack
             # that cannot be read.
             "PULUMI_BACKEND_URL": f"{files.state.as_uri()}?metadata=skip",
+            "PULUMI_DISABLE_CHECKPOINT_BACKUPS": "true",  # a copy of the state for every update, which nobody reads
             "PULUMI_CONFIG_PASSPHRASE": PASSPHRASE,
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
@@ -184,13 +189,24 @@ class LocalCloud:
 
     def _launched(self, files: Files, port: int | None) -> Cloud:
         """Launch the background process, again if another program takes the port in the meantime."""
+        files.prune_notes()
         chosen = _port(files, port)
         try:
-            return self.launch(files, chosen)
+            cloud = self.launch(files, chosen)
         except LocalCloudError:
             if _free(chosen):
                 raise
-            return self.launch(files, _port(files, port))
+            cloud = self.launch(files, _port(files, port))
+        last = files.port()
+        if last in (None, cloud.port) or not files.has_state():
+            files.write_port(cloud.port)
+        else:
+            log.warning(
+                "the local cloud has port %s now; outputs with its port %s, as URLs of queues, lead nowhere until "
+                "that port is free and the local cloud starts again: ./inv local-down, then ./inv local-env",
+                cloud.port, last,
+            )  # fmt: skip
+        return cloud
 
 
 def _plugin_home(files: Files) -> Path:
@@ -261,7 +277,7 @@ def _port(files: Files, asked: int | None) -> int:
                 f"port {asked} is taken by another program; choose another one with --port, or none for a free one"
             )
         return asked
-    last = files.last_port()
+    last = files.port()
     return last if last and _free(last) else _any_free()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -12,11 +13,12 @@ from typing import TYPE_CHECKING
 import filelock
 import pytest
 
-from tools.localcloud import home
+from tools.localcloud import home, lifecycle
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.lifecycle import LocalCloud
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -64,6 +66,55 @@ def test_no_other_port_is_tried_if_a_program_takes_the_given_one(tmp_path: Path)
     with launch.other, pytest.raises(LocalCloudError, match="is taken by another program"):
         LocalCloud(tmp_path, launch=launch).start(port=free_port())
     assert len(launch.tried) == 1
+
+
+def launched(_: home.Files, port: int) -> home.Cloud:
+    return home.Cloud(pid=1, emulator_pid=2, port=port, provider_port=3, started="now")
+
+
+@pytest.fixture
+def warnings() -> Iterator[list[str]]:
+    """Collect what the local cloud logs, even if a verb of another test has set its own handler."""
+    found: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    lifecycle.log.addHandler(handler)
+    yield found
+    lifecycle.log.removeHandler(handler)
+
+
+def test_a_port_that_is_taken_for_a_while_is_used_again(tmp_path: Path, warnings: list[str]) -> None:
+    cloud, files = LocalCloud(tmp_path, launch=launched), home.Files(tmp_path)
+    cloud.start()
+    first = files.port()
+    stack = files.state / ".pulumi/stacks/txmon-streaming/local.json"
+    stack.parent.mkdir(parents=True)
+    stack.touch()
+    assert warnings == []
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
+        other.listen()
+        cloud.start()
+    [warning] = warnings
+    assert f"outputs with its port {first}, as URLs of queues, lead nowhere" in warning
+    cloud.start()
+    assert (files.port(), len(warnings)) == (first, 1)
+
+
+def test_histories_and_notes_have_a_length(tmp_path: Path) -> None:
+    files = home.Files(tmp_path)
+    files.prepare()
+    history = files.state / ".pulumi/history/txmon-data/local"
+    history.mkdir(parents=True)
+    for number in range(100, 150):
+        files.note_created("urn:a", str(number))
+        for kind in ("history", "checkpoint"):
+            (history / f"local-{number}.{kind}.json").touch()
+    LocalCloud(tmp_path, launch=launched).start()
+    assert files.created() == {"urn:a": "149"}
+    assert (tmp_path / "created").read_text() == "urn:a\t149\n"
+    assert len(list(history.iterdir())) == 2 * home.HISTORY_KEPT
+    assert (history / "local-149.history.json").exists()
 
 
 def test_a_start_gives_up_waiting_for_another_start(tmp_path: Path) -> None:
@@ -132,7 +183,7 @@ def test_a_file_of_another_shape_is_no_running_cloud_and_no_port(tmp_path: Path,
     files.cloud.write_text(text)
     (tmp_path / "port").write_text(text)
     assert files.read_cloud() is None
-    assert files.last_port() is None
+    assert files.port() is None
     assert LocalCloud(tmp_path).status() is None
 
 
@@ -140,7 +191,7 @@ def test_bytes_that_are_no_text_are_read_as_replaced(tmp_path: Path) -> None:
     for name in ("cloud.json", "port", "provider", "token", "created"):
         (tmp_path / name).write_bytes(b"\xff\xfe\t\xff\n")
     files = home.Files(tmp_path)
-    assert (files.read_cloud(), files.last_port(), LocalCloud(tmp_path).provider) == (None, None, "embedded")
+    assert (files.read_cloud(), files.port(), LocalCloud(tmp_path).provider) == (None, None, "embedded")
     assert files.read_token()
     assert len(files.created()) == 1
 

@@ -1,6 +1,8 @@
 """How a verb ends: its exit code, and one sentence for every error, also for one that no code foresaw."""
 
-from collections.abc import Callable
+import logging
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,18 @@ from invoke.exceptions import Exit
 
 from tools.orchestrator.cli.verb import Verb
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+
+
+@pytest.fixture(autouse=True)
+def _keep_process() -> Iterator[None]:
+    """Restore what a verb sets for its whole process: its log and its handler of Ctrl-C."""
+    logger = logging.getLogger("tools")
+    handlers, propagate, level = logger.handlers, logger.propagate, logger.level
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    logger.handlers, logger.propagate = handlers, propagate
+    logger.setLevel(level)
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture
