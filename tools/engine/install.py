@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from semver import VersionInfo
 
 from tools.engine import golang
+from tools.engine.errors import EngineError
 from tools.engine.golang import OnProgress, cache
 
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
 RELEASES = "https://get.pulumi.com"
+INSTALL_SECONDS = 1800
+"""How long to wait for another process that installs the engine; to build it takes about four minutes."""
 RELEASES_TIMEOUT = 5
 """Seconds to wait for the official downloads: where that network does not answer, building must start soon."""
 
@@ -65,10 +68,17 @@ def find_engine(on_progress: OnProgress) -> Engine:
     if found:
         return found
     cache().mkdir(parents=True, exist_ok=True)
-    with FileLock(cache() / "engine.lock"):
-        return (
-            _installed(built, "built from modules") or _download(release, on_progress) or _build(built, on_progress)
-        )
+    lock = FileLock(cache() / "engine.lock", timeout=INSTALL_SECONDS)
+    try:
+        with lock:
+            return (
+                _installed(built, "built from modules")
+                or _download(release, on_progress)
+                or _build(built, on_progress)
+            )
+    except Timeout:
+        minutes = INSTALL_SECONDS // 60
+        raise EngineError(f"another ./inv has been installing the engine for {minutes} min: end it first") from None
 
 
 def _version(binary: Path) -> VersionInfo | None:

@@ -37,6 +37,10 @@ SENTENCES: dict[str, str] = {
     r"no resource plugin 'pulumi-resource-aws": (
         "Pulumi's AWS plugin is not installed: pulumi plugin install resource aws"
     ),
+    r"^fatal error: .*(memory|thread)|cannot allocate memory|pthread_create failed": (
+        "the engine has too little memory for {layer}: end what else needs memory, or raise the limit that ulimit -v "
+        "shows, and run the command again"
+    ),
     r"NoSuchBucket": "the bucket for the state of {env} does not exist: create it, or check PULUMI_BACKEND_URL",
     r"read \"\.pulumi/meta\.yaml\"|(could not|unable to) open bucket": (
         "the state backend of {env} does not answer: check PULUMI_BACKEND_URL and the AWS credentials"
@@ -83,11 +87,18 @@ def is_noise(message: str) -> bool:
     return message.strip().removeprefix("error: ").startswith(NOISE)
 
 
+def is_crash(message: str) -> bool:
+    """Return whether a message begins the report of a crash of the engine: a sentence, then pages of its insides."""
+    return message.startswith(("fatal error: ", "panic: ", "runtime: "))
+
+
 def trimmed(message: str) -> str:
     """Return a message as one line; of a traceback keep the exception and the last frame in the repository."""
     text = message.strip().removeprefix("error: ")
     if TRACEBACK in text:
         text = _exception(text)
+    if is_crash(text):
+        text = text.partition("\n")[0]
     return " ".join(PARTIAL.sub("", INVOCATION.sub("", text)).split())
 
 

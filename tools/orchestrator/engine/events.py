@@ -175,9 +175,12 @@ class EventHandler:
                 self.operation.counts = Counter(counts)
 
     def _on_text(self, line: str) -> None:
-        """Take a line that is not an event as the engine's own error; an indented line continues the last one."""
+        """Take a line that is not an event as the engine's own error.
+
+        An indented line continues the last error, and so does every line after the first of a crash.
+        """
         found = self.operation.errors
-        if line.startswith(" ") and found:
+        if found and (line.startswith(" ") or errors.is_crash(found[-1])):
             found[-1] += f"\n{line.rstrip()}"
         elif line.strip() and not line.startswith((" ", "{", "}")):
             found.append(line.strip())

@@ -52,7 +52,8 @@ def with_pack(workspace: Workspace, *, seconds: float = START_SECONDS) -> Worksp
         port = _port(pack, seconds)
     if not port:
         raise OrchestratorError(
-            f"the policy pack does not start within {seconds} s: run {workspace.monorepo.display(pack)} to see why"
+            f"the policy pack ended, or did not start within {seconds} s: "
+            f"run {workspace.monorepo.display(pack)} to see why"
         )
     stdin = start(pack).stdin
     inherited = (stdin.fileno(),) if stdin else ()

@@ -1,13 +1,18 @@
 """State in a folder of this machine."""
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+import filelock
+
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.object_store import StoredObject
+
+GUARD_SECONDS = 10
+"""How long to wait for another process that replaces or deletes the same file, which takes a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -15,6 +20,7 @@ class FolderStore:
     """Files in a folder. A file's version is its text."""
 
     path: Path
+    guard_seconds: float = GUARD_SECONDS
 
     def list(self, prefix: str) -> list[str]:
         root = self.path / prefix
@@ -42,7 +48,7 @@ class FolderStore:
 
     def put_if_match(self, key: str, text: str, version: str) -> bool:
         path = self.path / key
-        with _exclusive(path), _temporary(path, text) as new:
+        with _exclusive(path, self.guard_seconds), _temporary(path, text) as new:
             if self._version(key) != version:
                 return False
             new.replace(path)
@@ -50,7 +56,7 @@ class FolderStore:
 
     def delete_if_match(self, key: str, version: str) -> bool:
         path = self.path / key
-        with _exclusive(path):
+        with _exclusive(path, self.guard_seconds):
             if self._version(key) != version:
                 return False
             path.unlink()
@@ -73,8 +79,17 @@ def _temporary(path: Path, text: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _exclusive(path: Path) -> Iterator[None]:
-    """Keep other processes from replacing or deleting the file; the system frees a killed process's guard."""
-    with path.with_name(".guard").open("a", encoding="utf-8") as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)
+def _exclusive(path: Path, seconds: float) -> Iterator[None]:
+    """Keep other processes from replacing or deleting the file; the system frees a killed process's guard.
+
+    Raises:
+        OrchestratorError: another process holds the guard far longer than it needs, so something has stopped it.
+    """
+    try:
+        held = filelock.FileLock(path.with_name(".guard"), timeout=seconds).acquire()
+    except filelock.Timeout:
+        raise OrchestratorError(
+            f"another process has been changing {path} for {seconds} s: end it, and run this again"
+        ) from None
+    with held:
         yield

@@ -45,6 +45,7 @@ def test_a_stopped_process_and_what_it_started_are_killed_after_their_time(tmp_p
 def test_two_signals_end_a_wait_for_a_stopped_process() -> None:
     handler = children.Interruption()
     with engine(["sh", "-c", "kill -STOP $$"]) as process:
+        eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         for _ in range(2):
             with pytest.raises(KeyboardInterrupt):
                 handler(signal.SIGINT, None)

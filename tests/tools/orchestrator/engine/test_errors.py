@@ -8,6 +8,8 @@ LOCKED = """error: the stack is currently locked by 1 lock(s). Either wait for t
 delete the lock file with `pulumi cancel`.
   file:///s/.pulumi/locks/organization/p/local/1.json: created by aiko@build-7 (pid 4711) at 2026-01-02T03:04:05Z"""
 
+CRASH = "fatal error: failed to reserve page summary memory\nruntime stack:\nruntime.throw({0x475499a?, 0x200?})"
+
 KMS = "error: could not create secrets manager for new stack: secrets (code=Unknown): operation error KMS: "
 
 
@@ -29,6 +31,7 @@ KMS = "error: could not create secrets manager for new stack: secrets (code=Unkn
             "(NotFoundE",
         ),
         (f"{KMS}Encrypt, get identity: get credentials: no EC2 IMDS role found", "(no EC2 IMDS role found): check"),
+        (CRASH, "the engine has too little memory for data: end what else needs memory, or raise the limit"),
         ("error: PULUMI_ACCESS_TOKEN must be set for login", "there is no state backend for dev"),
         ("error: no stack named 'dev' found", "./inv deploy-all --env dev"),
         ('error: unknown stack "organization/txmon-network/dev"', "./inv deploy-all --env dev"),

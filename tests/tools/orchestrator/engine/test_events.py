@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tools.orchestrator.engine import errors
 from tools.orchestrator.engine.events import (
     Diagnostic,
     EventHandler,
@@ -297,6 +298,14 @@ def test_the_summary_ends_the_output() -> None:
 def test_plain_text_is_an_error_whose_indented_lines_belong_to_it() -> None:
     operation, _ = apply(Action.UP, "error: no stack\n", "  and no room\n", "\n", "next\n")
     assert operation.errors == ["error: no stack\n  and no room", "next"]
+
+
+def test_a_crash_of_the_engine_is_one_error_with_its_first_sentence() -> None:
+    operation, _ = apply(
+        Action.UP, "fatal error: no luck\n", "\n", "runtime stack:\n", "main.main()\n", "\t/a.go:1\n"
+    )
+    [crash] = operation.errors
+    assert errors.trimmed(crash) == "fatal error: no luck"
 
 
 def test_a_json_document_over_several_lines_is_not_an_error() -> None:

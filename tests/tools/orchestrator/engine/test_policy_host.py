@@ -32,5 +32,5 @@ def test_engines_get_the_port_of_the_running_pack(workspace_with: Callable[[str]
 
 @pytest.mark.parametrize("script", ["exit 1", "kill -STOP $$"])
 def test_a_pack_that_does_not_start_is_an_error(workspace_with: Callable[[str], Workspace], script: str) -> None:
-    with pytest.raises(OrchestratorError, match=r"the policy pack does not start within 0\.5 s: run pack to see why"):
+    with pytest.raises(OrchestratorError, match=r"ended, or did not start within 0\.5 s: run pack to see why"):
         policy_host.with_pack(workspace_with(script), seconds=0.5)

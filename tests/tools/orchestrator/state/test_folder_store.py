@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import filelock
 import pytest
 
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.folder_store import FolderStore
 from tools.orchestrator.state.object_store import StoredObject
 
@@ -43,9 +45,9 @@ def test_an_object_is_replaced_and_deleted_only_in_the_version_that_was_read(sto
 
 
 def test_an_object_appears_with_its_whole_text(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def watched(path: Path, content: str) -> int:
+    def watched(path: Path, content: str, encoding: str) -> int:
         found.append(store.get(KEY))
-        written = write_text(path, content)
+        written = write_text(path, content, encoding)
         found.append(store.get(KEY))
         return written
 
@@ -58,7 +60,7 @@ def test_an_object_appears_with_its_whole_text(store: FolderStore, monkeypatch: 
 
 
 def test_a_full_disk_leaves_no_file(store: FolderStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(path: Path, _: str) -> int:
+    def fill(path: Path, *_: str) -> int:
         path.touch()
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -82,3 +84,14 @@ def test_only_one_of_two_replacements_at_once_succeeds(tmp_path: Path) -> None:
     store.put_if_absent(KEY, "abandoned")
     with ThreadPoolExecutor(2) as pool:
         assert sum(pool.map(lambda run: store.put_if_match(KEY, run, "abandoned"), ["one", "other"])) == 1
+
+
+def test_a_guard_that_another_process_never_frees_ends_the_wait(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path, guard_seconds=0.1)
+    assert store.put_if_absent(KEY, "one")
+    with (
+        filelock.FileLock(tmp_path / "locks/.guard"),
+        pytest.raises(OrchestratorError, match=r"another process has been changing .*dev\.json for 0\.1 s: end it"),
+    ):
+        store.delete_if_match(KEY, "one")
+    assert store.delete_if_match(KEY, "one")
