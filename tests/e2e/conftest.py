@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 from shared.graph import project
+from tools.localcloud.home import Files
 from tools.orchestrator.repository.git import work_tree_files
 
 ROOT = Path(__file__).parents[2]
@@ -97,13 +98,18 @@ class Clone:
 
     def client(self, service: str, **credentials: str) -> Any:
         """A boto3 client of the emulator."""
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"} | credentials
         return boto3.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.cloud['port']}",
             region_name="ap-northeast-1",
-            **keys,
+            **(credentials or self.root),
         )
+
+    @property
+    def root(self) -> dict[str, str]:
+        """The credentials of the emulator's root user, as boto3 names them."""
+        key = Files(self.path / ".local").read_key()
+        return {"aws_access_key_id": key.identity, "aws_secret_access_key": key.secret}
 
     def made(self) -> Counter[str]:
         """How many of each thing the emulator holds that would be there twice if a create was done again."""

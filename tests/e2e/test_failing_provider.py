@@ -1,6 +1,7 @@
 """Makes the provider fail at each resource in turn; later runs have to complete it, with nothing lost or twice."""
 
 import json
+import os
 import re
 import threading
 from collections import Counter, defaultdict
@@ -122,6 +123,7 @@ def failing(clone, method: str, *faults: Fault) -> Iterator[FaultyProvider]:
     """Give the clone's engines the port of a faulty provider while the block runs."""
     file = clone.path / ".local" / "cloud.json"
     before = file.read_text()
+    (clone.path / ".local/engines" / str(os.getpid())).touch()  # the faulty provider calls the real one as an engine
     provider = FaultyProvider(clone.cloud["provider_port"], method, faults)
     server = grpc.server(ThreadPoolExecutor(32), handlers=[provider], options=CONNECTION)
     port = server.add_insecure_port("127.0.0.1:0")

@@ -33,8 +33,8 @@ def bucket(clone) -> Iterator[str]:
 
 
 @pytest.fixture
-def credentials(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+def credentials(clone, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    keys = {name.upper(): value for name, value in clone.root.items()}
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
     return keys

@@ -153,8 +153,8 @@ class Stack:
             service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             region_name="ap-northeast-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
         )
 
 
@@ -540,12 +540,13 @@ def found(cloud: LocalCloud) -> Cloud:
 
 
 def queues(cloud: LocalCloud) -> Any:
+    variables = cloud.variables()
     return boto3.client(
         "sqs",
         endpoint_url=found(cloud).endpoint,
         region_name="ap-northeast-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
     )
 
 

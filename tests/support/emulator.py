@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ import boto3
 import pytest
 
 from tools.localcloud import emulator
+from tools.localcloud.home import AccessKey
 from tools.localcloud.ministack_adapter import HOST, REGION
 
 if TYPE_CHECKING:
@@ -19,13 +22,17 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 
 
+KEY = AccessKey("AKIATEST", "secret-of-the-tests")
+
+
 @contextmanager
-def running(home: Path, **variables: str) -> Iterator[int]:
-    """Run an emulator with its state in `home`, and give its port."""
+def running(home: Path) -> Iterator[int]:
+    """Run an emulator with its state in `home` and `KEY` as the root's key, and give its port."""
     port = free_port()
+    home.mkdir(exist_ok=True)
+    (home / "key").write_text(json.dumps(asdict(KEY)), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in ({"PYTHONPATH": str(REPOSITORY)} | variables).items():
-            patch.setenv(name, value)
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
         process = emulator.spawn(port, home)
     try:
         assert emulator.wait(process, port)
@@ -40,11 +47,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def client(service: str, port: int, key: str = "test", region: str = REGION) -> Any:
+def client(service: str, port: int, key: AccessKey = KEY, region: str = REGION) -> Any:
     return boto3.client(
         service,
         endpoint_url=f"http://{HOST}:{port}",
         region_name=region,
-        aws_access_key_id=key,
-        aws_secret_access_key=key,
+        aws_access_key_id=key.identity,
+        aws_secret_access_key=key.secret,
+        aws_session_token=key.token or None,
     )

@@ -44,14 +44,16 @@ def serve(port: int) -> int:
     process = emulator.spawn(port)
     # boto3, gRPC and Pulumi are imported while the emulator starts: they take half a second.
     from tools.localcloud.provider import connection, servicer  # noqa: PLC0415
+    from tools.localcloud.provider.engines import Engines  # noqa: PLC0415
 
     try:
         if not emulator.wait(process, port):
             log.error("the emulator did not come up on port %s (exit code %s)", port, process.poll())
             return 1
-        clients = connection.Clients(f"http://{HOST}:{port}")
+        clients = connection.Clients(f"http://{HOST}:{port}", files.read_key())
         set_aside = agree(files, clients, port)
-        server, provider_port = servicer.serve(clients, lambda: process.poll() is None, files.note_created)
+        engines = Engines(files.engines)
+        server, provider_port = servicer.serve(clients, engines, lambda: process.poll() is None, files.note_created)
         started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         cloud = Cloud(os.getpid(), process.pid, port, provider_port, started, set_aside)
         files.write_cloud(cloud)
@@ -89,7 +91,7 @@ def agree(files: Files, clients: Clients, port: int) -> str | None:
         if files.has_state():
             stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
             set_aside = files.set_state_aside(f"{stamp}-{secrets.token_hex(2)}")
-        emulator.empty(port)
+        emulator.empty(port, files.read_key())
     token = secrets.token_hex(16)
     files.write_token(token)  # first: if the disk is full, both still have the last token
     ssm.put_parameter(Name=PARAMETER, Value=token, Type="String", Overwrite=True)

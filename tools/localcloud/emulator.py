@@ -13,19 +13,23 @@ import threading
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import tenacity
 
 from tools.localcloud import ministack_adapter
+from tools.localcloud.home import Files
 from tools.localcloud.ministack_adapter import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tools.localcloud.home import AccessKey
 
 START_SECONDS: Final = 20  # 0.3 is usual; a loaded machine takes longer
 STOP_SECONDS: Final = 15  # up to 3.5 is usual when idle
 RESET_SECONDS: Final = 30
 POLL_SECONDS: Final = 0.02
-ENFORCE_IAM: Final = "LOCAL_CLOUD_ENFORCE_IAM"
-"""The environment variable that, if set, makes the emulator of the next start enforce IAM policies."""
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
 
 
@@ -38,15 +42,15 @@ def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
     for folder in (state, scratch):
         (home / folder).mkdir(mode=0o700, exist_ok=True)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    settings = ministack_adapter.settings(port, state, scratch, enforce_iam=bool(os.environ.get(ENFORCE_IAM)))
+    settings = ministack_adapter.settings(port, state, scratch)
     return subprocess.Popen(
-        [sys.executable, "-c", "from tools.localcloud import emulator; emulator.child()"],
+        [sys.executable, "-c", f"from tools.localcloud import emulator; emulator.child({port})"],
         stdin=subprocess.PIPE, env=inherited | settings, cwd=home,
     )  # fmt: skip
 
 
-def child() -> None:
-    """Run the emulator in this process until the parent ends."""
+def child(port: int) -> None:
+    """Run the emulator in this process until the parent ends. The working directory is the home."""
 
     def watch() -> None:
         os.read(sys.stdin.fileno(), 1)  # not through Python's buffer, whose lock would abort the exit
@@ -54,13 +58,13 @@ def child() -> None:
 
     os.umask(0o077)
     threading.Thread(target=watch, daemon=True).start()
-    ministack_adapter.run()
+    ministack_adapter.run(port, Files(Path()).read_key())
 
 
 def healthy(port: int, seconds: float = 2) -> bool:
-    """Return whether the emulator on `port` answers within some seconds."""
+    """Return whether the emulator on `port` answers within some seconds; its gate refuses what is not signed."""
     try:
-        return _request(port, *ministack_adapter.HEALTH, seconds) == HTTPStatus.OK
+        return _request(port, "GET", "/", seconds) == HTTPStatus.FORBIDDEN
     except (OSError, HTTPException):
         return False
 
@@ -76,9 +80,12 @@ def wait(process: subprocess.Popen[bytes], port: int) -> bool:
     return bool(ready(healthy, port)) and process.poll() is None
 
 
-def empty(port: int) -> None:
+def empty(port: int, key: AccessKey) -> None:
     """Delete everything that the emulator has, its saved state included."""
-    _request(port, *ministack_adapter.RESET, RESET_SECONDS)
+    from tools.localcloud.gate import sign  # noqa: PLC0415 - it imports botocore, which most verbs do not need
+
+    method, path = ministack_adapter.RESET
+    _request(port, method, path, RESET_SECONDS, sign(method, f"http://{HOST}:{port}{path}", key))
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -91,11 +98,11 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _request(port: int, method: str, path: str, seconds: float) -> int:
+def _request(port: int, method: str, path: str, seconds: float, headers: Mapping[str, str] | None = None) -> int:
     """Return the status of a request to the emulator; no proxy of the environment is used."""
     connection = HTTPConnection(HOST, port, timeout=seconds)
     try:
-        connection.request(method, path)
+        connection.request(method, path, headers=headers or {})
         return connection.getresponse().status
     finally:
         connection.close()

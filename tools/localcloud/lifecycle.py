@@ -136,10 +136,11 @@ class LocalCloud:
         cloud = _running(files)
         if cloud is None:
             raise LocalCloudError("the local cloud is not running; start it with: ./inv local-env")
+        key = files.read_key()
         return {
             "AWS_ENDPOINT_URL": cloud.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_ACCESS_KEY_ID": key.identity,
+            "AWS_SECRET_ACCESS_KEY": key.secret,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -5,12 +5,16 @@ Each assumption has a test of its own in `tests/tools/localcloud/test_ministack_
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
+import secrets
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.localcloud.home import AccessKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,17 +22,17 @@ if TYPE_CHECKING:
 HOST: Final = "127.0.0.1"
 REGION: Final = "ap-northeast-1"
 ACCOUNT: Final = "000000000000"
-HEALTH: Final = ("GET", "/_ministack/health")
-"""Answers 200 as soon as MiniStack is ready."""
+ROOT: Final = "test"
+"""The access key of the account's root user, whose secret MiniStack does not check."""
 RESET: Final = ("POST", "/_ministack/reset")
 """Deletes everything that MiniStack has, its saved state included."""
 
 
-def settings(port: int, state: Path, scratch: Path, *, enforce_iam: bool) -> dict[str, str]:
+def settings(port: int, state: Path, scratch: Path) -> dict[str, str]:
     """Return MiniStack's settings, which it reads from its environment.
 
-    It then listens on the loopback interface only, and saves its state in the folder `state` when SIGTERM ends it.
-    With `enforce_iam`, it checks the policies of all but the account's root, whose keys are `test`.
+    It then listens on the loopback interface only, checks the policies of all but the account's root, and saves its
+    state in the folder `state` when SIGTERM ends it.
     """
     return {
         "BIND_HOST": HOST,
@@ -42,16 +46,20 @@ def settings(port: int, state: Path, scratch: Path, *, enforce_iam: bool) -> dic
         "TMPDIR": str(scratch),
         "IOT_MTLS_ENABLED": "0",
         "LOG_LEVEL": "WARNING",
-        "AUTH": "true" if enforce_iam else "false",
+        "AUTH": "true",
     }
 
 
-def run() -> None:
-    """Run MiniStack in this process until a signal ends it."""
+def run(port: int, root: AccessKey) -> None:
+    """Run MiniStack behind a gate in this process until a signal ends it; `root` is the key of the root user."""
     from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
     from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
+    from tools.localcloud.gate import Gate  # noqa: PLC0415 - as above
 
+    hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
+    app.app = Gate(app.app, hosts, root, ROOT, _session)
+    _give_functions_random_secrets()
     completions.install(app)
     save_all = app.save_all
     app.save_all = lambda services: _save_whole(lambda: save_all(services))
@@ -97,3 +105,30 @@ class _Faults(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:  # noqa: ARG002 - the method of a handler
         self.found = True
+
+
+def _session(identity: str) -> AccessKey | None:
+    """Return the credentials that MiniStack has issued to a role under an access key; None if there are none."""
+    from ministack.services import sts  # noqa: PLC0415 - as above
+
+    issued = sts._sessions.get(identity)  # noqa: SLF001 - its API does not give the secret
+    if issued is None or sts._session_expired(issued):  # noqa: SLF001
+        return None
+    return AccessKey(identity, issued["SecretAccessKey"], issued["SessionToken"])
+
+
+def _give_functions_random_secrets() -> None:
+    """Have functions sign with random secrets. MiniStack's own are hashes of the function's and the role's names."""
+    from ministack.core import lambda_runtime  # noqa: PLC0415 - as above
+    from ministack.services import lambda_svc, sts  # noqa: PLC0415
+
+    issue, salt = lambda_runtime.execution_credentials, secrets.token_bytes()
+
+    def credentials(function: dict[str, Any]) -> dict[str, str]:
+        issued: dict[str, str] = issue(function)
+        identity = issued["AWS_ACCESS_KEY_ID"]
+        secret = hmac.digest(salt, identity.encode(), "sha256").hex()
+        sts._sessions[identity]["SecretAccessKey"] = secret  # noqa: SLF001
+        return issued | {"AWS_SECRET_ACCESS_KEY": secret}
+
+    lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials

@@ -126,8 +126,14 @@ def outputs(env: str, format: str) -> None:
         format,
         table=lambda: render_status.outputs_as_table(found()),
         json=lambda: json.dumps(found(), indent=2),
-        env=lambda: render_status.outputs_as_env(found()),
+        env=lambda: render_status.outputs_as_env(found(), _access(environment)),
     )
+
+
+def _access(environment: Environment) -> dict[str, str]:
+    """Return the variables with which AWS's SDKs reach a local environment; none for an environment on AWS."""
+    variables = LOCAL_CLOUD.variables() if environment.is_local else {}
+    return {name: value for name, value in variables.items() if name.startswith("AWS_")}
 
 
 def drift(env: str, format: str, parallel: int) -> int:

@@ -145,8 +145,28 @@ def test_concurrent_preparations_make_a_whole_home(tmp_path: Path, attempt: int)
     files = home.Files(tmp_path / ".local")
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda _: files.prepare(), range(8)))
-    [plugin] = (path for path in files.home.rglob("*") if path.is_file())
+    [key, plugin] = sorted(path for path in files.home.rglob("*") if path.is_file())
+    assert key.name == "key"
     assert plugin.read_text() == home.PLUGIN
+
+
+def test_concurrent_preparations_agree_on_a_key(tmp_path: Path) -> None:
+    files = home.Files(tmp_path / ".local")
+
+    def key_after_preparation(_: int) -> home.AccessKey:
+        files.prepare()
+        return files.read_key()
+
+    with ThreadPoolExecutor() as pool:
+        assert len(set(pool.map(key_after_preparation, range(8)))) == 1
+
+
+def test_a_damaged_key_is_named(tmp_path: Path) -> None:
+    files = home.Files(tmp_path / ".local")
+    files.prepare()
+    (files.home / "key").write_text("{}")
+    with pytest.raises(LocalCloudError, match=r"\.local/key is not a key of the local cloud"):
+        files.read_key()
 
 
 def test_a_home_that_is_not_writable_is_named(tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.emulator import client, free_port, running
+from tests.support.emulator import KEY, REPOSITORY, client, free_port, running
 from tools.localcloud import emulator, home
+from tools.localcloud.home import AccessKey
 from tools.localcloud.ministack_adapter import ACCOUNT, HOST, REGION
 
 if TYPE_CHECKING:
@@ -76,18 +80,50 @@ def test_a_graceful_stop_saves_the_state_and_a_reset_deletes_it(tmp_path: Path) 
         assert client("sqs", port).create_queue(QueueName="kept")
     with running(tmp_path) as port:
         assert len(client("sqs", port).list_queues()["QueueUrls"]) == 1
-        emulator.empty(port)
+        emulator.empty(port, KEY)
         assert not client("sqs", port).list_queues().get("QueueUrls")
     with running(tmp_path) as port:
         assert not client("sqs", port).list_queues().get("QueueUrls")
 
 
-def test_iam_is_enforced_if_asked(tmp_path: Path) -> None:
-    with running(tmp_path, **{emulator.ENFORCE_IAM: "1"}) as port:
-        assert client("kms", port).list_keys()
-        with pytest.raises(ClientError, match=r"security token .* is invalid"):
-            client("kms", port, key="stranger").list_keys()
+def test_a_role_is_limited_to_its_policies(port: int) -> None:
+    role = session(port, "limited")
+    assert client("sts", port, role).get_caller_identity()["Arn"].endswith("assumed-role/limited/test")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        client("kms", port, role).list_keys()
 
 
-def test_iam_is_not_enforced_by_default(port: int) -> None:
-    assert client("kms", port, key="stranger").list_keys()
+def test_a_changed_secret_or_token_of_a_session_is_refused(port: int) -> None:
+    role = session(port, "changed")
+    for changed in (replace(role, secret=f"{role.secret}x"), replace(role, token=f"{role.token}x")):
+        with pytest.raises(ClientError, match="local-env"):
+            client("sts", port, changed).get_caller_identity()
+
+
+def test_the_secret_of_a_function_cannot_be_derived_from_its_name() -> None:
+    code = """
+from tools.localcloud import ministack_adapter
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc
+function = {"FunctionArn": "arn:aws:lambda:ap-northeast-1:000000000000:function:f", "FunctionName": "f", "Role": "r"}
+its_own = lambda_runtime.execution_credentials(function)
+ministack_adapter._give_functions_random_secrets()
+given = lambda_runtime.execution_credentials(function)
+assert given == lambda_svc.execution_credentials(function)
+known = ministack_adapter._session(given["AWS_ACCESS_KEY_ID"])
+print(given["AWS_SECRET_ACCESS_KEY"] == known.secret != its_own["AWS_SECRET_ACCESS_KEY"])
+"""
+    environment = {"PATH": os.environ["PATH"], "AUTH": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=REPOSITORY
+    )
+    assert done.stdout.strip() == "True"
+
+
+def session(port: int, name: str) -> AccessKey:
+    """Make a role without policies and return a session of it."""
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = client("iam", port).create_role(RoleName=name, AssumeRolePolicyDocument=document)["Role"]
+    given = client("sts", port).assume_role(RoleArn=role["Arn"], RoleSessionName="test")["Credentials"]
+    return AccessKey(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])

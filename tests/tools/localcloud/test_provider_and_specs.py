@@ -19,6 +19,7 @@ from pulumi.runtime.proto import provider_pb2
 from shared.graph import LAYERS
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.gaps import gaps
+from tools.localcloud.home import AccessKey
 from tools.localcloud.provider import connection, functions, property_values
 from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
@@ -33,8 +34,18 @@ INSTANCE = "aws:rds/instance:Instance"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 STREAM = "aws:kinesis/stream:Stream"
 KEY = "aws:kms/key:Key"
-CLIENTS = connection.Clients("http://127.0.0.1:9")
+CLIENTS = connection.Clients("http://127.0.0.1:9", AccessKey("AKIATEST", "secret"))
 VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
+
+
+class Anyone:
+    """Serves every connection."""
+
+    def owner(self, _peer: str) -> int:
+        return 1
+
+    def runs(self, _pid: int) -> bool:
+        return True
 
 
 class Context:
@@ -60,9 +71,10 @@ class Context:
 
 def provider(clients: Any = None, **settings: Any) -> tuple[Provider, Context]:
     made, context = (
-        Provider(clients or CLIENTS, lambda: True, lambda *_: None),
+        Provider(clients or CLIENTS, Anyone(), lambda: True, lambda *_: None),
         Context(),
     )
+    made.Handshake(None, context)
     made.Configure(
         provider_pb2.ConfigureRequest(args=property_values.dump({"region": "ap-northeast-1", **settings})), context
     )
@@ -394,6 +406,7 @@ def test_a_partial_failure_is_one_line_without_secrets() -> None:
 def test_each_connection_has_its_own_configuration() -> None:
     made, one = provider(defaultTags=json.dumps({"tags": {"Layer": "one"}}))
     two = Context(port=2)
+    made.Handshake(None, two)
     settings = {"region": "us-east-1", "defaultTags": json.dumps({"tags": {"Layer": "two"}})}
     made.Configure(provider_pb2.ConfigureRequest(args=property_values.dump(settings)), two)
     request = provider_pb2.CheckRequest(urn=urn(LOG_GROUP), news=property_values.dump({"name": "/x"}))
@@ -405,11 +418,10 @@ def test_each_connection_has_its_own_configuration() -> None:
 
 
 def test_a_lost_connection_or_emulator_is_reported() -> None:
-    clients = connection.Clients("http://127.0.0.1:9")
     context = Context()
-    Provider(clients, lambda: True, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    Provider(CLIENTS, Anyone(), lambda: True, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
     assert "run the command again" in context.said
-    Provider(clients, lambda: False, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
+    Provider(CLIENTS, Anyone(), lambda: False, lambda *_: None).Diff(provider_pb2.DiffRequest(urn=urn(KEY)), context)
     assert context.said.startswith("the local cloud's emulator has stopped")
 
 

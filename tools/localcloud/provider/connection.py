@@ -15,9 +15,8 @@ from tools.localcloud.ministack_adapter import ACCOUNT, REGION
 from tools.localcloud.provider.property_values import decoded
 
 if TYPE_CHECKING:
+    from tools.localcloud.home import AccessKey
     from tools.localcloud.schema.values import Props
-
-ACCESS_KEY: Final = "test"
 
 IDLE: Final = frozenset(
     {
@@ -25,19 +24,19 @@ IDLE: Final = frozenset(
         "skipRegionValidation", "skipRequestingAccountId", "s3UsePathStyle", "maxRetries", "retryMode",
     }
 )  # fmt: skip
-"""The settings without effect: the emulator does not check credentials, and every call to it is quick."""
+"""The settings without effect: the provider has its own credentials, and every call to the emulator is quick."""
 ACTIVE: Final = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds", "endpoints"})
 
 
 class Clients:
     """boto3 clients, one for each service, region and endpoint: creating one takes 20 to 100 ms."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, key: AccessKey) -> None:
         self.endpoint = endpoint
         self._made: dict[tuple[str, str, str], Any] = {}
         self._lock = threading.Lock()
         self._boto = boto3.session.Session(
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=REGION
+            aws_access_key_id=key.identity, aws_secret_access_key=key.secret, region_name=REGION
         )
         self._config = Config(
             retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, max_pool_connections=32,
@@ -63,6 +62,8 @@ class Session:
     account: str = ACCOUNT
     default_tags: dict[str, str] = field(default_factory=dict)
     endpoints: dict[str, str] = field(default_factory=dict)
+    engine: int = 0
+    """The engine's process number."""
     configured: bool = False
     write_only_values: dict[str, Props] = field(default_factory=dict)
     """By URN: the write-only inputs, kept from `Check` to `Create` or `Update` so that they never enter the state."""

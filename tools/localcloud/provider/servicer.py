@@ -32,11 +32,13 @@ from tools.localcloud.schema.values import UNKNOWN, contains_unknown
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from tools.localcloud.provider.engines import Engines
     from tools.localcloud.schema.values import Props
 
 log = logging.getLogger(__name__)
 
 EMULATOR_STOPPED: Final = "the local cloud's emulator has stopped; run the command again: it starts a new one"
+STRANGER: Final = "the local cloud's provider serves the engines of its own clone only"
 CONNECTION_LOST: Final = "the connection to the local cloud's provider was idle for too long; run the command again"
 SESSIONS: Final = 256  # connections remembered at once; each engine has one
 THREADS: Final = 32  # Pulumi runs up to four operations per processor at once, for several engines
@@ -68,8 +70,15 @@ def answered(method: Callable[..., Any]) -> Callable[..., Any]:
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
     """The provider, whose methods engines call. Configuration is kept for each connection, never globally."""
 
-    def __init__(self, clients: Clients, alive: Callable[[], bool], on_create: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        clients: Clients,
+        engines: Engines,
+        alive: Callable[[], bool],
+        on_create: Callable[[str, str], None],
+    ) -> None:
         self.clients = clients
+        self.engines = engines
         self.alive = alive
         self.on_create = on_create
         self.version = importlib.metadata.version("pulumi-aws")
@@ -78,9 +87,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     # The connection.
 
+    @answered
     def Handshake(self, _request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the protocol's names
+        engine = self.engines.owner(context.peer())
+        if engine is None:
+            raise LocalCloudError(STRANGER)
         with self._lock:  # a new engine may have the port of an old one
-            self._sessions[context.peer()] = Session(self.clients)
+            self._sessions[context.peer()] = Session(self.clients, engine=engine)
             while len(self._sessions) > SESSIONS:
                 self._sessions.popitem(last=False)
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
@@ -98,7 +111,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if not self.alive():
             raise LocalCloudError(EMULATOR_STOPPED)
         with self._lock:
-            session = self._sessions.setdefault(context.peer(), Session(self.clients))
+            session = self._sessions.get(context.peer())
+        if session is None or not self.engines.runs(session.engine):
+            raise LocalCloudError(CONNECTION_LOST if self.engines.owner(context.peer()) else STRANGER)
         if configured and not session.configured:
             raise LocalCloudError(CONNECTION_LOST)
         return session
@@ -269,17 +284,18 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def serve(
-    clients: Clients, alive: Callable[[], bool], on_create: Callable[[str, str], None]
+    clients: Clients, engines: Engines, alive: Callable[[], bool], on_create: Callable[[str, str], None]
 ) -> tuple[grpc.Server, int]:
     """Serve the provider on a free port of the loopback interface; return the server and its port.
 
-    `alive` returns whether the emulator runs; `on_create` gets the URN and id of each created resource.
+    `engines` tells whose connections are served; `alive` returns whether the emulator runs; `on_create` gets the URN
+    and id of each created resource.
     """
     server = grpc.server(
         futures.ThreadPoolExecutor(THREADS),
         options=[("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)],
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, alive, on_create), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(clients, engines, alive, on_create), server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
@@ -29,10 +30,11 @@ def _status_row(each: LayerStatus) -> tuple[Cell, ...]:
     )
 
 
-def outputs_as_env(outputs: dict[str, dict[str, Any]]) -> str:
-    """Return outputs as lines of an `.env` file, with upper-case names, and lists and maps as JSON."""
+def outputs_as_env(outputs: dict[str, dict[str, Any]], variables: Mapping[str, str]) -> str:
+    """Return outputs and other variables as lines of an `.env` file, with upper-case names, and lists as JSON."""
     flat = {name.upper(): value for layer in outputs.values() for name, value in layer.items()}
     flat.pop("CONTRACT_VERSION", None)  # every layer has its own, which says nothing without the layer
+    flat |= variables
     return "\n".join(f"{name}={shlex.quote(_text(value))}" for name, value in sorted(flat.items()))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.emulator import client, running
+from tests.support.emulator import KEY, client, running
 from tools.localcloud import emulator
 from tools.localcloud.completions import COMPLETIONS
 
@@ -38,7 +38,7 @@ def test_what_is_added_is_saved_with_the_rest_and_reset_with_it(tmp_path: Path) 
         assert (instance["PreferredBackupWindow"], "MasterUserSecret" in instance) == ("01:00-02:00", True)
         assert len(rds.describe_event_subscriptions()["EventSubscriptionsList"]) == 1
         assert len(client("logs", port).describe_query_definitions()["queryDefinitions"]) == 1
-        emulator.empty(port)
+        emulator.empty(port, KEY)
         assert rds.describe_event_subscriptions()["EventSubscriptionsList"] == []
 
 

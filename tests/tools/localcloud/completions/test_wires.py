@@ -9,12 +9,15 @@ from urllib.parse import urlencode
 
 import cbor2
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
-from tests.support.emulator import client
+from tests.support.emulator import KEY, client
 from tools.localcloud.completions.wires import FORM, WholeForm
 from tools.localcloud.ministack_adapter import HOST, REGION
 
@@ -113,8 +116,6 @@ def test_older_and_newer_clients_see_all_of_an_alarm(port: int, protocol: str) -
 
 def send(port: int, protocol: str, name: str) -> dict[str, Any]:
     """Describe an alarm in a protocol that boto3 does not speak any more, or not yet."""
-    scope = f"test/20260101/{REGION}/monitoring/aws4_request"
-    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=x"}
     path, body = (
         "/service/GraniteServiceVersion20100801/operation/DescribeAlarms",
         cbor2.dumps({"AlarmNames": [name]}),
@@ -122,8 +123,11 @@ def send(port: int, protocol: str, name: str) -> dict[str, Any]:
     if protocol == "form":
         path, body = "/", urlencode({"Action": "DescribeAlarms", "AlarmNames.member.1": name}).encode()
     kind = FORM if protocol == "form" else "application/cbor"
+    headers = {"Content-Type": kind, "Smithy-Protocol": "rpc-v2-cbor"}
+    request = AWSRequest("POST", f"http://{HOST}:{port}{path}", headers, body)
+    SigV4Auth(Credentials(KEY.identity, KEY.secret), "monitoring", REGION).add_auth(request)
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
-    connection.request("POST", path, body, headers | {"Content-Type": kind, "Smithy-Protocol": "rpc-v2-cbor"})
+    connection.request("POST", path, body, dict(request.headers))
     answer = connection.getresponse().read()
     connection.close()
     if protocol == "CBOR":

@@ -17,8 +17,13 @@ def rows(table: Table) -> list[tuple[str, ...]]:
 
 
 def test_env_lines_are_upper_case_and_quoted_with_lists_as_json() -> None:
-    lines = dict(line.split("=", 1) for line in outputs_as_env(OUTPUTS).splitlines())
-    assert lines == {"REDIS_PORT": "6379", "NAME": shlex.quote("it's"), "IDS": shlex.quote(json.dumps(["a", "b"]))}
+    lines = dict(line.split("=", 1) for line in outputs_as_env(OUTPUTS, {"AWS_REGION": "here"}).splitlines())
+    assert lines == {
+        "REDIS_PORT": "6379",
+        "NAME": shlex.quote("it's"),
+        "IDS": shlex.quote(json.dumps(["a", "b"])),
+        "AWS_REGION": "here",
+    }
 
 
 def test_the_table_of_outputs_has_a_row_for_each_output() -> None:
