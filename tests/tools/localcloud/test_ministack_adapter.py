@@ -65,10 +65,10 @@ def test_a_save_that_fails_keeps_all_that_was_saved_before(tmp_path: Path) -> No
     with running(tmp_path) as port:
         client("sqs", port).create_queue(QueueName="after")
         client("ssm", port).put_parameter(Name="token", Value="after" * 1000, Type="String", Overwrite=True)
-        [process] = psutil.Process().children()
+        [process] = [each for each in psutil.Process().children() if each.cwd() == str(tmp_path)]
         process.rlimit(psutil.RLIMIT_FSIZE, (3000, 3000))  # as if the disk were full after the smaller files
     assert home.Files(tmp_path).saved() == saved
-    assert {path.name for path in tmp_path.iterdir()} == {"emulator", "tmp"}
+    assert {path.name for path in tmp_path.iterdir()} == {"emulator", "key", "tmp"}
     with running(tmp_path) as port:
         assert [url.rpartition("/")[2] for url in client("sqs", port).list_queues()["QueueUrls"]] == ["before"]
         assert client("ssm", port).get_parameter(Name="token")["Parameter"]["Value"] == "before"
