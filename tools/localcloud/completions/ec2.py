@@ -218,11 +218,20 @@ def _with_prefix_lists(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 async def _modify_rules(call: Call) -> dict[str, Any]:
+    """Let a rule refer to another group, which MiniStack looks for under a name that AWS does not have."""
+    groups = {}
     for each in call.request["SecurityGroupRules"]:
         rule = each["SecurityGroupRule"]
         if "PrefixListId" in rule:
             rule["CidrIpv4"] = rule.pop("PrefixListId")
-    return await call.proceed()
+        groups[each["SecurityGroupRuleId"]] = rule.get("ReferencedGroupId")
+    answer = await call.proceed()
+    owner = call.store("_security_groups")[call.request["GroupId"]]
+    for rule in [*owner["IpPermissions"], *owner["IpPermissionsEgress"]]:
+        group = groups.get(rule.get("SecurityGroupRuleId"))
+        for pair in rule.get("UserIdGroupPairs", ()) if group else ():
+            pair["GroupId"] = group
+    return answer
 
 
 async def _describe_groups(call: Call) -> dict[str, Any]:

@@ -52,6 +52,6 @@ class Engines:
 
 def _local_ports(process: psutil.Process) -> set[int]:
     try:
-        return {each.laddr.port for each in process.net_connections("tcp4")}
+        return {each.laddr.port for each in process.net_connections("tcp")}
     except psutil.Error:
         return set()

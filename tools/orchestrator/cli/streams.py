@@ -20,8 +20,8 @@ COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 """Control sequences of ECMA-48, as in the coloured traceback of a program."""
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters other than tab and line feed, and those that break or reorder lines."""
-LONGEST = 2000
-"""Characters of a line for people; more of it is of no use to them."""
+LONGEST = 20_000
+"""Characters of a line for people. The failures of a layer stand in one line, which may be hundreds."""
 
 
 def printable(text: str) -> str:

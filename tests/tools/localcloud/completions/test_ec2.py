@@ -102,6 +102,18 @@ def test_a_flow_log_keeps_its_role_format_interval_and_tags(ec2, vpc: str) -> No
     assert (found["LogGroupName"], found["LogFormat"].split()[0], found["Tags"]) == ("flow", "${version}", tags)
 
 
+def test_a_rule_comes_to_refer_to_another_group(ec2, vpc: str) -> None:
+    made, old, new = (group(ec2, vpc, name) for name in ("referring", "old", "new"))
+    wanted = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
+    pairs = [{"GroupId": old, "Description": "database"}]
+    rule = ec2.authorize_security_group_ingress(GroupId=made, IpPermissions=[{**wanted, "UserIdGroupPairs": pairs}])
+    identity = rule["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+    change = {"SecurityGroupRuleId": identity, "SecurityGroupRule": {**wanted, "ReferencedGroupId": new}}
+    ec2.modify_security_group_rules(GroupId=made, SecurityGroupRules=[change])
+    (found,) = ec2.describe_security_group_rules(SecurityGroupRuleIds=[identity])["SecurityGroupRules"]
+    assert found["ReferencedGroupInfo"]["GroupId"] == new
+
+
 def test_a_rule_keeps_its_prefix_list(ec2, vpc: str) -> None:
     made = group(ec2, vpc, "rules")
     wanted = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
