@@ -106,7 +106,7 @@ def read_checkpoint(workspace: Workspace) -> None:
             stack.pending,
             stack.is_deployed,
             stack.outputs,
-            stack.reads,
+            stack.references,
             stack.protected,
             stack.health,
             stack.secrets_provider,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError
 
 from tools.orchestrator.model.errors import OrchestratorError
 
@@ -17,6 +17,14 @@ ProcessId = Annotated[int, Field(gt=0, lt=2**31)]
 
 Moment = Annotated[AwareDatetime, Field(gt=datetime(1970, 1, 2, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC))]
 """A time with its zone, far enough from the ends of the calendar to be compared with others in every zone."""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+"""A text whose line breaks are blanks, so that a sentence that quotes it stays one line."""
 
 
 class UnreadableDocumentError(OrchestratorError):
@@ -39,5 +47,5 @@ def parse(shape: TypeAdapter[T], text: str | bytes, *, where: str, kind: str, re
 def first_fault(error: ValidationError) -> str:
     """Return the first fault with its place, as in `checkpoint.latest: Input should be an object`."""
     fault = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in fault["loc"])[:PLACE_LENGTH]
+    place = _one_line(".".join(str(part) for part in fault["loc"]))[:PLACE_LENGTH]
     return f"{place}: {fault['msg']}" if place else fault["msg"]

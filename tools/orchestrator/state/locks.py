@@ -17,7 +17,7 @@ import psutil
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace, current_user
-from tools.orchestrator.model.document import Moment, ProcessId, UnreadableDocumentError, parse
+from tools.orchestrator.model.document import Line, Moment, ProcessId, UnreadableDocumentError, parse
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.state.backend import open_store
@@ -62,11 +62,11 @@ def format_age(age: timedelta) -> str:
 class Lock(BaseModel):
     """Who holds a stack or an environment, and since when. The engine's locks name the same facts differently."""
 
-    user: str = Field(validation_alias=AliasChoices("user", "username"))
-    host: str = Field(validation_alias=AliasChoices("host", "hostname"))
+    user: Line = Field(validation_alias=AliasChoices("user", "username"))
+    host: Line = Field(validation_alias=AliasChoices("host", "hostname"))
     pid: ProcessId
     since: Moment = Field(validation_alias=AliasChoices("since", "timestamp"))
-    verb: str = ""
+    verb: Line = ""
 
     @classmethod
     def of_this_process(cls, verb: str) -> Self:
