@@ -163,7 +163,7 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
 
 @verb(
     layer="the layer to free, or all: every layer and the environment's own lock",
-    force="also if the owner may still be at work",
+    force="also if the owner may still be running",
 )
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and resolve its pending operations."""

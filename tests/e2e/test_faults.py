@@ -56,7 +56,7 @@ def engines(clone) -> list[psutil.Process]:
 
 @contextmanager
 def busy_streaming(clone) -> Iterator[None]:
-    """Streaming's program waits until the block ends: whoever runs it is at work for as long."""
+    """Streaming's program waits until the block ends: its run lasts as long."""
     done = clone.inv("up", "security")  # streaming reads it
     assert done.code == 0, done.said
     gate = clone.path / ".txmon/gate"
@@ -153,7 +153,7 @@ def test_while_a_deploy_all_is_at_work_a_second_one_and_unlock_are_refused(clone
     assert second.code == 1
     assert re.search(r"local is being changed by \S+@\S+ process \d+ \(deploy-all\), since \d+ s", second.err)
     assert unlock.code == 1
-    assert "it may still be at work" in unlock.err
+    assert "it may still be running" in unlock.err
     assert clone.inv("deploy-all").code == 0
 
 

@@ -102,7 +102,7 @@ def test_verbs_name_the_holder_of_a_bucket_and_unlock_frees_it_by_force(clone, w
     assert "dev is being changed by aiko@elsewhere process 7 (up), since" in refused.err
     kept = clone.inv("unlock", "all", "--env", "dev", **backend)
     assert kept.code == 1
-    assert "it may still be at work" in kept.err
+    assert "it may still be running" in kept.err
     freed = clone.inv("unlock", "all", "--env", "dev", "--force", **backend)
     assert freed.code == 0, freed.said
     assert locks.EnvironmentLock(workspace).holder() is None

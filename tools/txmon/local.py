@@ -35,10 +35,10 @@ def variables(
 
 
 def stop(monorepo: Monorepo, cloud: LocalCloud) -> str:
-    """Stop the local cloud, unless a run is at work in it; return whether it was running, as a sentence.
+    """Stop the local cloud, unless a run is active in it; return whether it was running, as a sentence.
 
     Raises:
-        OrchestratorError: a run is at work.
+        OrchestratorError: a run is active.
     """
     require_idle(FolderStore(cloud.state), monorepo)
     return "the local cloud is stopped" if cloud.stop() else "the local cloud was not running"

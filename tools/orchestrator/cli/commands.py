@@ -221,7 +221,7 @@ def _previews(
     If there are any, hold the environment: missing stacks are created and removed again.
 
     Raises:
-        OrchestratorError: some are not deployed, and another run is at work; or another secrets provider than the
+        OrchestratorError: some are not deployed, and another run is active; or another secrets provider than the
             environment's encrypts a stack.
     """
     preconditions.require_secrets_provider(workspace, snapshot)

@@ -31,7 +31,7 @@ def exclusive_run(
     if `everywhere` is true.
 
     Raises:
-        OrchestratorError: another run is at work; an earlier one left a lock or a pending operation behind; or a
+        OrchestratorError: another run is active; an earlier one left a lock or a pending operation behind; or a
             stack has another secrets provider than the environment.
     """
     before = last_run(workspace.monorepo, workspace.env)

@@ -26,7 +26,7 @@ from tools.orchestrator.state.locks import is_gone
 EVENTS_KEPT = 50
 """Runs of a clone whose engine events are kept, a megabyte each. Of older runs only the record stays."""
 
-OUTCOMES = {"running": "is at work", "interrupted": "was interrupted", "forced": "was stopped by force"}
+OUTCOMES = {"running": "is running", "interrupted": "was interrupted", "forced": "was stopped by force"}
 """Results of a run that read differently in a sentence."""
 
 logger = logging.getLogger(__name__)

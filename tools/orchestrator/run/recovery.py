@@ -46,7 +46,7 @@ def unlock(workspace: Workspace, name: str, may_break: locks.MayBreak) -> None:
 
     Raises:
         OrchestratorError: there is no such layer, or it lacks a file; `may_break` does not allow to free the lock of
-            an owner that may still be at work; another run is at work; or only a person can find out whether AWS did
+            an owner that may still be running; another run is active; or only a person can find out whether AWS did
             a pending operation.
     """
     layer = find_deployed(workspace, read_snapshot(workspace), name)

@@ -29,7 +29,7 @@ class LayerStatus:
 
 @dataclass(frozen=True)
 class EnvironmentStatus:
-    """How the layers of an environment are, and who is at work in it."""
+    """How the layers of an environment are, and who is changing it."""
 
     env: str
     layers: list[LayerStatus]

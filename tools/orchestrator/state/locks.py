@@ -104,7 +104,7 @@ class UnreadableLock:
 AnyLock = Lock | UnreadableLock
 
 MayBreak = Callable[[str], bool]
-"""Decides whether to free a lock whose owner may still be at work; receives the situation as a sentence."""
+"""Decides whether to free a lock whose owner may still be running; receives the situation as a sentence."""
 
 
 def _parse(url: str, found: StoredObject) -> AnyLock:
@@ -158,7 +158,7 @@ def _busy(what: str, lock: AnyLock) -> OrchestratorError:
 
 
 def require_unlocked(workspace: Workspace) -> None:
-    """Check that no stack of the environment is locked, by a run at work or by one that is gone.
+    """Check that no stack of the environment is locked, by an active run or by one that is gone.
 
     Raises:
         OrchestratorError: names the layers, the owners and what frees them.
@@ -184,7 +184,7 @@ def free_stack(workspace: Workspace, layer: str, may_break: MayBreak) -> AnyLock
     """Free the layer's stack; return the lock that was freed.
 
     Raises:
-        OrchestratorError: the owner may still be at work, and the lock may not be broken.
+        OrchestratorError: the owner may still be running, and the lock may not be broken.
     """
     lock = stack_locks(workspace).get(layer)
     if lock:
@@ -194,7 +194,7 @@ def free_stack(workspace: Workspace, layer: str, may_break: MayBreak) -> AnyLock
 
 
 def _require_breakable(lock: AnyLock, what: str, command: str, may_break: MayBreak) -> None:
-    held = f"{what} is locked by {lock}: it may still be at work"
+    held = f"{what} is locked by {lock}: it may still be running"
     if not lock.abandoned and not may_break(held):
         raise OrchestratorError(f"{held}; wait, or free it with {command}")
 
@@ -255,7 +255,7 @@ class EnvironmentLock:
         """Free the environment; return the lock that was freed.
 
         Raises:
-            OrchestratorError: the owner may still be at work, and the lock may not be broken.
+            OrchestratorError: the owner may still be running, and the lock may not be broken.
         """
         held = self._read()
         if held is None:

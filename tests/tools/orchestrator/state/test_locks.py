@@ -97,8 +97,8 @@ def test_the_lock_of_a_run_that_is_gone_is_taken_over(held: EnvironmentLock) -> 
 def test_the_lock_of_another_host_is_freed_by_force_only(held: EnvironmentLock) -> None:
     put(held, lock_text(pid=NOBODY, host="elsewhere"))
     with pytest.raises(OrchestratorError, match=r"\./inv unlock all --env dev --force"), held.hold("up"):
-        pytest.fail("the other run is still at work")
-    with pytest.raises(OrchestratorError, match="it may still be at work"):
+        pytest.fail("the other run is still running")
+    with pytest.raises(OrchestratorError, match="it may still be running"):
         held.free(forbid)
     assert held.free(allow).host == "elsewhere"
     assert held.free(forbid) is None
@@ -155,7 +155,7 @@ def test_a_damaged_environment_lock_is_freed_by_force_only(held: EnvironmentLock
     put(held, damaged)
     owner = rf"an unknown owner \({held.store.url(held.key)} cannot be read\)"
     with pytest.raises(OrchestratorError, match=rf"dev is being changed by {owner}"), held.hold("up"):
-        pytest.fail("somebody may be at work")
+        pytest.fail("somebody may be running")
     with pytest.raises(OrchestratorError, match=r"\./inv unlock all --env dev --force$"):
         held.free(forbid)
     assert "unknown owner" in str(held.free(allow))
@@ -207,7 +207,7 @@ def test_locks_of_other_environments_and_products_do_not_count(workspace: Worksp
         ({"pid": os.getpid()}, False),
         ({"pid": NOBODY, "hostname": "elsewhere"}, False),
     ],
-    ids=["none", "its own", "another's", "one at work", "another host's"],
+    ids=["none", "its own", "another's", "one that runs", "another host's"],
 )
 def test_an_interrupted_engine_frees_its_own_lock_only(
     workspace: Workspace, owner: dict[str, object] | None, *, freed: bool
@@ -224,7 +224,7 @@ def test_a_damaged_stack_lock_has_an_unknown_owner(workspace: Workspace, damaged
     lock_stack(workspace, "base", damaged)
     with pytest.raises(OrchestratorError, match="base is locked by an unknown owner"):
         locks.require_unlocked(workspace)
-    with pytest.raises(OrchestratorError, match=r"may still be at work; wait, or free it with .* --force"):
+    with pytest.raises(OrchestratorError, match=r"may still be running; wait, or free it with .* --force"):
         locks.free_stack(workspace, "base", forbid)
 
 
