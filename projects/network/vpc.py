@@ -27,8 +27,6 @@ class Vpc(pulumi.ComponentResource):
         super().__init__("txmon:network:Vpc", stack.names.logical("network"), opts=stack.opts)
         here = pulumi.ResourceOptions(parent=self)
         protected = pulumi.ResourceOptions(parent=self, protect=stack.protect)
-        # The new subnets' addresses overlap with the old ones', which AWS refuses while those exist.
-        subnet_opts = pulumi.ResourceOptions.merge(protected, pulumi.ResourceOptions(delete_before_replace=True))
 
         vpc = aws.ec2.Vpc(
             stack.names.logical("vpc"),
@@ -58,7 +56,11 @@ class Vpc(pulumi.ComponentResource):
                 availability_zone=zone,
                 map_public_ip_on_launch=False,
                 tags=stack.name_tag(f"private-subnet-{index}"),
-                opts=subnet_opts,
+                # A new subnet's addresses may overlap with any of the old ones, which AWS refuses while those exist.
+                opts=pulumi.ResourceOptions.merge(
+                    protected,
+                    pulumi.ResourceOptions(delete_before_replace=True, replace_with=list(self.subnets)),
+                ),
             )
             table = aws.ec2.RouteTable(
                 stack.names.logical(f"private-routes-{index}"),

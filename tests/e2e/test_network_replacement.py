@@ -51,5 +51,8 @@ def test_the_commands_that_the_refusal_names_replace_the_network(deployed, setti
         for command in commands:
             done = deployed.inv(*command.split())
             assert done.code == 0, done.said
+        assert done.out.rindex("deleted the replaced aws:ec2/subnet:") < done.out.index(
+            "created the replacement of aws:ec2/subnet:"
+        )
         planned = deployed.inv("preview-all", "--expect-no-changes")
         assert planned.code == 0, planned.said
