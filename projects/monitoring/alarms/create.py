@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import pulumi_aws as aws
-from pulumi import Output
+from pulumi import Output, ResourceOptions
 
 from projects.monitoring.alarms.model import Alarm, Expression, Metric
 from shared.stack import StackContext
@@ -33,7 +33,8 @@ def create_paging_alarm(
         alarm_actions=[topic.arn],
         ok_actions=[topic.arn],
         tags=stack.name_tag("alarm-pipeline-unhealthy"),
-        opts=stack.opts,
+        # Deleting the old alarm after the new one, of the same name, would leave none.
+        opts=ResourceOptions.merge(stack.opts, ResourceOptions(delete_before_replace=True)),
     )
 
 

@@ -343,12 +343,29 @@ def test_an_unknown_value_is_a_difference_and_stays_unknown_in_a_preview() -> No
 
 
 GROUP = {"engine": "redis", "replicationGroupId": "g", "description": "d", "engineVersion": "7.1", "kmsKeyId": "k"}
+RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+FROM_GROUP = {"securityGroupId": "sg-1", "ipProtocol": "-1", "referencedSecurityGroupId": "sg-2"}
 REPLACED = {
     "an older version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.0"}, ["engineVersion"]),
     "a newer version of Redis": (REPLICATION_GROUP, GROUP, {"engineVersion": "7.10"}, []),
     "a version that is not known yet": (REPLICATION_GROUP, GROUP, {"engineVersion": UNKNOWN}, []),
     "another key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": "l"}, ["kmsKeyId"]),
     "no key of Redis": (REPLICATION_GROUP, GROUP, {"kmsKeyId": None}, ["kmsKeyId"]),
+    "Valkey in place of Redis": (REPLICATION_GROUP, GROUP, {"engine": "valkey", "engineVersion": "8.0"}, []),
+    "Redis in place of Valkey": (REPLICATION_GROUP, GROUP | {"engine": "valkey"}, {"engine": None}, ["engine"]),
+    "no encryption in transit": (
+        REPLICATION_GROUP,
+        GROUP | {"transitEncryptionEnabled": True},
+        {"transitEncryptionEnabled": False},
+        [],
+    ),
+    "another group in a rule": (RULE, FROM_GROUP, {"referencedSecurityGroupId": "sg-3"}, []),
+    "a list in place of a group in a rule": (
+        RULE,
+        FROM_GROUP,
+        {"referencedSecurityGroupId": None, "prefixListId": "pl-1"},
+        ["prefixListId", "referencedSecurityGroupId"],
+    ),
     "fewer snapshots of Redis": (REPLICATION_GROUP, GROUP | {"snapshotRetentionLimit": 1}, {}, []),
     "another size of a network": ("aws:ec2/vpc:Vpc", {"cidrBlock": "c"}, {"cidrBlock": "d"}, ["cidrBlock"]),
 }
@@ -367,6 +384,37 @@ def test_a_change_replaces_as_with_the_real_provider(
     found = made.Diff(request, context)
     assert found.changes == found.DIFF_SOME
     assert list(found.replaces) == replaces
+
+
+DELETED_FIRST = {
+    "a fixed name that changes": (LOG_GROUP, {"name": "a"}, {"name": "b"}, True),
+    "a fixed name that stays": (LOG_GROUP, {"name": "a", "logGroupClass": "STANDARD"}, {"logGroupClass": "X"}, True),
+    "an automatic name": (LOG_GROUP, {"name": "a"}, {"name": "b", "__defaults": ["name"]}, False),
+    "a required name, which is never automatic": (
+        "aws:cloudwatch/dashboard:Dashboard",
+        {"dashboardName": "a"},
+        {"dashboardName": "b"},
+        False,
+    ),
+    "no name": ("aws:sqs/queuePolicy:QueuePolicy", {"queueUrl": "a"}, {"queueUrl": "b"}, False),
+    "what Pulumi's bridge lists": (
+        "aws:iam/rolePolicyAttachment:RolePolicyAttachment",
+        {"role": "a", "policyArn": "p"},
+        {"role": "b"},
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "olds", "change", "first"), DELETED_FIRST.values(), ids=DELETED_FIRST)
+def test_a_replacement_deletes_first_as_with_the_real_provider(
+    kind: str, olds: dict[str, Any], change: dict[str, Any], *, first: bool
+) -> None:
+    made, context = provider()
+    news = property_values.dump(olds | change)
+    found = made.Diff(provider_pb2.DiffRequest(urn=urn(kind), olds=property_values.dump(olds), news=news), context)
+    assert found.replaces
+    assert found.deleteBeforeReplace is first
 
 
 # The provider.

@@ -181,13 +181,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         found = diff.changes(spec, olds, news)
         if not found:
             return DIFF(changes=DIFF.DIFF_NONE)
-        replaces = sorted({key for key, _ in found.values() if spec.replaces(key, olds.get(key), news.get(key))})
+        replaces = sorted(
+            {
+                key
+                for key, _ in found.values()
+                if spec.replaces(key, olds.get(key), news.get(key, spec.defaults.get(key)))
+            }
+        )
         kinds = provider_pb2.PropertyDiff.Kind
         detail = {
             path: provider_pb2.PropertyDiff(kind=kinds.Value(f"{kind}_REPLACE" if key in replaces else kind))
             for path, (key, kind) in found.items()
         }
-        chosen = spec.name in news and spec.name not in news.get(DEFAULTS, ()) and spec.name not in replaces
+        chosen = spec.name in news.keys() - spec.required - set(news.get(DEFAULTS, ()))
         return DIFF(
             changes=DIFF.DIFF_SOME,
             replaces=replaces,

@@ -99,6 +99,7 @@ SPECS = (
         force_new=keys("name"),
         updatable=LIMITS | {"notifications", "tags"},
         outputs=keys("arn"),
+        computed=keys("limitAmount limitUnit"),
         unordered=keys("notifications"),
         names={"name": "BudgetName", "limitAmount": "BudgetLimit.Amount", "limitUnit": "BudgetLimit.Unit"},
         canonical={"limitAmount": float},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
-from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, one_of
+from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, needs, one_of
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -104,6 +104,7 @@ SPECS = (
         validators=(
             _period,
             _points,
+            needs("metricName", "statistic"),
             *ALARM_ACTIONS,
             *(
                 exclusive(key, "metricQueries")

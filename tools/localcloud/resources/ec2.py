@@ -175,6 +175,11 @@ GROUP_WORDS = "must have up to 255 letters, digits, spaces and ._-:/()#,@[]+=&;{
 RULE = keys("ipProtocol fromPort toPort prefixListId referencedSecurityGroupId description")
 
 
+def _another_kind(old: Any, new: Any) -> bool:
+    """Return whether a rule begins or ceases to have this kind of source."""
+    return (old is None) != (new is None)
+
+
 def _rule(direction: str) -> Spec:
     return Spec(
         kind=f"aws:vpc/securityGroup{direction.capitalize()}Rule:SecurityGroup{direction.capitalize()}Rule",
@@ -189,6 +194,7 @@ def _rule(direction: str) -> Spec:
             "referencedSecurityGroupId": "ReferencedGroupId",
         },
         response_path={"referencedSecurityGroupId": "ReferencedGroupInfo.GroupId"},
+        force_new_if=dict.fromkeys(("prefixListId", "referencedSecurityGroupId"), _another_kind),
         canonical={"fromPort": lambda port: max(port, 0), "toPort": lambda port: max(port, 0)},
         validators=(
             exclusive("prefixListId", "referencedSecurityGroupId"),
@@ -320,7 +326,6 @@ SPECS = (
         required=keys("subnetId routeTableId"),
         force_new=keys("subnetId"),
         updatable=keys("routeTableId"),
-        delete_before_replace=True,
         create=lambda ctx: ctx.create("associate_route_table", "AssociationId"),
         read=_association,
         delete=_delete_association,

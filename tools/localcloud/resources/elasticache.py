@@ -145,9 +145,9 @@ def _failover(news: Known) -> str | None:
 
 
 CHANGEABLE = keys(
-    "description nodeType engineVersion automaticFailoverEnabled multiAzEnabled "
+    "description nodeType engine engineVersion automaticFailoverEnabled multiAzEnabled "
     "snapshotRetentionLimit snapshotWindow maintenanceWindow autoMinorVersionUpgrade "
-    "parameterGroupName securityGroupIds transitEncryptionMode logDeliveryConfigurations"
+    "parameterGroupName securityGroupIds transitEncryptionEnabled transitEncryptionMode logDeliveryConfigurations"
 )
 
 
@@ -202,11 +202,12 @@ SPECS = (
         kind="aws:elasticache/replicationGroup:ReplicationGroup",
         client="elasticache",
         required=keys("description"),
-        force_new=keys(
-            "replicationGroupId engine atRestEncryptionEnabled kmsKeyId subnetGroupName port transitEncryptionEnabled"
-        ),
+        force_new=keys("replicationGroupId atRestEncryptionEnabled kmsKeyId subnetGroupName port"),
         updatable=CHANGEABLE | keys("numCacheClusters tags"),
-        force_new_if={"engineVersion": _downgrade},
+        force_new_if={
+            "engineVersion": _downgrade,
+            "engine": lambda old, new: (old, new) == ("valkey", "redis"),
+        },
         state_only=keys("applyImmediately authTokenUpdateStrategy authTokenWoVersion finalSnapshotIdentifier"),
         write_only=keys("authTokenWo"),
         outputs=keys(
@@ -264,8 +265,9 @@ SPECS = (
         unsupported={
             "engineVersion parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
             "members, from which AWS shows them, keep the first value",
-            "kmsKeyId port autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator "
-            "drops them, or ignores their change",
+            "engine transitEncryptionEnabled": "the emulator ignores their change",
+            "kmsKeyId port autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator drops them, or ignores "
+            "their change",
         },
         create=_create_group,
         read=_read_group,

@@ -96,7 +96,6 @@ SPECS = (
         name_limit=64,
         requests=("put_targets", "put_targets.Targets"),
         validators=arns("arn"),
-        delete_before_replace=True,
         create=_put_target,
         read=_read_target,
         delete=lambda ctx: ctx.call("remove_targets", Rule=ctx.get("rule"), Ids=[ctx.get("targetId")]),

@@ -122,7 +122,6 @@ SPECS = (
         updatable=keys("policy"),
         documents=keys("policy"),
         names={"resourceArn": "ResourceARN"},
-        delete_before_replace=True,
         requests=("put_resource_policy",),
         validators=(policies("policy"), *arns("resourceArn")),
         create=_put_policy,

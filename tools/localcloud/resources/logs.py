@@ -147,7 +147,6 @@ SPECS = (
         force_new=keys("logGroupName"),
         updatable=keys("policyDocument"),
         documents=keys("policyDocument"),
-        delete_before_replace=True,
         not_emulated="the emulator has no data protection of logs",
         names={"logGroupName": "logGroupIdentifier"},
         case=str,

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import FLAG, NUMBER, Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import arns, json_text, length, matches, one_of, policies
+from tools.localcloud.schema.validators import arns, json_text, length, matches, needs, one_of, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -94,7 +94,6 @@ SPECS = (
         updatable=keys("policy"),
         outputs=keys("owner"),
         documents=keys("policy"),
-        delete_before_replace=True,
         validators=(policies("policy"), *arns("arn")),
         create=_put_policy,
         read=_topic,
@@ -116,6 +115,7 @@ SPECS = (
             *arns("topic"),
             one_of("protocol", *PROTOCOLS),
             json_text("filterPolicy"),
+            needs("filterPolicyScope", "filterPolicy"),
             one_of("filterPolicyScope", "MessageAttributes", "MessageBody"),
         ),
         create=_subscribe,

@@ -64,7 +64,6 @@ SPECS = (
         updatable=keys("policy"),
         required=keys("queueUrl policy"),
         documents=keys("policy"),
-        delete_before_replace=True,
         validators=(policies("policy"),),
         create=_put_policy,
         read=lambda ctx: found if (found := _attributes(ctx)).get("Policy") else None,
