@@ -118,6 +118,13 @@ class FaultyProvider(grpc.GenericRpcHandler):
         self.done[urn] += 1
 
 
+def replace(file: Path, text: str) -> None:
+    """Write a file at once: the local cloud, which reads it every second, writes half a one again."""
+    fresh = file.with_name("cloud.json.of-the-test")
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
 @contextmanager
 def failing(clone, method: str, *faults: Fault) -> Iterator[FaultyProvider]:
     """Give the clone's engines the port of a faulty provider while the block runs."""
@@ -128,11 +135,11 @@ def failing(clone, method: str, *faults: Fault) -> Iterator[FaultyProvider]:
     server = grpc.server(ThreadPoolExecutor(32), handlers=[provider], options=CONNECTION)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    file.write_text(json.dumps(clone.cloud | {"provider_port": port}, indent=2))
+    replace(file, json.dumps(clone.cloud | {"provider_port": port}, indent=2))
     try:
         yield provider
     finally:
-        file.write_text(before)
+        replace(file, before)
         server.stop(grace=None).wait()
 
 
