@@ -11,7 +11,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -81,10 +81,12 @@ def find_engine(on_progress: OnProgress) -> Engine:
         raise EngineError(f"another ./inv has been installing the engine for {minutes} min: end it first") from None
 
 
-def _version(binary: Path) -> VersionInfo | None:
+def _version(engine: Engine) -> VersionInfo | None:
+    """Return what the engine answers if it is called as it will be; None if it does not answer."""
+    call, variables = [str(engine.binary), "version"], {**os.environ, "PATH": engine.path()}
     try:
         said = subprocess.run(
-            [binary, "version"], capture_output=True, encoding="utf-8", check=True, timeout=30
+            call, env=variables, capture_output=True, encoding="utf-8", check=True, timeout=30
         ).stdout
         return VersionInfo.parse(said.strip().removeprefix("v"))
     except (OSError, ValueError, subprocess.SubprocessError):
@@ -95,10 +97,10 @@ def _on_path() -> Engine | None:
     binary = shutil.which("pulumi")
     if not binary or not shutil.which("pulumi-language-python"):
         return None
-    version = _version(Path(binary))
-    if version is None or version < SDK_VERSION:
-        return None
-    return Engine(Path(binary).resolve().parent, f"v{version}", "on PATH")
+    # A link is called as it is: behind it may be a program of a version manager that goes by the name.
+    engine = Engine(Path(binary).absolute().parent, "", "on PATH")
+    version = _version(engine)
+    return replace(engine, version=f"v{version}") if version and version >= SDK_VERSION else None
 
 
 def _installed(folder: Path, origin: str) -> Engine | None:

@@ -17,6 +17,14 @@ def test_an_engine_on_path_that_is_new_enough_is_used(cache: Path) -> None:
     assert (found.version, found.origin, found.folder) == ("v99.0.0", "on PATH", cache.parent / "bin")
 
 
+def test_an_engine_that_goes_by_its_name_is_called_through_its_link(cache: Path) -> None:
+    answer = '[ "${0##*/}" = pulumi ] && echo v99.0.0'
+    script(cache.parent / "manager/shim", answer)
+    for name in ("pulumi", "pulumi-language-python"):
+        (cache.parent / "bin" / name).symlink_to("../manager/shim")
+    assert install.find_engine(no_progress).binary == cache.parent / "bin/pulumi"
+
+
 @pytest.mark.parametrize("version", ["v3.0.0", "nonsense"])
 def test_a_cached_engine_replaces_an_old_or_broken_one_on_path(cache: Path, version: str) -> None:
     script(cache.parent / "bin/pulumi", f"echo {version}")

@@ -1,6 +1,7 @@
 """The engine's errors, and the operating system's, as one sentence each that names the remedy if one is known."""
 
 import re
+import signal
 
 LOCKED = re.compile(r"created by (?P<owner>\S+) \(pid (?P<pid>\d+)\) at (?P<when>\S+)")
 
@@ -80,6 +81,14 @@ def explain(message: str, layer: str, env: str) -> str:
         if found := re.search(pattern, message):
             return sentence.format(layer=layer, env=env, lock=_lock(message), **found.groupdict())
     return trimmed(message)
+
+
+def without_reason(code: int, command: str) -> str:
+    """Return the sentence for an engine that ended with an exit code, or by a signal, and without a message."""
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"the engine was ended by {name} (was memory short, or did someone kill it?): run it again"
+    return f"the engine failed with code {code} and no message; to see what it prints, run it by hand: {command}"
 
 
 def is_noise(message: str) -> bool:

@@ -134,7 +134,7 @@ class OperationProcess:
             reason = "the engine's events are incomplete: free disk space and run it again"
             return OperationStatus.FAILED, reason
         sentences = [errors.explain(error, operation.layer, self.workspace.env) for error in self._reported_errors]
-        reason = "; ".join(dict.fromkeys(sentences)) or f"the engine ended with code {code}: {operation.command}"
+        reason = "; ".join(dict.fromkeys(sentences)) or errors.without_reason(code, operation.command)
         return OperationStatus.FAILED, reason
 
     def _was_cut_short(self, code: int) -> bool:

@@ -230,11 +230,13 @@ def current_user() -> str:
 def _no_proxy() -> dict[str, str]:
     """Return variables that exempt this machine from proxies: programs, engine and local cloud talk over loopback.
 
-    gRPC reads only the lower-case variable, Go only the upper-case one.
+    gRPC's C core reads only the lower-case variables, and `no_grpc_proxy` instead of `no_proxy` if it is set
+    (grpc/doc/environment_variables.md); Go reads only the upper-case one.
     """
     given = [os.environ.get("no_proxy"), os.environ.get("NO_PROXY"), LOOPBACK]
     exempt = ",".join(dict.fromkeys(filter(None, given)))
-    return {"no_proxy": exempt, "NO_PROXY": exempt}
+    for_grpc = ",".join(filter(None, [os.environ.get("no_grpc_proxy"), exempt]))  # noqa: SIM112 (gRPC's name)
+    return {"no_proxy": exempt, "NO_PROXY": exempt, "no_grpc_proxy": for_grpc}
 
 
 def _require_aws(env: str) -> None:

@@ -32,13 +32,19 @@ def affected(monorepo: Monorepo, base: str, env: str | None = None) -> Affected:
         OrchestratorError: git does not know `base`.
     """
     branch_point = git.branch_point(monorepo.root, base)
-    return affected_by(monorepo, git.changed_files(monorepo.root, branch_point), env)
+    files = git.changed_files(monorepo.root, branch_point)
+    return affected_by(monorepo, files, env, deleted=git.deleted_files(monorepo.root, branch_point))
 
 
-def affected_by(monorepo: Monorepo, files: Iterable[PurePath], env: str | None = None) -> Affected:
-    """Return the layers affected by a change of these files."""
+def affected_by(
+    monorepo: Monorepo, files: Iterable[PurePath], env: str | None = None, *, deleted: Iterable[PurePath] = ()
+) -> Affected:
+    """Return the layers affected by a change of these files, some of which are deleted.
+
+    Nothing can deploy a layer whose project is deleted, even if the graph has it.
+    """
     changed = list(files)
-    deleted = _deleted(monorepo, changed)
+    gone = sorted(path.parts[1] for path in deleted if path.match("projects/*/Pulumi.yaml"))
     touched = {
         layer: [str(path) for path in changed if deploys(monorepo, path, layer, env)]
         for layer in monorepo.deploy_order
@@ -48,11 +54,5 @@ def affected_by(monorepo: Monorepo, files: Iterable[PurePath], env: str | None =
         or [f"depends on {other}" for other in touched if touched[other] and layer in monorepo.dependents(other)]
         for layer, paths in touched.items()
     }
-    kept = {layer: found for layer, found in reasons.items() if found and layer not in deleted}
-    return Affected(kept, deleted)
-
-
-def _deleted(monorepo: Monorepo, changed: Iterable[PurePath]) -> list[str]:
-    """Return the layers whose project the change deletes. Nothing can deploy them, even if the graph has them."""
-    projects = [path for path in changed if path.match("projects/*/Pulumi.yaml")]
-    return sorted(path.parts[1] for path in projects if not (monorepo.root / path).exists())
+    kept = {layer: found for layer, found in reasons.items() if found and layer not in gone}
+    return Affected(kept, gone)

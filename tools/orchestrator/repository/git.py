@@ -22,6 +22,17 @@ def changed_files(root: Path, since: str) -> list[PurePosixPath]:
     return sorted({PurePosixPath(name) for name in (differing + untracked).decode().split("\0") if name})
 
 
+def deleted_files(root: Path, since: str) -> set[PurePosixPath]:
+    """Return the files of a commit that the work tree deletes; not those that a sparse checkout leaves out.
+
+    Raises:
+        OrchestratorError: git does not know the commit.
+    """
+    only_deleted = ("--diff-filter=D", "--name-only", "--relative", "--no-renames", "-z")
+    named = _git(root, "diff", *only_deleted, commit(root, since), "--").decode().split("\0")
+    return {PurePosixPath(name) for name in named if name and not (root / name).exists()}
+
+
 def work_tree_files(root: Path) -> list[PurePosixPath]:
     """Return the files of the work tree that git tracks, or would track."""
     listed = _git(root, "ls-files", "--cached", "--others", "--exclude-standard", "-z")

@@ -93,3 +93,8 @@ def test_a_message_that_only_repeats_a_failure_is_noise() -> None:
     assert errors.is_noise("Resource monitor has terminated, shutting down")
     assert not errors.is_noise("failed to run policy: no such rule")
     assert not errors.is_noise("error: no room")
+
+
+def test_an_engine_that_ends_without_a_message_names_the_next_step() -> None:
+    assert errors.without_reason(1, "pulumi up").endswith("to see what it prints, run it by hand: pulumi up")
+    assert errors.without_reason(-9, "pulumi up").startswith("the engine was ended by SIGKILL (was memory short")

@@ -45,12 +45,20 @@ def test_a_user_without_a_name_reaches_the_engine_as_a_number(
 def test_this_machine_is_exempt_from_proxies(
     open_dev: Callable[[], Workspace], given: dict[str, str], exempt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("no_proxy", "NO_PROXY"):
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     variables = open_dev().process_environment()
-    assert (variables["no_proxy"], variables["NO_PROXY"]) == (exempt, exempt)
+    assert [variables[name] for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy")] == [exempt] * 3
+
+
+def test_this_machine_is_exempt_from_grpcs_own_proxies(
+    open_dev: Callable[[], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("no_grpc_proxy", "example.com")
+    assert open_dev().process_environment()["no_grpc_proxy"].startswith("example.com,")
+    assert open_dev().process_environment()["no_grpc_proxy"].endswith("127.0.0.1,localhost")
 
 
 @pytest.mark.parametrize("endpoint", ["http://127.0.0.1:4566", "http://localhost:4566", "http://[::1]:4566"])

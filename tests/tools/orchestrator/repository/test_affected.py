@@ -118,6 +118,15 @@ def test_a_removed_layer_is_deleted_until_its_project_exists_again(monorepo: Mon
     assert affected(monorepo, "main").deleted == []
 
 
+def test_what_a_sparse_checkout_leaves_out_is_not_deleted(monorepo: Monorepo, repository) -> None:
+    repository.write("projects/store/Pulumi.yaml", "name: changed")
+    repository.commit()
+    repository.run("sparse-checkout", "set", "projects/base")
+    assert not monorepo.project_file("store").exists()
+    found = affected(monorepo, "main")
+    assert (found.layers, found.deleted) == (["store", "watch"], [])
+
+
 @pytest.mark.parametrize("renamed", [False, True])
 def test_a_layer_of_the_graph_without_a_folder_is_not_deployed(monorepo: Monorepo, repository, renamed: bool) -> None:
     folder = repository.path / "projects/store"
