@@ -21,7 +21,7 @@ from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import Operation, OperationStatus
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.repository import git
-from tools.orchestrator.state.locks import is_gone
+from tools.orchestrator.state.processes import is_gone, start_of
 
 EVENTS_KEPT = 50
 """Runs of a clone whose engine events are kept, a megabyte each. Of older runs only the record stays."""
@@ -58,6 +58,8 @@ class RunRecord(BaseModel):
     user: str = Field(default_factory=current_user)
     host: str = Field(default_factory=socket.gethostname)
     pid: ProcessId = Field(default_factory=os.getpid)
+    start: str = ""
+    """When the process began, independent of the clock."""
     commit: str = ""
     dirty: bool = False
     began: Moment = Field(default_factory=lambda: datetime.now(UTC))
@@ -95,7 +97,7 @@ class RunRecord(BaseModel):
     @property
     def was_killed(self) -> bool:
         """Whether its process is gone although it never ended."""
-        return self.result == "running" and is_gone(self.host, self.pid, self.began)
+        return self.result == "running" and is_gone(self.host, self.pid, self.began, self.start)
 
 
 RUN_RECORD = TypeAdapter(RunRecord)
@@ -117,6 +119,7 @@ class Journal:
         self.record = RunRecord(
             verb=verb,
             env=workspace.env,
+            start=start_of(os.getpid()),
             commit=commit,
             dirty=dirty,
             wanted=list(wanted),

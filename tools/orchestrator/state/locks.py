@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-import psutil
 from pydantic import AliasChoices, BaseModel, Field, TypeAdapter
 
 from tools.orchestrator.engine.workspace import Workspace, current_user
@@ -23,27 +22,12 @@ from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.state.backend import open_store
 from tools.orchestrator.state.folder_store import FolderStore
 from tools.orchestrator.state.object_store import ObjectStore, StoredObject
+from tools.orchestrator.state.processes import is_gone, start_of
 
 STACK_LOCKS = ".pulumi/locks/organization"
 """Where the engine keeps its locks in a folder or a bucket (pkg/backend/diy)."""
 STACK_LOCK = re.compile(r"(?P<project>[^/]+)/(?P<env>[^/]+)/[^/]+\.json")
 """The path of a lock below that."""
-CLOCK_SKEW = timedelta(minutes=1)
-"""How far the clock may have been set since a process began or a lock was taken."""
-
-
-def is_gone(host: str, pid: int, since: datetime) -> bool:
-    """Return whether the process that ran on `host` at `since` has provably ended.
-
-    Only processes of this host can be asked about. If another process got the number since then, it began later.
-    """
-    if host != socket.gethostname():
-        return False
-    try:
-        began = datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
-    except psutil.NoSuchProcess:
-        return True
-    return began > since + CLOCK_SKEW
 
 
 def format_age(age: timedelta) -> str:
@@ -67,17 +51,25 @@ class Lock(BaseModel):
     pid: ProcessId
     since: Moment = Field(validation_alias=AliasChoices("since", "timestamp"))
     verb: Line = ""
+    start: Line = ""
+    """When the process began, independent of the clock; the engine's locks lack it."""
 
     @classmethod
     def of_this_process(cls, verb: str) -> Self:
+        pid = os.getpid()
         return cls(
-            user=current_user(), host=socket.gethostname(), pid=os.getpid(), since=datetime.now(UTC), verb=verb
+            user=current_user(),
+            host=socket.gethostname(),
+            pid=pid,
+            since=datetime.now(UTC),
+            verb=verb,
+            start=start_of(pid),
         )
 
     @property
     def abandoned(self) -> bool:
         """Whether the owner has provably ended."""
-        return is_gone(self.host, self.pid, self.since)
+        return is_gone(self.host, self.pid, self.since, self.start)
 
     def __str__(self) -> str:
         gone = ", which is gone" if self.abandoned else ""

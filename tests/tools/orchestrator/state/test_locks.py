@@ -276,7 +276,8 @@ def test_an_age_is_shown_in_its_two_largest_units(age: dict[str, int], words: st
 
 def test_a_process_that_began_after_the_lock_is_not_its_owner() -> None:
     """The system gives a process's number again, above all after a restart."""
-    lock = Lock.of_this_process("up")
+    assert not Lock.of_this_process("up").abandoned
+    lock = Lock.of_this_process("up").model_copy(update={"start": ""})  # as the engine's locks are
     assert not lock.abandoned
     assert lock.model_copy(update={"since": lock.since - timedelta(days=1)}).abandoned
     assert not lock.model_copy(update={"since": lock.since - timedelta(days=1), "host": "elsewhere"}).abandoned
