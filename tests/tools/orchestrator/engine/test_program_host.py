@@ -1,6 +1,7 @@
 """The language runtime of a layer's program: a process that ends when nobody holds it any longer."""
 
 import multiprocessing
+from contextlib import suppress
 from importlib.metadata import version
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -48,12 +49,18 @@ def test_a_runtime_that_does_not_start_is_an_error(tmp_path: Path, capfd: pytest
     capfd.readouterr()
 
 
+def fork_server() -> psutil.Process:
+    """Return the process to fork from; other children may end while they are looked at."""
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if "multiprocessing.forkserver" in str(child.cmdline()):
+                return child
+    pytest.fail("there is no fork server")
+
+
 def test_a_stopped_fork_server_is_replaced_after_its_time(tmp_path: Path) -> None:
     program_host.start()
-    [server] = [
-        child for child in psutil.Process().children() if "multiprocessing.forkserver" in str(child.cmdline())
-    ]
-    server.suspend()
+    fork_server().suspend()
     with (
         pytest.raises(OrchestratorError, match=r"no program starts in this \.venv within 0\.5 s"),
         program_host.serve(str(tmp_path), {}, seconds=0.5),
