@@ -71,7 +71,9 @@ class Request:
             sent.append(message)
 
         gate = Gate(emulator, frozenset({HOST}), ROOT, "test", lambda key: ROLE if key == ROLE.identity else None)
-        asyncio.run(gate(scope, receive, send))
+        loop = asyncio.new_event_loop()  # `asyncio.run` would take the loop of the tests with Pulumi's mocks away
+        loop.run_until_complete(gate(scope, receive, send))
+        loop.close()
         if self.kind == "websocket":
             return sent[0]["code"], {}, b""
         return sent[0]["status"], dict(sent[0]["headers"]), sent[1]["body"]

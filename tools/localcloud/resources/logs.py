@@ -32,6 +32,14 @@ def _retain(ctx: ResourceContext) -> None:
         ctx.call("delete_retention_policy", logGroupName=ctx.id)
 
 
+def _protect(ctx: ResourceContext) -> None:
+    ctx.call(
+        "put_log_group_deletion_protection",
+        logGroupIdentifier=ctx.id,
+        deletionProtectionEnabled=bool(ctx.get("deletionProtectionEnabled")),
+    )
+
+
 def _delete_group(ctx: ResourceContext) -> None:
     if ctx.get("deletionProtectionEnabled"):
         raise ctx.error("OperationAbortedException", f"{ctx.id} has deletionProtectionEnabled")
@@ -102,7 +110,10 @@ SPECS = (
         create=lambda ctx: ctx.create("create_log_group"),
         read=_read_group,
         delete=_delete_group,
-        setters=(Setter(keys("retentionInDays"), _retain),),
+        setters=(
+            Setter(keys("retentionInDays"), _retain),
+            Setter(keys("deletionProtectionEnabled"), _protect, create=False),
+        ),
         tagging=Tagging(
             target="resourceArn",
             add="tag_resource",
