@@ -14,7 +14,7 @@ from shared.graph import project
 from tests.support.cost_table import Change, Replacement
 from tools.engine.install import find_engine
 from tools.localcloud.lifecycle import LocalCloud
-from tools.orchestrator.engine.workspace import Workspace, open_workspace
+from tools.orchestrator.engine.workspace import open_workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.operation import Action, Operation, Step
 from tools.orchestrator.run.in_use import require_unused
@@ -35,7 +35,6 @@ RESTARTS = {
     ("aws:elasticache/replicationGroup:ReplicationGroup", "nodeType"),
 }
 """Inputs whose change interrupts connections, by type."""
-
 
 SECRETS = {("monitoring", "subscriptions")}
 """Settings whose values have to be encrypted."""
@@ -131,10 +130,6 @@ class DeployedProfile:
     def _write(self, layer: str, settings: dict[str, Any], salt: str) -> None:
         content = yaml.safe_dump({"config": settings, "encryptionsalt": salt})
         (self._root / "projects" / layer / f"Pulumi.{ENV}.yaml").write_text(content, encoding="utf-8")
-
-    @property
-    def workspace(self) -> Workspace:
-        return self._workspace
 
     def change(self, layer: str, setting: str, value: Any) -> Any:
         """Write a setting into the stack file and return the one that was there; None stands for none."""

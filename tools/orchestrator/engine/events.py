@@ -21,6 +21,7 @@ from tools.orchestrator.model.operation import (
     ResourceChange,
     ResourceState,
     Step,
+    logical_name,
 )
 
 MANDATORY = "mandatory"
@@ -231,7 +232,7 @@ class EventHandler:
     def _on_diagnostic(self, diagnostic: Diagnostic) -> None:
         if not diagnostic.message or errors.is_noise(diagnostic.message):
             return
-        subject = "" if STACK in diagnostic.urn else diagnostic.urn.rsplit("::", 1)[-1]
+        subject = "" if STACK in diagnostic.urn else logical_name(diagnostic.urn)
         text = f"{subject}: {diagnostic.message}" if subject else diagnostic.message
         if diagnostic.severity == "error":
             self.operation.errors.append(text)

@@ -20,6 +20,11 @@ RETAINED = ("same", "create", "update", "replace", "import")
 """Steps that leave the resource in the stack. The engine counts a read only if its value changed."""
 
 
+def logical_name(urn: str) -> str:
+    """Return a resource's logical name, the last part of its URN."""
+    return urn.rsplit("::", 1)[-1]
+
+
 class Action(StrEnum):
     """What is done to a layer."""
 
@@ -117,7 +122,7 @@ class ResourceChange:
 
     @property
     def name(self) -> str:
-        return self.urn.rsplit("::", 1)[-1]
+        return logical_name(self.urn)
 
 
 @dataclass(frozen=True)

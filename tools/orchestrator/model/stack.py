@@ -15,7 +15,7 @@ from typing import (
 from pydantic import AfterValidator, ConfigDict, with_config
 from typing_extensions import TypedDict
 
-from tools.orchestrator.model.operation import STACK, STACK_REFERENCE
+from tools.orchestrator.model.operation import STACK, STACK_REFERENCE, logical_name
 
 REFERENCE_TYPES = {STACK_REFERENCE, "pulumi:providers:pulumi"}
 """Resources of a state that stand for other stacks."""
@@ -26,13 +26,13 @@ HISTORY_PRECISION = timedelta(seconds=1)
 """A stack's history cuts off fractions of a second."""
 
 
-def _require_moment(text: str) -> str:
+def _require_timestamp(text: str) -> str:
     if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError("it has no time zone")
     return text
 
 
-Moment = Annotated[str, AfterValidator(_require_moment)]
+Timestamp = Annotated[str, AfterValidator(_require_timestamp)]
 """A time as the engine writes it, as in `2026-01-02T03:04:05.678Z`."""
 
 
@@ -49,7 +49,7 @@ class Resource(TypedDict):
     external: NotRequired[bool]
     protect: NotRequired[bool]
     retainOnDelete: NotRequired[bool]
-    modified: NotRequired[Moment | None]
+    modified: NotRequired[Timestamp | None]
 
 
 @with_config(ConfigDict(extra="allow"))
@@ -165,7 +165,7 @@ class StackSnapshot:
     def pending(self) -> list[str]:
         """The pending operations in words, as in `creating vpc-dev`."""
         return [
-            f"{operation['type']} {operation['resource']['urn'].rsplit('::', 1)[-1]}"
+            f"{operation['type']} {logical_name(operation['resource']['urn'])}"
             for operation in self.pending_operations
         ]
 
@@ -222,7 +222,7 @@ class StackSnapshot:
     @property
     def protected(self) -> list[str]:
         """The logical names of the protected resources."""
-        return [r["urn"].rsplit("::", 1)[-1] for r in self.resources if r.get("protect")]
+        return [logical_name(r["urn"]) for r in self.resources if r.get("protect")]
 
     @property
     def health(self) -> StackHealth:

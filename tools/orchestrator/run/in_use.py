@@ -5,8 +5,9 @@ from typing import Any
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import logical_name
 from tools.orchestrator.model.plan import Plan
-from tools.orchestrator.model.stack import Resource, Snapshot, StackSnapshot
+from tools.orchestrator.model.stack import Snapshot, StackSnapshot
 
 Users = dict[str, set[str]]
 """Layer -> the logical names of its resources that use something."""
@@ -21,7 +22,9 @@ def users(workspace: Workspace, snapshot: Snapshot, layer: str) -> dict[tuple[st
             continue
         by_layer = {stack.name: _users_in(stack, used["id"]) for stack in others}
         if any(by_layer.values()):
-            found[used["type"], _name(used)] = {name: names for name, names in by_layer.items() if names}
+            found[used["type"], logical_name(used["urn"])] = {
+                name: names for name, names in by_layer.items() if names
+            }
     return found
 
 
@@ -35,7 +38,8 @@ def require_unused(workspace: Workspace, snapshot: Snapshot, plan: Plan) -> None
     """
     for layer, planned in plan.layers.items():
         losses = {(step.type, step.name) for step in planned.steps if step.is_loss}
-        used = {key: each for key, each in users(workspace, snapshot, layer).items() if key in losses}
+        in_use = users(workspace, snapshot, layer) if losses else {}
+        used = {key: each for key, each in in_use.items() if key in losses}
         if used:
             raise _refusal(workspace, snapshot, layer, used)
 
@@ -61,12 +65,10 @@ def _refusal(
 
 def _users_in(stack: StackSnapshot, identifier: str) -> set[str]:
     return {
-        _name(user) for user in stack.resources if user.get("custom") and identifier in _texts(user.get("inputs"))
+        logical_name(user["urn"])
+        for user in stack.resources
+        if user.get("custom") and identifier in _texts(user.get("inputs"))
     }
-
-
-def _name(resource: Resource) -> str:
-    return str(resource["urn"]).rsplit("::", 1)[-1]
 
 
 def _texts(value: Any) -> Iterator[str]:

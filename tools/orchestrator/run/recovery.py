@@ -9,6 +9,7 @@ from typing import Any
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.operation import logical_name
 from tools.orchestrator.model.stack import Deployment, Export, StackSnapshot
 from tools.orchestrator.repository.environments import require_files
 from tools.orchestrator.run.preconditions import require_secrets_provider
@@ -95,7 +96,7 @@ def _needs_a_person(workspace: Workspace, layer: str, urns: list[str]) -> Orches
     importing = ("--import-pending-creates", f"'{urns[0]}'", "--import-pending-creates", "ID")
     command = workspace.display_command(layer, "refresh", *importing)
     clear = workspace.display_command(layer, "refresh", "--clear-pending-creates")
-    names = ", ".join(urn.rsplit("::", 1)[-1] for urn in urns)
+    names = ", ".join(map(logical_name, urns))
     return OrchestratorError(
         f"it is unknown whether AWS created {names}: check the console; if it exists, import it with {command}; "
         f"if not, run {clear}"

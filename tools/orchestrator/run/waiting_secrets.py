@@ -9,10 +9,10 @@ import shlex
 from collections.abc import Iterable
 
 from tools.orchestrator.engine.workspace import Workspace
-from tools.orchestrator.model.operation import Operation, ResourceChange, ResourceState
+from tools.orchestrator.model.operation import Operation, ResourceChange, ResourceState, logical_name
 from tools.orchestrator.repository.stack_files import settings_in_file
 
-SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105 (a resource type)
+SECRET_TYPE = "aws:secretsmanager/secret:Secret"  # noqa: S105 (a resource type)
 WAITS = "already scheduled for deletion"
 """AWS's words (InvalidRequestException of CreateSecret)."""
 
@@ -23,7 +23,7 @@ def restore_commands(workspace: Workspace, operations: Iterable[Operation]) -> l
         command
         for operation in operations
         for change in operation.failed
-        if change.type == SECRET and change.new
+        if change.type == SECRET_TYPE and change.new
         if any(error.startswith(f"{change.name}: ") and WAITS in error for error in operation.errors)
         for command in _commands(workspace, operation.layer, change, change.new)
     ]
@@ -35,10 +35,10 @@ def _commands(workspace: Workspace, layer: str, change: ResourceChange, planned:
     arn = f"$(aws secretsmanager describe-secret {aws} --query ARN --output text)"
     provider, _, _ = planned.provider.rpartition("::")
     links = ("--parent", _named(planned.parent), "--provider", _named(provider))
-    adopt = ("import", SECRET, change.name, arn, *links, "--generate-code=false", "--protect=false")
+    adopt = ("import", SECRET_TYPE, change.name, arn, *links, "--generate-code=false", "--protect=false")
     return [f"aws secretsmanager restore-secret {aws}", workspace.display_command(layer, *adopt)]
 
 
 def _named(urn: str) -> str:
     """Return a URN as `pulumi import` takes it, with a name before it."""
-    return shlex.quote(f"{urn.rsplit('::', 1)[-1]}={urn}")
+    return shlex.quote(f"{logical_name(urn)}={urn}")

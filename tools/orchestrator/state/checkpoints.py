@@ -17,9 +17,9 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.stack import (
     Deployment,
     Export,
-    Moment,
     Snapshot,
     StackSnapshot,
+    Timestamp,
     UpdateRecord,
     last_significant_update,
 )
@@ -60,7 +60,7 @@ class _HistoryEntry(BaseModel):
 
     kind: str
     result: str
-    end_time: Moment | None = Field(None, alias="endTime")
+    end_time: Timestamp | None = Field(None, alias="endTime")
     message: str = ""
     environment: dict[str, str] | None = None
 
