@@ -51,8 +51,7 @@ def _keep(call: Call, instance: dict[str, Any]) -> None:
     instance[EXPORTS] = sorted(enabled - set(change.get("DisableLogTypes", ())))
     if "DBPortNumber" in given:
         instance["Endpoint"]["Port"] = given["DBPortNumber"]
-    if "MasterUserSecret" not in instance:
-        instance[SECRET] = None
+    instance.setdefault(SECRET, None)
 
 
 def _shown(call: Call, instance: dict[str, Any]) -> dict[str, Any]:

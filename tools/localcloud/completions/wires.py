@@ -166,7 +166,7 @@ class Form(Wire):
 
 
 class WholeForm(Form):
-    """A form from the client and to MiniStack, answered in ET."""
+    """A form from the client and to MiniStack, answered in XML."""
 
     def forward(self, request: Mapping[str, Any]) -> tuple[str, bytes]:
         serializer = create_serializer(self.protocol, include_validation=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
-from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, needs, one_of
+from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, needs, one_of, word
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -147,12 +147,7 @@ SPECS = (
         outputs=keys("dashboardArn"),
         documents=keys("dashboardBody"),
         name="dashboardName",
-        validators=(
-            json_text("dashboardBody"),
-            matches(
-                "dashboardName", r"[0-9A-Za-z_-]{1,255}", "must have 1 to 255 letters, digits, underscores or hyphens"
-            ),
-        ),
+        validators=(json_text("dashboardBody"), word("dashboardName", 255)),
         create=lambda ctx: ctx.create("put_dashboard"),
         read=lambda ctx: ctx.call("get_dashboard", DashboardName=ctx.id),
         delete=lambda ctx: ctx.call("delete_dashboards", DashboardNames=[ctx.id]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import between, matches, policies
+from tools.localcloud.schema.validators import between, matches, needs, policies
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -61,11 +61,7 @@ SPECS = (
         requests=("create_key",),
         validators=(
             policies("policy"),
-            lambda news: (
-                "rotationPeriodInDays needs enableKeyRotation"
-                if news.get("rotationPeriodInDays") and news.lacks("enableKeyRotation")
-                else None
-            ),
+            needs("rotationPeriodInDays", "enableKeyRotation"),
             between("deletionWindowInDays", 7, 30),
             between("rotationPeriodInDays", 90, 2560),
         ),

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import FLAG, NUMBER, Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import arns, json_text, length, matches, needs, one_of, policies
+from tools.localcloud.schema.validators import arns, json_text, length, needs, one_of, policies, word
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -73,7 +73,7 @@ SPECS = (
         name_limit=256,
         validators=(
             one_of("signatureVersion", 1, 2),
-            matches("name", r"[0-9A-Za-z_-]{1,256}", "must have 1 to 256 letters, digits, underscores and hyphens"),
+            word("name", 256),
             length("displayName", 0, 100),
         ),
         create=lambda ctx: str(

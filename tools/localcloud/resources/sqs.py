@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import NUMBER, Setter, Spec, Tagging, keys
-from tools.localcloud.schema.validators import between, matches, policies
+from tools.localcloud.schema.validators import between, policies, word
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
@@ -47,7 +47,7 @@ SPECS = (
         name="name",
         name_limit=80,
         validators=(
-            matches("name", r"[0-9A-Za-z_-]{1,80}", "must have 1 to 80 letters, digits, underscores and hyphens"),
+            word("name", 80),
             between("messageRetentionSeconds", 60, 1209600),
             between("kmsDataKeyReusePeriodSeconds", 60, 86400),
         ),

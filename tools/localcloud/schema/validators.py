@@ -101,6 +101,13 @@ def matches(key: str, pattern: str, words: str) -> Validator:
     return validate
 
 
+def word(key: str, most: int) -> Validator:
+    """Accept texts of 1 to `most` letters, digits, underscores and hyphens."""
+    return matches(
+        key, rf"[0-9A-Za-z_-]{{1,{most}}}", f"must have 1 to {most} letters, digits, underscores and hyphens"
+    )
+
+
 def arns(*keys: str) -> tuple[Validator, ...]:
     """Accept ARNs only, in texts or lists of texts; an empty text means that there is none."""
     words = "is an invalid ARN: it must be arn:partition:service:region:account:resource"
