@@ -19,6 +19,7 @@ SHARED: Final = (
     "AutoMinorVersionUpgrade",
     "CacheNodeType",
     "CacheSubnetGroupName",
+    "Engine",
     "EngineVersion",
     "LogDeliveryConfigurations",
     "NotificationConfiguration",
@@ -26,10 +27,18 @@ SHARED: Final = (
     "SecurityGroups",
     "SnapshotRetentionLimit",
     "SnapshotWindow",
+    "TransitEncryptionEnabled",
     "TransitEncryptionMode",
 )
 """What each member has of its group."""
-GIVEN: Final = ("AutoMinorVersionUpgrade", "KmsKeyId", "PreferredMaintenanceWindow", "TransitEncryptionMode")
+GIVEN: Final = (
+    "AutoMinorVersionUpgrade",
+    "Engine",
+    "KmsKeyId",
+    "PreferredMaintenanceWindow",
+    "TransitEncryptionEnabled",
+    "TransitEncryptionMode",
+)
 """Arguments that MiniStack drops or ignores in a change."""
 
 HIDDEN: Final = ("AutoMinorVersionUpgrade", "NotificationConfiguration")

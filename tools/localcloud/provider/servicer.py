@@ -242,8 +242,6 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         inputs, more = load(request.inputs)
         resource = self._resource(request, context, inputs=inputs, state=olds, identity=request.id)
         spec = resource.spec
-        if spec.not_emulated and not olds:
-            raise LocalCloudError(f"{spec.kind} cannot be imported: {spec.not_emulated}")
         state = lifecycle.read(resource)
         if state is None:
             return provider_pb2.ReadResponse()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import Setter, Spec, from_aws, keys, to_aws
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, arn_of, from_aws, keys, to_aws
 from tools.localcloud.schema.validators import each_has, matches, needs, one_of
 
 if TYPE_CHECKING:
@@ -107,7 +107,6 @@ SPECS = (
             "filterExpression": (_expression, _given),
             "metrics": (lambda metric: [metric], lambda found: found[0]),  # AWS takes a list, of one
         },
-        unsupported={"tags tagsAll": "the emulator does not tag budgets"},
         name="name",
         name_limit=100,
         requests=("create_budget.Budget",),
@@ -131,6 +130,16 @@ SPECS = (
                 ),
                 create=False,
             ),
+        ),
+        tagging=Tagging(
+            target="ResourceARN",
+            add="tag_resource",
+            remove="untag_resource",
+            read="list_tags_for_resource",
+            response_path="ResourceTags",
+            tags="ResourceTags",
+            tag_keys="ResourceTagKeys",
+            of=arn_of,
         ),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tools.localcloud.schema.spec import Setter, Spec, Tagging, keys, to_aws
+from tools.localcloud.schema.spec import Setter, Spec, Tagging, from_aws, keys, to_aws
 from tools.localcloud.schema.validators import ARN, Known, between, exclusive, json_text, matches, needs, one_of, word
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ def _pairs(dimensions: Props | str | None) -> list[dict[str, str]]:
     return [{"Name": name, "Value": value} for name, value in (dimensions or {}).items()]  # type: ignore[union-attr]
 
 
+def _given_pairs(found: list[dict[str, str]]) -> Props:
+    return {each["Name"]: each["Value"] for each in found}
+
+
 def _queries(queries: list[Props]) -> list[dict[str, Any]]:
     """Return metric queries as AWS writes them: Pulumi's `metric` is `MetricStat`, with the metric's name inside."""
     found = []
@@ -39,6 +43,19 @@ def _queries(queries: list[Props]) -> list[dict[str, Any]]:
             aws["MetricStat"] = stat
         found.append({"ReturnData": False, **aws})
     return found
+
+
+def _given_queries(found: list[dict[str, Any]]) -> list[Props]:
+    queries = []
+    for query in found:
+        stat = query.pop("MetricStat", None)
+        given: Props = from_aws(query)
+        if stat:
+            metric = stat.pop("Metric")
+            dimensions = _given_pairs(metric.pop("Dimensions", []))
+            given["metric"] = from_aws(stat | metric) | {"dimensions": dimensions}
+        queries.append(given)
+    return queries
 
 
 def _period(news: Known) -> str | None:
@@ -65,11 +82,7 @@ def _points(news: Known) -> str | None:
 
 
 def _read_alarm(ctx: ResourceContext, found: str, kind: str) -> dict[str, Any] | None:
-    alarm = ctx.first("describe_alarms", found, AlarmNames=[ctx.id], AlarmTypes=[kind])
-    if alarm and ctx.state.get("metricQueries"):
-        for invented in ("Statistic", "Period"):
-            alarm.pop(invented, None)  # by the emulator
-    return alarm
+    return ctx.first("describe_alarms", found, AlarmNames=[ctx.id], AlarmTypes=[kind])
 
 
 METRIC = keys(
@@ -96,8 +109,8 @@ SPECS = (
         maps=keys("tags dimensions"),
         names=ACTIONS | {"name": "AlarmName", "metricQueries": "Metrics"},
         codecs={
-            "dimensions": (_pairs, lambda found: {each["Name"]: each["Value"] for each in found}),
-            "metricQueries": (_queries, lambda found: found),
+            "dimensions": (_pairs, _given_pairs),
+            "metricQueries": (_queries, _given_queries),
         },
         name="name",
         requests=("put_metric_alarm",),
@@ -113,7 +126,6 @@ SPECS = (
             between("evaluationPeriods", 1, WEEK // 10),
             one_of("treatMissingData", "missing", "ignore", "breaching", "notBreaching"),
         ),
-        unsupported={"metricQueries": "the emulator drops metric math"},
         create=lambda ctx: ctx.create("put_metric_alarm"),
         read=lambda ctx: _read_alarm(ctx, "MetricAlarms", "MetricAlarm"),
         delete=lambda ctx: ctx.call("delete_alarms", AlarmNames=[ctx.id]),

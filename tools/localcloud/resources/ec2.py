@@ -158,13 +158,6 @@ def _create_rule(ctx: ResourceContext, direction: str) -> str:
     return rule
 
 
-def _read_rule(ctx: ResourceContext) -> dict[str, Any] | None:
-    rule = ctx.first("describe_security_group_rules", "SecurityGroupRules", SecurityGroupRuleIds=[ctx.id])
-    if rule and ctx.get("prefixListId"):  # the emulator drops it, and the description with it
-        return rule | {"Description": ctx.get("description")}
-    return rule
-
-
 def _change_rule(ctx: ResourceContext) -> None:
     change = {"SecurityGroupRuleId": ctx.id, "SecurityGroupRule": ctx.arguments(RULE & ctx.inputs.keys())}
     ctx.call("modify_security_group_rules", GroupId=ctx.get("securityGroupId"), SecurityGroupRules=[change])
@@ -208,9 +201,10 @@ def _rule(direction: str) -> Spec:
                 else None
             ),
         ),
-        unsupported={"prefixListId": "the emulator drops a rule's prefix list"},
         create=lambda ctx: _create_rule(ctx, direction),
-        read=_read_rule,
+        read=lambda ctx: ctx.first(
+            "describe_security_group_rules", "SecurityGroupRules", SecurityGroupRuleIds=[ctx.id]
+        ),
         delete=lambda ctx: ctx.call(
             f"revoke_security_group_{direction}", GroupId=ctx.get("securityGroupId"), SecurityGroupRuleIds=[ctx.id]
         ),
@@ -225,7 +219,7 @@ def _rule(direction: str) -> Spec:
 def _membership(key: str, aws: str) -> Setter:
     def run(ctx: ResourceContext) -> None:
         endpoint = ctx.first("describe_vpc_endpoints", "VpcEndpoints", VpcEndpointIds=[ctx.id]) or {}
-        have, wanted = set(endpoint.get(f"{aws}Ids") or ()), set(ctx.get(key) or ())
+        have, wanted = set(_members(endpoint, aws)), set(ctx.get(key) or ())
         ctx.call(
             "modify_vpc_endpoint", VpcEndpointId=ctx.id,
             **{f"Add{aws}Ids": sorted(wanted - have) or None, f"Remove{aws}Ids": sorted(have - wanted) or None},
@@ -234,19 +228,25 @@ def _membership(key: str, aws: str) -> Setter:
     return Setter(keys(key), run, create=False)
 
 
+def _members(endpoint: dict[str, Any], aws: str) -> list[str]:
+    if aws == "SecurityGroup":
+        return [group["GroupId"] for group in endpoint.get("Groups", ())]
+    return endpoint.get(f"{aws}Ids") or []
+
+
 def _read_endpoint(ctx: ResourceContext) -> dict[str, Any] | None:
     endpoint = ctx.first("describe_vpc_endpoints", "VpcEndpoints", VpcEndpointIds=[ctx.id])
-    return endpoint and endpoint | {"Arn": ctx.arn("ec2", f"vpc-endpoint/{ctx.id}")}
-
-
-def _create_endpoint(ctx: ResourceContext) -> str:
-    made = ctx.create("create_vpc_endpoint", "VpcEndpoint.VpcEndpointId")
-    ctx.state |= {"dnsEntries": [], "networkInterfaceIds": [], "cidrBlocks": [], "requesterManaged": False}
-    if ctx.get("vpcEndpointType") == "Gateway":
-        named = [{"Name": "prefix-list-name", "Values": [ctx.get("serviceName")]}]
+    if endpoint is None:
+        return None
+    prefixes: dict[str, Any] = {}
+    if endpoint["VpcEndpointType"] == "Gateway":
+        named = [{"Name": "prefix-list-name", "Values": [endpoint["ServiceName"]]}]
         prefixes = ctx.first("describe_prefix_lists", "PrefixLists", Filters=named) or {}
-        ctx.state["prefixListId"] = prefixes.get("PrefixListId")
-    return made
+    return endpoint | {
+        "Arn": ctx.arn("ec2", f"vpc-endpoint/{ctx.id}"),
+        "PrefixListId": prefixes.get("PrefixListId"),
+        "CidrBlocks": prefixes.get("Cidrs", []),
+    }
 
 
 def _create_flow_log(ctx: ResourceContext) -> str:
@@ -343,10 +343,7 @@ SPECS = (
         documents=keys("policy"),
         unordered=keys("routeTableIds subnetIds securityGroupIds"),
         names={"policy": "PolicyDocument"},
-        unsupported={
-            "policy privateDnsEnabled securityGroupIds dnsEntries networkInterfaceIds cidrBlocks requesterManaged "
-            "prefixListId": "the emulator keeps an endpoint's service, subnets and route tables only"
-        },
+        response_path={"securityGroupIds": "Groups.*.GroupId"},
         validators=(
             policies("policy"),
             one_of("vpcEndpointType", "Gateway", "Interface", "GatewayLoadBalancer", "Resource", "ServiceNetwork"),
@@ -357,12 +354,20 @@ SPECS = (
                 else None
             ),
         ),
-        create=_create_endpoint,
+        create=lambda ctx: ctx.create("create_vpc_endpoint", "VpcEndpoint.VpcEndpointId"),
         read=_read_endpoint,
         delete=lambda ctx: ctx.call("delete_vpc_endpoints", VpcEndpointIds=[ctx.id]),
         setters=(
             _membership("routeTableIds", "RouteTable"),
             _membership("subnetIds", "Subnet"),
+            _membership("securityGroupIds", "SecurityGroup"),
+            Setter(
+                keys("privateDnsEnabled"),
+                lambda ctx: ctx.call(
+                    "modify_vpc_endpoint", VpcEndpointId=ctx.id, PrivateDnsEnabled=bool(ctx.get("privateDnsEnabled"))
+                ),
+                create=False,
+            ),
             Setter(
                 keys("policy"),
                 lambda ctx: ctx.call(
@@ -429,7 +434,6 @@ SPECS = (
         computed=keys("logDestination"),
         defaults={"logDestinationType": TO_CLOUDWATCH, "maxAggregationInterval": 600},
         names={"iamRoleArn": "DeliverLogsPermissionArn", "vpcId": "ResourceId"},
-        unsupported={"iamRoleArn maxAggregationInterval": "the emulator drops them"},
         requests=("create_flow_logs",),
         validators=(
             *arns("iamRoleArn", "logDestination"),

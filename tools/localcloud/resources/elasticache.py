@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tools.localcloud.schema.values import Props
 
 AUTH_TOKEN = (16, 128)  # characters
-PORT = 6379
+OF_MEMBERS = (
+    "CacheParameterGroup", "CacheSubnetGroupName", "EngineVersion", "PreferredMaintenanceWindow", "SecurityGroups",
+)  # fmt: skip
+"""What AWS describes with the members of a group only."""
 HOUR = 60
 """The shortest window, in minutes."""
 VERSION = r"[1-5]\.\d+\.\d+|6\.x|([6-9]|[1-9]\d+)\.\d+"
@@ -51,11 +54,6 @@ def _read_parameter_group(ctx: ResourceContext) -> dict[str, Any] | None:
 # Replication groups.
 
 
-def _member(cluster: str, *, sharded: bool) -> str:
-    """Return AWS's name of a member, `x-001`; only in cluster mode AWS has the emulator's `x-0001-001`."""
-    return cluster if sharded else re.sub(r"-0001-(\d{3})$", r"-\1", cluster)
-
-
 def _read_group(ctx: ResourceContext) -> dict[str, Any] | None:
     group = ctx.first("describe_replication_groups", "ReplicationGroups", ReplicationGroupId=ctx.id)
     if group is None:
@@ -71,10 +69,10 @@ def _read_group(ctx: ResourceContext) -> dict[str, Any] | None:
         "AutomaticFailoverEnabled": group.get("AutomaticFailover") == "enabled",
         "MultiAZEnabled": group.get("MultiAZ") == "enabled",
         "NumCacheClusters": len(members),
-        "MemberClusters": [_member(member, sharded=sharded) for member in members],
+        "MemberClusters": members,
         "ReaderEndpointAddress": nodes[0].get("ReaderEndpoint", {}).get("Address"),
-        "CacheSubnetGroupName": first.get("CacheSubnetGroupName"),
-        "EngineVersionActual": ctx.state.get("engineVersion") or first.get("EngineVersion"),
+        "Port": nodes[0].get("PrimaryEndpoint", {}).get("Port"),
+        **{name: first.get(name) for name in OF_MEMBERS},
         "LogDeliveryConfigurations": [_log_delivery(each) for each in group.get("LogDeliveryConfigurations") or ()],
     }  # fmt: skip
 
@@ -107,7 +105,6 @@ def _aws_log_delivery(wanted: list[Props]) -> list[dict[str, Any]]:
 
 
 def _create_group(ctx: ResourceContext) -> str:
-    ctx.state.setdefault("port", PORT)
     token = ctx.write_only_values.get("authTokenWo")
     return ctx.create("create_replication_group", "ReplicationGroup.ReplicationGroupId", AuthToken=token)
 
@@ -118,6 +115,19 @@ def _rotate_token(ctx: ResourceContext) -> None:
         ReplicationGroupId=ctx.id,
         AuthToken=ctx.write_only_values.get("authTokenWo"),
         AuthTokenUpdateStrategy=ctx.get("authTokenUpdateStrategy") or "ROTATE",
+        ApplyImmediately=True,
+    )
+
+
+def _deliver_logs(ctx: ResourceContext) -> None:
+    """Set the wanted deliveries, and end those of the other types."""
+    wanted = _aws_log_delivery(ctx.get("logDeliveryConfigurations"))
+    have = {each["logType"] for each in (_read_group(ctx) or {}).get("LogDeliveryConfigurations", ())}
+    ended = [{"LogType": each, "Enabled": False} for each in sorted(have - {each["LogType"] for each in wanted})]
+    ctx.call(
+        "modify_replication_group",
+        ReplicationGroupId=ctx.id,
+        LogDeliveryConfigurations=wanted + ended,
         ApplyImmediately=True,
     )
 
@@ -147,7 +157,7 @@ def _failover(news: Known) -> str | None:
 CHANGEABLE = keys(
     "description nodeType engine engineVersion automaticFailoverEnabled multiAzEnabled "
     "snapshotRetentionLimit snapshotWindow maintenanceWindow autoMinorVersionUpgrade "
-    "parameterGroupName securityGroupIds transitEncryptionEnabled transitEncryptionMode logDeliveryConfigurations"
+    "parameterGroupName securityGroupIds transitEncryptionEnabled transitEncryptionMode"
 )
 
 
@@ -203,7 +213,7 @@ SPECS = (
         client="elasticache",
         required=keys("description"),
         force_new=keys("replicationGroupId atRestEncryptionEnabled kmsKeyId subnetGroupName port"),
-        updatable=CHANGEABLE | keys("numCacheClusters tags"),
+        updatable=CHANGEABLE | keys("logDeliveryConfigurations numCacheClusters tags"),
         force_new_if={
             "engineVersion": _downgrade,
             "engine": lambda old, new: (old, new) == ("valkey", "redis"),
@@ -235,7 +245,12 @@ SPECS = (
             "subnetGroupName": "CacheSubnetGroupName",
             "maintenanceWindow": "PreferredMaintenanceWindow",
         },
-        response_path={"description": "Description"},
+        response_path={
+            "description": "Description",
+            "engineVersionActual": "EngineVersion",
+            "parameterGroupName": "CacheParameterGroup.CacheParameterGroupName",
+            "securityGroupIds": "SecurityGroups.*.SecurityGroupId",
+        },
         codecs={
             "logDeliveryConfigurations": (_aws_log_delivery, from_aws),
         },
@@ -262,13 +277,6 @@ SPECS = (
             one_of("engine", "redis", "valkey"),
             needs("numCacheClusters", "nodeType"),
         ),
-        unsupported={
-            "engineVersion parameterGroupName securityGroupIds maintenanceWindow": "the emulator's "
-            "members, from which AWS shows them, keep the first value",
-            "engine transitEncryptionEnabled": "the emulator ignores their change",
-            "kmsKeyId port autoMinorVersionUpgrade logDeliveryConfigurations": "the emulator drops them, or ignores "
-            "their change",
-        },
         create=_create_group,
         read=_read_group,
         delete=lambda ctx: ctx.call(
@@ -284,6 +292,7 @@ SPECS = (
                 ),
                 create=False,
             ),
+            Setter(keys("logDeliveryConfigurations"), _deliver_logs, create=False),
             Setter(keys("numCacheClusters"), _resize, create=False),
             Setter(keys("authTokenWoVersion"), _rotate_token, create=False),
         ),

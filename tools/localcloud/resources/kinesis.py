@@ -45,6 +45,14 @@ def _encrypt(ctx: ResourceContext) -> None:
         ctx.call("stop_stream_encryption", StreamName=name, EncryptionType="KMS", KeyId=now["KeyId"])
 
 
+def _monitor(ctx: ResourceContext) -> None:
+    have = set(_read(ctx)["EnhancedMonitoring"][0]["ShardLevelMetrics"])
+    wanted = set(ctx.get("shardLevelMetrics") or ())
+    for verb, metrics in (("enable", wanted - have), ("disable", have - wanted)):
+        if metrics:
+            ctx.call(f"{verb}_enhanced_monitoring", StreamName=_name(ctx), ShardLevelMetrics=sorted(metrics))
+
+
 def _name(ctx: ResourceContext) -> str:
     return ctx.id.rsplit("/", 1)[-1]
 
@@ -73,7 +81,7 @@ SPECS = (
             "retentionPeriod": "RetentionPeriodHours",
             "kmsKeyId": "KeyId",
         },
-        unsupported={"shardLevelMetrics": "the emulator accepts them and never shows them"},
+        response_path={"shardLevelMetrics": "EnhancedMonitoring.0.ShardLevelMetrics"},
         name="name",
         name_limit=128,
         requests=("create_stream", "start_stream_encryption", "enable_enhanced_monitoring"),
@@ -94,6 +102,7 @@ SPECS = (
         setters=(
             Setter(keys("retentionPeriod"), _retain),
             Setter(keys("encryptionType kmsKeyId"), _encrypt),
+            Setter(keys("shardLevelMetrics"), _monitor),
             Setter(
                 keys("shardCount"),
                 lambda ctx: ctx.call(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import Setter, Spec, Tagging, arn_of, keys
@@ -40,10 +39,9 @@ def _protect(ctx: ResourceContext) -> None:
     )
 
 
-def _delete_group(ctx: ResourceContext) -> None:
-    if ctx.get("deletionProtectionEnabled"):
-        raise ctx.error("OperationAbortedException", f"{ctx.id} has deletionProtectionEnabled")
-    ctx.call("delete_log_group", logGroupName=ctx.id)
+def _set_key(ctx: ResourceContext) -> None:
+    key = ctx.get("kmsKeyId")
+    ctx.call("associate_kms_key" if key else "disassociate_kms_key", logGroupName=ctx.id, kmsKeyId=key)
 
 
 def _encode_transformation(given: Props) -> list[dict[str, Any]]:
@@ -82,10 +80,27 @@ def _read_filter(ctx: ResourceContext) -> dict[str, Any] | None:
     return None
 
 
-def _keep_query(ctx: ResourceContext) -> str:
-    identity = str(uuid.uuid4())
-    ctx.state |= {"queryDefinitionId": identity, "arn": ctx.arn("logs", f"query-definition:{identity}")}
-    return identity
+def _put_protection(ctx: ResourceContext) -> str:
+    ctx.create("put_data_protection_policy")
+    return str(ctx.get("logGroupName"))
+
+
+def _read_protection(ctx: ResourceContext) -> dict[str, Any] | None:
+    found = ctx.call("get_data_protection_policy", logGroupIdentifier=ctx.id)
+    return found if found.get("policyDocument") else None
+
+
+def _change_query(ctx: ResourceContext) -> None:
+    ctx.create("put_query_definition", queryDefinitionId=ctx.id)
+
+
+def _read_query(ctx: ResourceContext) -> dict[str, Any] | None:
+    if ctx.id.startswith("arn:"):  # an import
+        ctx.id = ctx.id.rpartition(":")[2]
+    for found in ctx.call("describe_query_definitions")["queryDefinitions"]:
+        if found["queryDefinitionId"] == ctx.id:
+            return {**found, "arn": ctx.arn("logs", f"query-definition:{ctx.id}")}
+    return None
 
 
 SPECS = (
@@ -99,19 +114,16 @@ SPECS = (
         defaults={"retentionInDays": 0},
         case=str,
         names={"name": "logGroupName"},
-        unsupported={
-            "deletionProtectionEnabled": "the emulator has no protection of log groups; the provider refuses itself",
-            "kmsKeyId": "the emulator cannot change a log group's key",
-        },
         name="name",
         name_limit=512,
         requests=("create_log_group",),
         validators=(one_of("retentionInDays", *DAYS),),
         create=lambda ctx: ctx.create("create_log_group"),
         read=_read_group,
-        delete=_delete_group,
+        delete=lambda ctx: ctx.call("delete_log_group", logGroupName=ctx.id),
         setters=(
             Setter(keys("retentionInDays"), _retain),
+            Setter(keys("kmsKeyId"), _set_key, create=False),
             Setter(keys("deletionProtectionEnabled"), _protect, create=False),
         ),
         tagging=Tagging(
@@ -158,7 +170,6 @@ SPECS = (
         force_new=keys("logGroupName"),
         updatable=keys("policyDocument"),
         documents=keys("policyDocument"),
-        not_emulated="the emulator has no data protection of logs",
         names={"logGroupName": "logGroupIdentifier"},
         case=str,
         requests=("put_data_protection_policy",),
@@ -166,9 +177,10 @@ SPECS = (
             json_text("policyDocument"),
             matches("logGroupName", GROUP_NAME, "is not the name of a log group"),
         ),
-        create=lambda ctx: str(ctx.get("logGroupName")),
-        read=lambda ctx: ctx.state or None,
-        delete=lambda _ctx: None,
+        create=_put_protection,
+        read=_read_protection,
+        delete=lambda ctx: ctx.call("delete_data_protection_policy", logGroupIdentifier=ctx.id),
+        setters=(Setter(keys("policyDocument"), _put_protection, create=False),),
     ),
     Spec(
         kind="aws:cloudwatch/queryDefinition:QueryDefinition",
@@ -182,9 +194,9 @@ SPECS = (
         validators=(
             matches("name", r"(?!/)[^:*]*(?<!/)", "cannot have a colon or asterisk, nor begin or end with a slash"),
         ),
-        not_emulated="the emulator has no saved queries",
-        create=_keep_query,
-        read=lambda ctx: ctx.state or None,
-        delete=lambda _ctx: None,
+        create=lambda ctx: ctx.create("put_query_definition", "queryDefinitionId"),
+        read=_read_query,
+        delete=lambda ctx: ctx.call("delete_query_definition", queryDefinitionId=ctx.id),
+        setters=(Setter(keys("name queryString logGroupNames"), _change_query, create=False),),
     ),
 )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import uuid
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
 from tools.localcloud.schema.rds_api import TAGGING, by_name, set_parameters
-from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, is_not_found, keys
+from tools.localcloud.schema.spec import DEFAULT_DESCRIPTION, Setter, Spec, keys
 from tools.localcloud.schema.validators import (
     Known,
     arns,
@@ -28,7 +24,6 @@ from tools.localcloud.schema.validators import (
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import ResourceContext
 
-PORT = 5432
 HALF_HOUR = 30
 """The shortest window, in minutes."""
 PASSWORD = (8, 128)  # characters of a PostgreSQL master password
@@ -74,73 +69,60 @@ def _storage(news: Known) -> str | None:
 
 
 def _manage_password(ctx: ResourceContext) -> None:
-    """Create, update or delete the secret with the master's password, as RDS does and the emulator does not."""
-    vault = ctx.client("secretsmanager")
-    if not ctx.get("manageMasterUserPassword"):
-        _forget_password(ctx)
-        ctx.state["masterUserSecrets"] = []
-        return
-    key = ctx.get("masterUserSecretKmsKeyId")
-    if ctx.state.get("masterUserSecrets"):
-        arn = ctx.state["masterUserSecrets"][0]["secretArn"]
-        vault.update_secret(SecretId=arn, **({"KmsKeyId": key} if key else {}))
-    else:
-        password = vault.get_random_password(PasswordLength=32, ExcludePunctuation=True)["RandomPassword"]
-        arn = vault.create_secret(
-            Name=f"rds!db-{uuid.uuid4()}",
-            Description=f"The master password of {ctx.id}",
-            SecretString=json.dumps({"username": ctx.get("username"), "password": password}),
-            **({"KmsKeyId": key} if key else {}),
-        )["ARN"]
-        ctx.call(
-            "modify_db_instance", DBInstanceIdentifier=ctx.id, MasterUserPassword=password, ApplyImmediately=True
-        )
-    ctx.state["masterUserSecrets"] = [{"secretArn": arn, "secretStatus": "active", "kmsKeyId": key or ""}]
+    """Let RDS manage the master's password, or set the program's own again."""
+    managed = bool(ctx.get("manageMasterUserPassword"))
+    ctx.call(
+        "modify_db_instance",
+        DBInstanceIdentifier=ctx.id,
+        ManageMasterUserPassword=managed,
+        MasterUserSecretKmsKeyId=ctx.get("masterUserSecretKmsKeyId") if managed else None,
+        MasterUserPassword=None if managed else ctx.write_only_values.get("passwordWo"),
+        ApplyImmediately=True,
+    )
 
 
-def _forget_password(ctx: ResourceContext) -> None:
-    for secret in ctx.state.get("masterUserSecrets") or ():
-        try:
-            ctx.client("secretsmanager").delete_secret(SecretId=secret["secretArn"], ForceDeleteWithoutRecovery=True)
-        except ClientError as error:
-            if not is_not_found(error):
-                raise
+def _export_logs(ctx: ResourceContext) -> None:
+    have = set((_read_instance(ctx) or {}).get("EnabledCloudwatchLogsExports", ()))
+    wanted = set(ctx.get("enabledCloudwatchLogsExports") or ())
+    ctx.call(
+        "modify_db_instance",
+        DBInstanceIdentifier=ctx.id,
+        CloudwatchLogsExportConfiguration={
+            "EnableLogTypes": sorted(wanted - have),
+            "DisableLogTypes": sorted(have - wanted),
+        },
+    )
 
 
 def _create_instance(ctx: ResourceContext) -> str:
-    ctx.state = {"masterUserSecrets": [], "port": PORT} | ctx.state
-    managed = bool(ctx.get("manageMasterUserPassword"))  # a setter creates that password, with its secret
-    password = uuid.uuid4().hex if managed else ctx.write_only_values.get("passwordWo")
-    if password is None:
+    password = ctx.write_only_values.get("passwordWo")
+    if password is None and not ctx.get("manageMasterUserPassword"):
         raise ctx.error("InvalidParameterValue", "passwordWo or manageMasterUserPassword must be given")
-    return ctx.create("create_db_instance", "DBInstance.DBInstanceIdentifier", MasterUserPassword=password)
+    given = {} if password is None else {"MasterUserPassword": password}
+    return ctx.create("create_db_instance", "DBInstance.DBInstanceIdentifier", **given)
 
 
 def _read_instance(ctx: ResourceContext) -> dict[str, Any] | None:
     instance = ctx.first("describe_db_instances", "DBInstances", DBInstanceIdentifier=ctx.id)
     if instance is None:
         return None
-    where = instance.get("Endpoint") or {}
+    where, secret = instance.get("Endpoint") or {}, instance.get("MasterUserSecret")
     return instance | {
         "EndpointText": f"{where.get('Address')}:{where.get('Port')}",
-        "KmsKeyId": instance.get("KmsKeyId") or None,
+        "ManageMasterUserPassword": bool(secret),
+        "MasterUserSecrets": [secret] if secret else [],
     }
 
 
 def _delete_instance(ctx: ResourceContext) -> None:
-    skip, snapshot = ctx.get("skipFinalSnapshot"), ctx.get("finalSnapshotIdentifier")
-    if not skip and not snapshot:
-        raise ctx.error(
-            "InvalidParameterCombination", f"{ctx.id} needs finalSnapshotIdentifier unless skipFinalSnapshot is set"
-        )
+    skip = bool(ctx.get("skipFinalSnapshot"))
     ctx.call(
         "delete_db_instance",
         DBInstanceIdentifier=ctx.id,
-        SkipFinalSnapshot=bool(skip),
-        FinalDBSnapshotIdentifier=None if skip else snapshot,
+        SkipFinalSnapshot=skip,
+        FinalDBSnapshotIdentifier=None if skip else ctx.get("finalSnapshotIdentifier"),
         DeleteAutomatedBackups=bool(ctx.get("deleteAutomatedBackups")),
     )
-    _forget_password(ctx)
 
 
 def _new_password(ctx: ResourceContext) -> None:
@@ -153,12 +135,18 @@ def _new_password(ctx: ResourceContext) -> None:
         )
 
 
-def _keep_subscription(ctx: ResourceContext) -> str:
-    name = ctx.get("name")
-    ctx.state |= {"name": name, "customerAwsId": ctx.account, "arn": ctx.arn("rds", f"es:{name}")}
-    return str(name)
+def _change_sources(ctx: ResourceContext) -> None:
+    found = ctx.first("describe_event_subscriptions", "EventSubscriptionsList", SubscriptionName=ctx.id) or {}
+    have, wanted = set(found.get("SourceIdsList", ())), set(ctx.get("sourceIds") or ())
+    for call, sources in (
+        ("add_source_identifier_to_subscription", wanted - have),
+        ("remove_source_identifier_from_subscription", have - wanted),
+    ):
+        for source in sorted(sources):
+            ctx.call(call, SubscriptionName=ctx.id, SourceIdentifier=source)
 
 
+SUBSCRIPTION = keys("snsTopic sourceType eventCategories")
 SOURCES = (
     "db-instance", "db-parameter-group", "db-security-group", "db-snapshot", "db-cluster", "db-cluster-snapshot",
     "custom-engine-version", "db-proxy", "blue-green-deployment", "",
@@ -169,8 +157,8 @@ CHANGEABLE = keys(
     "caCertIdentifier copyTagsToSnapshot dbSubnetGroupName deletionProtection engineVersion "
     "iamDatabaseAuthenticationEnabled instanceClass maintenanceWindow maxAllocatedStorage "
     "monitoringInterval monitoringRoleArn multiAz parameterGroupName performanceInsightsEnabled "
-    "performanceInsightsKmsKeyId performanceInsightsRetentionPeriod port publiclyAccessible "
-    "storageType vpcSecurityGroupIds databaseInsightsMode"
+    "performanceInsightsKmsKeyId performanceInsightsRetentionPeriod publiclyAccessible "
+    "storageType vpcSecurityGroupIds databaseInsightsMode engineLifecycleSupport"
 )
 
 SPECS = (
@@ -250,10 +238,7 @@ SPECS = (
         required=keys("instanceClass"),
         force_new=keys("identifier dbName engine kmsKeyId storageEncrypted username"),
         updatable=CHANGEABLE
-        | keys(
-            "manageMasterUserPassword masterUserSecretKmsKeyId enabledCloudwatchLogsExports "
-            "engineLifecycleSupport tags"
-        ),
+        | keys("manageMasterUserPassword masterUserSecretKmsKeyId enabledCloudwatchLogsExports port tags"),
         state_only=keys(
             "allowMajorVersionUpgrade applyImmediately deleteAutomatedBackups finalSnapshotIdentifier "
             "skipFinalSnapshot passwordWoVersion"
@@ -316,6 +301,9 @@ SPECS = (
             "dbSubnetGroupName": "DBSubnetGroup.DBSubnetGroupName",
             "parameterGroupName": "DBParameterGroups.0.DBParameterGroupName",
             "iamDatabaseAuthenticationEnabled": "IAMDatabaseAuthenticationEnabled",
+            "performanceInsightsEnabled": "PerformanceInsightsEnabled",
+            "enabledCloudwatchLogsExports": "EnabledCloudwatchLogsExports",
+            "masterUserSecretKmsKeyId": "MasterUserSecret.KmsKeyId",
         },
         unknown_when_changed={"engineVersionActual": "engineVersion"},
         name="identifier",
@@ -356,12 +344,6 @@ SPECS = (
             ),
         ),
         unsupported={
-            "enabledCloudwatchLogsExports performanceInsightsEnabled performanceInsightsKmsKeyId "
-            "performanceInsightsRetentionPeriod databaseInsightsMode engineLifecycleSupport autoMinorVersionUpgrade "
-            "port": "the emulator drops them, or ignores their change",
-            "backupWindow": "the emulator takes it only in a change",
-            "manageMasterUserPassword masterUserSecretKmsKeyId masterUserSecrets": "the emulator ignores managed "
-            "passwords; the provider makes the secret, which is never rotated",
             "latestRestorableTime": "a clock, which would be drift",
         },
         create=_create_instance,
@@ -376,7 +358,18 @@ SPECS = (
                 create=False,
             ),
             Setter(keys("passwordWoVersion"), _new_password, create=False),
-            Setter(keys("manageMasterUserPassword masterUserSecretKmsKeyId"), _manage_password),
+            Setter(keys("manageMasterUserPassword masterUserSecretKmsKeyId"), _manage_password, create=False),
+            Setter(keys("enabledCloudwatchLogsExports"), _export_logs, create=False),
+            Setter(
+                keys("port"),
+                lambda ctx: ctx.call(
+                    "modify_db_instance",
+                    DBInstanceIdentifier=ctx.id,
+                    DBPortNumber=ctx.get("port"),
+                    ApplyImmediately=True,
+                ),
+                create=False,
+            ),
         ),
         tagging=TAGGING,
     ),
@@ -385,11 +378,20 @@ SPECS = (
         client="rds",
         required=keys("snsTopic"),
         force_new=keys("name"),
-        updatable=keys("snsTopic sourceType sourceIds eventCategories tags"),
+        updatable=SUBSCRIPTION | keys("sourceIds tags"),
         outputs=keys("arn customerAwsId"),
         unordered=keys("sourceIds eventCategories"),
         name="name",
-        not_emulated="the emulator has no RDS event subscriptions",
+        names={
+            "name": "SubscriptionName",
+            "snsTopic": "SnsTopicArn",
+            "arn": "EventSubscriptionArn",
+        },
+        response_path={
+            "name": "CustSubscriptionId",
+            "sourceIds": "SourceIdsList",
+            "eventCategories": "EventCategoriesList",
+        },
         validators=(
             needs("sourceIds", "sourceType"),
             *arns("snsTopic"),
@@ -400,8 +402,17 @@ SPECS = (
                 "must begin with a letter and have up to 255 letters, digits and single hyphens",
             ),
         ),
-        create=_keep_subscription,
-        read=lambda ctx: ctx.state or None,
-        delete=lambda _ctx: None,
+        create=lambda ctx: ctx.create("create_event_subscription", "EventSubscription.CustSubscriptionId"),
+        read=lambda ctx: ctx.first("describe_event_subscriptions", "EventSubscriptionsList", SubscriptionName=ctx.id),
+        delete=lambda ctx: ctx.call("delete_event_subscription", SubscriptionName=ctx.id),
+        setters=(
+            Setter(
+                SUBSCRIPTION,
+                lambda ctx: ctx.modify("modify_event_subscription", SUBSCRIPTION, SubscriptionName=ctx.id),
+                create=False,
+            ),
+            Setter(keys("sourceIds"), _change_sources, create=False),
+        ),
+        tagging=TAGGING,
     ),
 )

@@ -162,8 +162,6 @@ class Spec:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     """Properties that the emulator loses -> why: `{"kmsKeyId port": "the emulator drops them"}`. The state keeps them
     as they were given."""
-    not_emulated: str = ""
-    """Why no property is read back: "the emulator has no saved queries"; empty if the emulator has the type."""
 
     # What AWS refuses and the emulator accepts.
     requests: tuple[str, ...] = ()
@@ -193,8 +191,6 @@ class Spec:
     @cached_property
     def kept(self) -> frozenset[str]:
         """The properties that are never read back."""
-        if self.not_emulated:
-            return self.properties
         return (self.state_only | keys(" ".join(self.unsupported))) & self.properties
 
     @cached_property
