@@ -39,6 +39,8 @@ HELP = {
     "format": "table (default) or json",
 }
 AT_A_TIME = Parallel(4)
+TASK_SECONDS = 2 * 60 * 60
+"""How long a check, the tests or a benchmark may take; the longest takes half an hour on two cores."""
 
 
 def verbs() -> ModuleType:
@@ -283,7 +285,7 @@ def bench(_: Context, scale: bool = False) -> int:
 
 def _call(*command: str) -> int:
     print(shlex.join(command), flush=True)
-    return subprocess.call(command)
+    return subprocess.call(command, timeout=TASK_SECONDS)
 
 
 program = CommandLine(Collection.from_module(sys.modules[__name__]), "txmon")

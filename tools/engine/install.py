@@ -15,19 +15,22 @@ from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from semver import VersionInfo
 
 from tools.engine import golang
-from tools.engine.errors import EngineError
 from tools.engine.golang import OnProgress, cache
 
 SDK_VERSION = VersionInfo.parse(installed_version("pulumi"))
 """An engine has to be at least as new as the SDK of the programs."""
 BUILT_VERSION = "v3.274.1"
 RELEASES = "https://get.pulumi.com"
-INSTALL_SECONDS = 1800
-"""How long to wait for another process that installs the engine; to build it takes about four minutes."""
+DOWNLOAD = """\
+import sys
+from pulumi.automation import PulumiCommand
+from semver import VersionInfo
+PulumiCommand.install(root=sys.argv[1], version=VersionInfo.parse(sys.argv[2]))
+"""
+"""Downloads a release, in a process of its own that can be ended: the SDK's own function waits for ever."""
 RELEASES_TIMEOUT = 5
 """Seconds to wait for the official downloads: where that network does not answer, building must start soon."""
 
@@ -67,18 +70,10 @@ def find_engine(on_progress: OnProgress) -> Engine:
     found = _on_path() or _installed(release / "bin", "official release") or _installed(built, "built from modules")
     if found:
         return found
-    cache().mkdir(parents=True, exist_ok=True)
-    lock = FileLock(cache() / "engine.lock", timeout=INSTALL_SECONDS)
-    try:
-        with lock:
-            return (
-                _installed(built, "built from modules")
-                or _download(release, on_progress)
-                or _build(built, on_progress)
-            )
-    except Timeout:
-        minutes = INSTALL_SECONDS // 60
-        raise EngineError(f"another ./inv has been installing the engine for {minutes} min: end it first") from None
+    with golang.installing("engine"):
+        return (
+            _installed(built, "built from modules") or _download(release, on_progress) or _build(built, on_progress)
+        )
 
 
 def _version(engine: Engine) -> VersionInfo | None:
@@ -86,7 +81,7 @@ def _version(engine: Engine) -> VersionInfo | None:
     call, variables = [str(engine.binary), "version"], {**os.environ, "PATH": engine.path()}
     try:
         said = subprocess.run(
-            call, env=variables, capture_output=True, encoding="utf-8", check=True, timeout=30
+            call, env=variables, capture_output=True, encoding="utf-8", check=True, timeout=golang.ASK_SECONDS
         ).stdout
         return VersionInfo.parse(said.strip().removeprefix("v"))
     except (OSError, ValueError, subprocess.SubprocessError):
@@ -116,12 +111,15 @@ def _download(folder: Path, on_progress: OnProgress) -> Engine | None:
         urllib.request.urlopen(RELEASES, timeout=RELEASES_TIMEOUT)
     except (urllib.error.URLError, TimeoutError):
         return None
-    from pulumi.automation import PulumiCommand  # noqa: PLC0415 (importing it takes half a second)
-
     on_progress(f"downloading Pulumi {SDK_VERSION} ...")
     try:
-        PulumiCommand.install(root=str(folder), version=SDK_VERSION)
-    except (OSError, subprocess.SubprocessError, RuntimeError):
+        subprocess.run(
+            [sys.executable, "-c", DOWNLOAD, str(folder), str(SDK_VERSION)],
+            capture_output=True,
+            check=True,
+            timeout=golang.FETCH_SECONDS,
+        )
+    except (OSError, subprocess.SubprocessError):
         shutil.rmtree(folder, ignore_errors=True)
         return None
     return _installed(folder / "bin", "official release")
@@ -147,7 +145,12 @@ def _copy_launcher(go: str, folder: Path) -> None:
     module = "github.com/pulumi/pulumi/sdk/v3"
     command = [go, "list", "-m", "-f", "{{.Dir}}", module]
     found = subprocess.run(
-        command, cwd=golang.MODULES / "pulumi-language-python", capture_output=True, encoding="utf-8", check=True
+        command,
+        cwd=golang.MODULES / "pulumi-language-python",
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+        timeout=golang.ASK_SECONDS,
     )
     launcher = folder / "pulumi-language-python-exec"
     shutil.copyfile(Path(found.stdout.strip()) / "python" / "cmd" / launcher.name, launcher)

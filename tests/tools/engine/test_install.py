@@ -1,12 +1,13 @@
 """An engine is found, downloaded or built; without one, a sentence says why."""
 
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.installation import ignore, no_progress, script
-from tools.engine import install
+from tools.engine import golang, install
 from tools.engine.errors import EngineError
 
 
@@ -55,3 +56,14 @@ def test_an_old_go_compiler_on_path_is_not_used(cache: Path) -> None:
 def test_the_virtualenv_comes_first_on_the_engines_path(tmp_path: Path) -> None:
     first, second, *_ = install.Engine(tmp_path, "v1", "a test").path().split(":")
     assert (first, second) == (str(Path(sys.executable).parent), str(tmp_path))
+
+
+def test_another_installation_is_waited_for_no_longer_than_its_time(cache: Path) -> None:
+    with golang.installing("engine"), pytest.raises(EngineError, match="installing the engine for 0 min"):
+        golang.installing("engine", seconds=0.1).__enter__()
+
+
+def test_a_build_that_does_not_end_is_killed(cache: Path) -> None:
+    script(cache.parent / "bin/go", '[ "$1" = build ] && exec /bin/sleep 20 || echo a b')
+    with pytest.raises(subprocess.TimeoutExpired, match=r"build.*timed out after 0.3 seconds"):
+        golang.build(str(cache.parent / "bin/go"), "package", "", cache.parent / "pulumi", ignore, seconds=0.3)

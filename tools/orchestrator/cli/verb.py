@@ -4,6 +4,7 @@ import functools
 import inspect
 import logging
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,7 +17,7 @@ from invoke.exceptions import Exit
 from invoke.tasks import Task, task
 
 from tools.orchestrator.engine import children
-from tools.orchestrator.model.errors import OrchestratorError, VerbEnd, explain_os_error
+from tools.orchestrator.model.errors import OrchestratorError, VerbEnd, explain_os_error, explain_timeout
 
 SHORT = {"env": "e", "yes": "y", "parallel": "p", "format": "f"}
 """The options that have a short form: the same in every verb, and none that writes or forces."""
@@ -69,6 +70,8 @@ class Verb:
             raise Exit(f"{self.product}: {error}", code=1) from None
         except OSError as error:
             raise Exit(f"{self.product}: {explain_os_error(error)}", code=1) from None
+        except subprocess.TimeoutExpired as error:
+            raise Exit(f"{self.product}: {explain_timeout(error)}", code=1) from None
         except KeyboardInterrupt:
             raise Exit(f"{self.product}: interrupted", code=130) from None
         except VerbEnd as end:

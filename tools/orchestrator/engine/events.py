@@ -166,6 +166,7 @@ class EventHandler:
             case ResourceOutputs(change):
                 self._on_outputs(change)
             case ResourceFailed(change):
+                self.operation.running.pop((change.urn, change.op), None)
                 self.operation.failed.append(change)
             case Diagnostic():
                 self._on_diagnostic(event)
@@ -188,7 +189,7 @@ class EventHandler:
 
     def _on_resource_pre(self, change: ResourceChange) -> None:
         operation, step = self.operation, self._step(change)
-        operation.current = step.label
+        operation.running[change.urn, change.op] = step.label
         if operation.action is Action.PREVIEW:
             self._record_resource(change)
         if step.op not in CHANGES or step.type == STACK:
@@ -216,6 +217,7 @@ class EventHandler:
 
     def _on_outputs(self, change: ResourceChange) -> None:
         operation = self.operation
+        operation.running.pop((change.urn, change.op), None)
         operation.finished_steps += 1
         if change.op != "replace":  # its parts are steps of their own
             operation.counts[COUNTED_AS.get(change.op, change.op)] += 1

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
 ENDED_BY_SIGNAL = {-signal.SIGINT, -signal.SIGTERM, -signal.SIGKILL}
 POLL_SECONDS = 0.05
 """How long a line may stay unread: short for a person, long for a processor."""
+SILENCE_SECONDS = 3 * 60 * 60
+"""How long an engine may write nothing. It writes nothing while AWS works on a resource: the provider waits for the
+resource's `customTimeouts`, which layers set to 80 minutes at most, up to once for each part of a step."""
+REPORT_SECONDS = 10 * 60
+"""How often a silent engine's run says what it waits for."""
 
 
 @dataclass
@@ -31,8 +37,12 @@ class OperationProcess:
     workspace: Workspace
     on_progress: Callable[[str], None]
     """Receives each command and each finished step as a line."""
+    silence_seconds: float = SILENCE_SECONDS
+    report_seconds: float = REPORT_SECONDS
     interruptions: int = 0
     """The number of requests to end."""
+    _stopped_while: str = ""
+    """What the engine did when it was killed, because it had been silent for too long."""
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     _was_asked: bool = False
     _passing_on: threading.RLock = field(default_factory=threading.RLock, repr=False)
@@ -40,8 +50,8 @@ class OperationProcess:
     @property
     def interrupted_pid(self) -> int | None:
         """The engine's process if a signal ended it before it could react, and so left its lock behind."""
-        process = self._process
-        return process.pid if process and self.interruptions and process.returncode in ENDED_BY_SIGNAL else None
+        process, was_ended = self._process, self.interruptions or self._stopped_while
+        return process.pid if process and was_ended and process.returncode in ENDED_BY_SIGNAL else None
 
     def create_stack(self) -> None:
         """Create the layer's empty stack, as the first part of the operation.
@@ -94,20 +104,36 @@ class OperationProcess:
         self.on_progress(self.operation.command)
 
     def _follow(self, process: subprocess.Popen[bytes], events: BinaryIO) -> None:
-        """Handle each line as it is written, until the engine has ended; wait for the rest of a partial line."""
+        """Handle each line as it is written, until the engine has ended; wait for the rest of a partial line.
+
+        An engine that is silent for too long is killed.
+        """
         handler = EventHandler(self.operation, self.workspace.monorepo.stateful_types, self.on_progress)
         partial = b""
+        heard = reported = time.monotonic()
         while True:
             ended = process.poll() is not None
             for text in events:
+                heard = reported = time.monotonic()
                 partial += text
                 if partial.endswith(b"\n"):
                     handler.on_line(partial.decode(errors="replace"))
                     partial = b""
             if ended:
                 return
+            now = time.monotonic()
+            if now - heard > self.silence_seconds and not self._stopped_while:
+                self._stopped_while = self._works_on
+                children.kill(process)
+            elif now - reported > self.report_seconds:
+                reported = now
+                self.on_progress(f"{self._works_on}: no event of the engine for {_minutes(now - heard)} min")
             with suppress(subprocess.TimeoutExpired):
                 process.wait(POLL_SECONDS)
+
+    @property
+    def _works_on(self) -> str:
+        return ", ".join(self.operation.running.values()) or "the engine itself"
 
     def interrupt(self) -> None:
         """Ask the engine to end cleanly, as soon as it runs."""
@@ -124,6 +150,9 @@ class OperationProcess:
     def _result(self, code: int) -> tuple[OperationStatus, str]:
         """Return how the operation ended and why."""
         operation = self.operation
+        if self._stopped_while and code in ENDED_BY_SIGNAL:
+            silent = f"the engine wrote no event for {_minutes(self.silence_seconds)} min and was killed"
+            return OperationStatus.FAILED, f"{silent}; it worked on {self._stopped_while}"
         if self._was_cut_short(code):
             nothing = "nothing was changed"
             kept = "what was done is kept"
@@ -150,3 +179,7 @@ class OperationProcess:
     def _reported_errors(self) -> list[str]:
         """The errors that say what is wrong."""
         return [error for error in self.operation.errors if not errors.is_noise(error)]
+
+
+def _minutes(seconds: float) -> int:
+    return round(seconds / 60)

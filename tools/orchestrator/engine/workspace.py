@@ -140,11 +140,11 @@ class Workspace:
         done = self._run(*arguments, "--non-interactive", "--cwd", str(self.monorepo.root))
         return self._stdout(done, next(iter(self.monorepo.layers)))
 
-    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _run(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a command of the engine; on Ctrl-C wait for its end, whereas `subprocess.run` would kill it.
 
         Raises:
-            OrchestratorError: it takes longer than any such command, so something has stopped it.
+            subprocess.TimeoutExpired: it takes longer than any such command, so something has stopped it.
         """
         with children.engine(
             [str(self.engine.binary), *arguments],
@@ -154,14 +154,14 @@ class Workspace:
             encoding="utf-8",
         ) as process:
             try:
-                stdout, stderr = process.communicate(timeout=COMMAND_SECONDS)
-            except KeyboardInterrupt:
-                process.communicate()
-                raise
+                try:
+                    stdout, stderr = process.communicate(timeout=seconds)
+                except KeyboardInterrupt:
+                    process.communicate(timeout=seconds)
+                    raise
             except subprocess.TimeoutExpired:
                 children.kill(process)
-                minutes = COMMAND_SECONDS // 60
-                raise OrchestratorError(f"pulumi {' '.join(arguments)} took longer than {minutes} min") from None
+                raise
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def _stdout(self, done: subprocess.CompletedProcess[str], layer: str) -> str:

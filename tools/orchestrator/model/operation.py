@@ -148,8 +148,8 @@ class Operation:
     """Why it failed or was skipped, as a sentence."""
     command: str = ""
     """The command as a person would repeat it."""
-    current: str = ""
-    """The resource that the engine works on."""
+    running: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The steps that have begun and not ended: URN and kind of step -> the resource's type and name."""
     finished_steps: int = 0
     steps: list[Step] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -183,6 +183,11 @@ class Operation:
     """Whether the layer's stack file says since then how its secrets are encrypted."""
 
     @property
+    def current(self) -> str:
+        """The resource whose step began last, of those that the engine works on; empty if there is none."""
+        return next(reversed(self.running.values()), "")
+
+    @property
     def seconds(self) -> float:
         """Wall time until now, or in all once it has ended."""
         return (self.ended or time.monotonic()) - self.began if self.began else 0.0
@@ -212,7 +217,7 @@ class Operation:
 
     def end(self, status: OperationStatus, reason: str = "") -> None:
         self.status, self.reason, self.ended = status, reason, time.monotonic()
-        self.current = ""
+        self.running.clear()
 
 
 def is_unknown(value: Any) -> bool:

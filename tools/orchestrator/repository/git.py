@@ -6,6 +6,8 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from tools.orchestrator.model.errors import OrchestratorError
 
+GIT_SECONDS = 120
+"""How long git may take. It reads what is on disk, and waits only for a disk that does not answer."""
 FETCH = "fetch it first, in CI with the whole history: git fetch --unshallow origin"
 
 
@@ -101,6 +103,8 @@ def _stdout(done: subprocess.CompletedProcess[bytes]) -> bytes:
 def _run(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     english = {**os.environ, "LC_ALL": "C"}  # its messages are parsed
     try:
-        return subprocess.run(["git", *arguments], cwd=root, env=english, capture_output=True, check=False)
+        return subprocess.run(
+            ["git", *arguments], cwd=root, env=english, capture_output=True, check=False, timeout=GIT_SECONDS
+        )
     except FileNotFoundError:
         raise OrchestratorError("git is not on PATH: install it and run this again") from None

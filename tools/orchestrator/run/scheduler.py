@@ -3,6 +3,7 @@
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from tools.orchestrator.engine import children, policy_host, program_host
 from tools.orchestrator.engine.process import OperationProcess
 from tools.orchestrator.engine.workspace import Workspace, current_user
-from tools.orchestrator.model.errors import OrchestratorError, explain_os_error
+from tools.orchestrator.model.errors import OrchestratorError, explain_os_error, explain_timeout
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.repository.sources import sources_digest
@@ -159,6 +160,8 @@ class Run:
             operation.end(OperationStatus.FAILED, str(error))
         except OSError as error:
             operation.end(OperationStatus.FAILED, explain_os_error(error))
+        except subprocess.TimeoutExpired as error:
+            operation.end(OperationStatus.FAILED, explain_timeout(error))
         on_progress(operation, "")
 
     def _prepare(self, operation: Operation, on_progress: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from invoke.exceptions import Exit
 
 from tools.orchestrator.cli.verb import Verb
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+
+HELD_UP = "see what holds it up (a network or a disk that does not answer), then run this again"
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +52,11 @@ def ended(tmp_path: Path) -> Callable[[BaseException], Exit]:
         (PermissionError(13, "Permission denied", "report.md"), 1, "shop: report.md: Permission denied"),
         (KeyboardInterrupt(), 130, "shop: interrupted"),
         (VerbEnd(2), 2, None),
+        (
+            subprocess.TimeoutExpired([Path("/bin/git"), "diff", "a b"], 120),
+            1,
+            f"shop: /bin/git diff 'a b' did not end within 2 min: {HELD_UP}",
+        ),
     ],
 )
 def test_a_foreseen_end_has_its_code_and_its_sentence(

@@ -150,6 +150,8 @@ def test_a_deploy_shows_the_resource_that_the_engine_works_on() -> None:
     operation, progress = apply(Action.UP, began("create"))
     assert operation.current == f"{BUCKET} logs"
     assert (operation.planned, progress) == ({}, [])
+    operation, _ = apply(Action.UP, began("create"), began("update", name="other"), ended("update", name="other"))
+    assert operation.current == f"{BUCKET} logs"
 
 
 def test_a_step_knows_whether_its_resource_is_protected_and_stateful() -> None:

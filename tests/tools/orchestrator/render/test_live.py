@@ -86,10 +86,8 @@ def test_only_lines_are_printed_in_ci_and_without_a_terminal(
 @pytest.mark.parametrize("width", [50, 100])
 def test_a_narrow_terminal_cuts_only_the_current_resource(run: Run, width: int) -> None:
     for operation in run.operations.values():
-        operation.status, operation.current = (
-            OperationStatus.RUNNING,
-            f"aws:cloudwatch/metricAlarm:MetricAlarm {'a' * 80}",
-        )
+        operation.status = OperationStatus.RUNNING
+        operation.running["urn", "create"] = f"aws:cloudwatch/metricAlarm:MetricAlarm {'a' * 80}"
     console = Console(width=width)
     with console.capture() as captured:
         console.print(live.progress_table(run.operations.values(), current=True))

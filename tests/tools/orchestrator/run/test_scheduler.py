@@ -3,6 +3,7 @@
 import errno
 import json
 import stat
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -384,3 +385,35 @@ def test_an_update_has_a_message_with_user_and_sources_a_preview_has_none(worksp
     preview = Operation("network", Action.PREVIEW)
     OperationProcess(preview, given, lambda _: None).run("never", tmp_path / "events")
     assert "--message" not in (tmp_path / "arguments").read_text()
+
+
+def test_a_silent_engine_is_reported_then_killed_and_what_it_worked_on_is_named(workspace, tmp_path) -> None:
+    step = {"op": "create", "type": "aws:rds/instance:Instance", "urn": "urn:pulumi:local::shop::aws:rds::db"}
+    begun = json.dumps({"sequence": 1, "resourcePreEvent": {"metadata": step}})
+    given = workspace(f"echo '{begun}'\nkill -STOP $$")
+    told: list[str] = []
+    operation = Operation("network", Action.UP)
+    process = OperationProcess(operation, given, told.append, silence_seconds=0.6, report_seconds=0.2)
+    process.run("message", tmp_path / "events")
+    assert operation.status is OperationStatus.FAILED
+    assert operation.reason.endswith("was killed; it worked on aws:rds/instance:Instance db")
+    assert told[1] == "aws:rds/instance:Instance db: no event of the engine for 0 min"
+    assert process.interrupted_pid
+
+
+def test_an_engine_that_goes_on_writing_may_take_longer_than_its_silence(workspace, tmp_path) -> None:
+    line = json.dumps({"sequence": 1, "preludeEvent": {}})
+    given = workspace(f"for _ in 1 2 3 4 5 6; do echo '{line}'; sleep 0.2; done")
+    operation = Operation("network", Action.UP)
+    OperationProcess(operation, given, lambda _: None, silence_seconds=0.8).run("message", tmp_path / "events")
+    assert operation.status is OperationStatus.SUCCEEDED
+
+
+def test_a_program_that_takes_too_long_beside_the_engine_fails_its_layer(workspace) -> None:
+    def stuck(_: Operation, line: str) -> None:
+        if line:
+            raise subprocess.TimeoutExpired(["git", "ls-files"], 120)
+
+    operation = run(workspace("exit 0"), {"network": ()}, on_progress=stuck).operations["network"]
+    assert operation.status is OperationStatus.FAILED
+    assert operation.reason.startswith("git ls-files did not end within 2 min")
