@@ -49,6 +49,12 @@ def verbs() -> ModuleType:
     return verbs
 
 
+def flow() -> ModuleType:
+    from tools.txmon.flow import verbs
+
+    return verbs
+
+
 verb = Verb("txmon", HELP, Path(__file__).with_name(".txmon"), (EngineError, LocalCloudError))
 
 
@@ -170,6 +176,26 @@ def cost(_: Context, env: str = "local", format: str = "table", parallel: int = 
 def unlock(_: Context, layer: str, env: str = "local", force: bool = False) -> None:
     """Free what a killed run has left locked, and resolve its pending operations."""
     verbs().unlock(env, layer, force=force)
+
+
+@verb(
+    count="how many sample transactions (default: 100)",
+    rate="how fast, as in 1000/min (default: as fast as the stream takes them)",
+    for_="how long at that rate, as in 1m (the default) or 30s",
+    file="instead of samples: the transactions in this file, a JSON object a line",
+)
+def send(
+    _: Context,
+    *,
+    env: str = "local",
+    count: str | None = None,
+    rate: str | None = None,
+    for_: str | None = None,
+    file: str | None = None,
+    yes: bool = False,
+) -> int:
+    """Put transactions on the stream with the producer's rights, and show how many it accepted."""
+    return flow().send(env, count=count, rate=rate, for_=for_, file=file, yes=yes)
 
 
 @verb()

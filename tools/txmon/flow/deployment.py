@@ -1,0 +1,131 @@
+"""What the verbs of the transactions' flow need of an environment: outputs of its layers, and clients of AWS."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
+
+from shared.names import Names
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.state.checkpoints import read_snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tools.orchestrator.engine.workspace import Workspace
+
+CALL_SECONDS: Final = 60
+"""How long a call may take: the longest is an invocation of the consumer, whose time-out is below that."""
+REFUSALS: Final = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "KMSAccessDeniedException"}
+"""The error codes with which AWS's services say that the caller lacks a right."""
+MISSING: Final = {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
+"""The error codes of a stream, function or queue that is not there."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployed environment, as a program outside of it sees it."""
+
+    env: str
+    outputs: Mapping[str, Mapping[str, Any]]
+    """Layer -> output -> value, of the deployed layers."""
+    session: boto3.Session
+    endpoint: str | None = None
+    """The local cloud's; None on AWS."""
+
+    def output(self, layer: str, name: str) -> Any:
+        """Return an output.
+
+        Raises:
+            OrchestratorError: the layer is not deployed, or was deployed before it had the output.
+        """
+        if layer not in self.outputs:
+            raise OrchestratorError(f"{layer} is not deployed in {self.env}: ./inv deploy-all --env {self.env}")
+        if name not in self.outputs[layer]:
+            raise OrchestratorError(
+                f"{layer} of {self.env} lacks the output {name}, which its contract now has: "
+                f"./inv up {layer} --env {self.env}"
+            )
+        return self.outputs[layer][name]
+
+    @property
+    def names(self) -> Names:
+        """The physical names of the environment's resources."""
+        return Names(self.output("streaming", "environment_suffix"))
+
+    @property
+    def region(self) -> str:
+        return str(self.output("streaming", "region"))
+
+    def client(self, service: str, *, seconds: float = CALL_SECONDS, attempts: int = 5) -> Any:
+        """Return a client of an AWS service whose calls end after so many seconds, and are made so often."""
+        config = Config(
+            connect_timeout=5,
+            read_timeout=seconds,
+            retries={"total_max_attempts": attempts, "mode": "standard"},
+            tcp_keepalive=True,  # a NAT gateway forgets a connection that is silent for 350 s, as a long call is
+            ignore_configured_endpoint_urls=self.endpoint is not None,
+        )
+        return self.session.client(service, region_name=self.region, endpoint_url=self.endpoint, config=config)
+
+    def acting_as(self, role_arn: str) -> Deployment | None:
+        """Return the same deployment with the rights of a role; None if the role does not trust the caller."""
+        try:
+            answer = self.client("sts").assume_role(RoleArn=role_arn, RoleSessionName="txmon")
+        except ClientError as error:
+            if error.response["Error"]["Code"] in REFUSALS:
+                return None
+            raise
+        keys = answer["Credentials"]
+        session = _session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+        return Deployment(self.env, self.outputs, session, self.endpoint)
+
+
+def _session(*keys: str) -> boto3.Session:
+    """Return a session with these keys, also if the shell names a profile that does not exist."""
+    return boto3.Session(*keys, botocore_session=botocore.session.Session({"profile": (None, None, None, None)}))
+
+
+def open_deployment(workspace: Workspace) -> Deployment:
+    """Return the deployed environment of a workspace, reached with the credentials that the engine would use."""
+    snapshot = read_snapshot(workspace)
+    stacks = [snapshot.stack(layer) for layer in workspace.monorepo.layers]
+    outputs = {stack.name: stack.outputs for stack in stacks if stack.is_deployed}
+    given = workspace.variables
+    if not workspace.environment.is_local:
+        return Deployment(workspace.env, outputs, boto3.Session())
+    session = _session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
+    return Deployment(workspace.env, outputs, session, given["AWS_ENDPOINT_URL"])
+
+
+@contextmanager
+def aws_errors(env: str) -> Iterator[None]:
+    """Turn an error of AWS's SDK into a sentence with its remedy.
+
+    Raises:
+        OrchestratorError: AWS refused a call, or did not answer.
+    """
+    try:
+        yield
+    except (NoCredentialsError, TokenRetrievalError) as error:
+        raise OrchestratorError(f"{error}: get AWS credentials, for example with aws sso login") from None
+    except ClientError as error:
+        raise OrchestratorError(_explained(error, env)) from None
+    except BotoCoreError as error:
+        raise OrchestratorError(f"AWS does not answer: {error}") from None
+
+
+def _explained(error: ClientError, env: str) -> str:
+    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
+    refused = f"AWS refused {error.operation_name}: {message or code}"
+    if code in REFUSALS:
+        return f'{refused}; docs/operations.md names the rights of each verb ("Transactions")'
+    if code in MISSING:
+        return f"{refused}; what was deployed is gone: ./inv drift --env {env} shows what else is missing"
+    return refused
