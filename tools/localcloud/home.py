@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import secrets
+import shutil
 from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
@@ -80,6 +81,8 @@ class AccessKey:
 KEY: Final = TypeAdapter(AccessKey)
 HISTORY_KEPT: Final = 20
 """Updates of a stack that stay in its history, half a megabyte for all layers each."""
+SET_ASIDE_KEPT: Final = 5
+"""States that were set aside and are kept, up to some megabytes each."""
 CLOUD: Final = TypeAdapter(Cloud)
 PORT: Final = TypeAdapter(Port)
 
@@ -195,12 +198,17 @@ class Files:
         return any((self.state / ".pulumi" / "stacks").rglob("*.json"))
 
     def set_state_aside(self, name: str) -> str:
-        """Move Pulumi's state to a folder of its own and return the folder, relative to the home."""
+        """Move Pulumi's state to a folder of its own and return the folder, relative to the home.
+
+        Of the folders, whose names have to sort by time, only the newest are kept.
+        """
         aside = self.home / "set-aside" / name
         aside.parent.mkdir(mode=0o700, exist_ok=True)
         self.state.rename(aside)
         self._created.unlink(missing_ok=True)
         self.state.mkdir(mode=0o700)
+        for old in sorted(aside.parent.iterdir(), reverse=True)[SET_ASIDE_KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
         return str(aside.relative_to(self.home))
 
     @staticmethod

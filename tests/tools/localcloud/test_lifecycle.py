@@ -117,6 +117,15 @@ def test_histories_and_notes_have_a_length(tmp_path: Path) -> None:
     assert (history / "local-149.history.json").exists()
 
 
+def test_only_the_newest_states_that_were_set_aside_are_kept(tmp_path: Path) -> None:
+    files = home.Files(tmp_path)
+    files.prepare()
+    for number in range(home.SET_ASIDE_KEPT + 2):
+        aside = tmp_path / files.set_state_aside(f"2025{number}")
+    kept = sorted(folder.name for folder in aside.parent.iterdir())
+    assert (kept[0], kept[-1], len(kept)) == ("20252", aside.name, home.SET_ASIDE_KEPT)
+
+
 def test_a_start_gives_up_waiting_for_another_start(tmp_path: Path) -> None:
     with (
         filelock.FileLock(home.Files(tmp_path).lock),

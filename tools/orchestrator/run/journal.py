@@ -6,6 +6,7 @@ atomically as a whole at every change, so that it is true whenever the run is ki
 
 import logging
 import os
+import shutil
 import socket
 import threading
 from collections.abc import Collection, Iterator
@@ -24,7 +25,9 @@ from tools.orchestrator.repository import git
 from tools.orchestrator.state.processes import is_gone, start_of
 
 EVENTS_KEPT = 50
-"""Runs of a clone whose engine events are kept, a megabyte each. Of older runs only the record stays."""
+"""Runs of a clone whose engine events are kept, a megabyte each."""
+RUNS_KEPT = 500
+"""Runs of a clone whose record is kept, some kilobytes each."""
 
 OUTCOMES = {"running": "is running", "interrupted": "was interrupted", "forced": "was stopped by force"}
 """Results of a run that read differently in a sentence."""
@@ -131,7 +134,7 @@ class Journal:
         self.folder.mkdir(parents=True, mode=0o700)
         self._lock = threading.Lock()
         self._write()
-        _delete_old_events(runs)
+        _delete_old(runs)
 
     def note(self, operation: Operation) -> None:
         """Record how far a layer is."""
@@ -173,10 +176,14 @@ class Journal:
             ) from None
 
 
-def _delete_old_events(runs: Path) -> None:
-    for folder in sorted(runs.iterdir(), reverse=True)[EVENTS_KEPT:]:
+def _delete_old(runs: Path) -> None:
+    """Delete the events of older runs, and of the oldest ones the record, too."""
+    newest_first = sorted(runs.iterdir(), reverse=True)
+    for folder in newest_first[EVENTS_KEPT:RUNS_KEPT]:
         for events in folder.glob("*.jsonl"):
             events.unlink(missing_ok=True)
+    for folder in newest_first[RUNS_KEPT:]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def last_run(monorepo: Monorepo, env: str) -> RunRecord | None:

@@ -11,7 +11,15 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import OperationStatus
 from tools.orchestrator.run import journal
-from tools.orchestrator.run.journal import EVENTS_KEPT, Journal, LayerRecord, RunRecord, last_run, runs_folder
+from tools.orchestrator.run.journal import (
+    EVENTS_KEPT,
+    RUNS_KEPT,
+    Journal,
+    LayerRecord,
+    RunRecord,
+    last_run,
+    runs_folder,
+)
 
 GRAPH = {
     "network": (),
@@ -137,3 +145,11 @@ def test_older_runs_lose_their_events_and_keep_their_record(monorepo: Monorepo) 
     with_events = [bool(list(folder.glob("*.jsonl"))) for folder in sorted(runs_folder(monorepo).iterdir())]
     assert with_events == [False] * 2 + [True] * EVENTS_KEPT
     assert len(list(runs_folder(monorepo).glob("*/run.json"))) == EVENTS_KEPT + 2
+
+
+def test_of_the_oldest_runs_nothing_is_kept(monorepo: Monorepo) -> None:
+    for number in range(RUNS_KEPT + 2):
+        (runs_folder(monorepo) / f"2025{number:04}-up-dev").mkdir()
+    made = Journal(make_workspace(monorepo), "up", ["network"])
+    kept = sorted(folder.name for folder in runs_folder(monorepo).iterdir())
+    assert (kept[0], kept[-1], len(kept)) == ("20250003-up-dev", made.folder.name, RUNS_KEPT)
