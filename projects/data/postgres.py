@@ -24,7 +24,12 @@ PARAMETERS = {
     "log_disconnections": "1",
     "log_lock_waits": "1",
     "log_min_duration_statement": "1000",  # ms
-    "log_statement": "ddl",
+    # The parameters of an INSERT are whole transactions, which do not belong in a log.
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+    # Changes of roles and of the schema. `log_statement` would log the passwords in them, which pgaudit redacts
+    # (RDS User Guide, "Using pgAudit to log database activity"; pgaudit's README, "Session audit logging").
+    "pgaudit.log": "ddl,role",
     "idle_in_transaction_session_timeout": "60000",  # ms
     "track_io_timing": "1",
 }

@@ -94,8 +94,27 @@ def database_exports_postgresql_log(database: Resource) -> str | None:
 @RULES.on("RDS.38", "aws:rds/parameterGroup:ParameterGroup")
 def database_requires_tls(parameters: Resource) -> str | None:
     """PostgreSQL refuses connections without TLS."""
-    given = {parameter["name"]: parameter["value"] for parameter in parameters.get("parameters") or ()}
+    given = _parameters(parameters)
     return None if given.get("rds.force_ssl") == "1" else 'set the parameter rds.force_ssl to "1"'
+
+
+@RULES.on(
+    "TXMON.34",
+    "aws:rds/parameterGroup:ParameterGroup",
+    source="PostgreSQL documentation, Error reporting and logging: log_parameter_max_length",
+)
+def database_log_shows_no_values(parameters: Resource) -> str | None:
+    """PostgreSQL logs statements without the values of their parameters, and no statement with a password."""
+    given = _parameters(parameters)
+    wanted = {"log_parameter_max_length": "0", "log_parameter_max_length_on_error": "0"}
+    missing = [f'{name} to "{value}"' for name, value in wanted.items() if given.get(name) != value]
+    if given.get("log_statement", "none") != "none":
+        missing.append('log_statement to "none"')
+    return f"set {', '.join(missing)}" if missing else None
+
+
+def _parameters(group: Resource) -> dict[str, str]:
+    return {parameter["name"]: parameter["value"] for parameter in group.get("parameters") or ()}
 
 
 @RULES.on("TXMON.16", POSTGRES, source="RDS User Guide, Deleting a DB instance")

@@ -19,6 +19,7 @@ TAGS = {"Project": "txmon", "Environment": "prod", "Layer": "data", "Owner": "da
 ACCOUNT = "123456789012"
 KEY_ARN = "arn:aws:kms:ap-northeast-1:123456789012:key/1"
 READ_ONLY = "arn:aws:iam::aws:policy/ReadOnlyAccess"
+NO_VALUES = [{"name": f"log_parameter_max_length{what}", "value": "0"} for what in ("", "_on_error")]
 AWS_KEY = "arn:aws:kms:ap-northeast-1:123456789012:alias/aws/rds"
 
 
@@ -336,6 +337,14 @@ CASES = {
         PARAMETERS,
         {"parameters": [{"name": "rds.force_ssl", "value": "1"}]},
         {"parameters": [{"name": "rds.force_ssl", "value": "0"}]},
+        {},
+    ),
+    "TXMON.34": setting(
+        PARAMETERS,
+        {"parameters": NO_VALUES},
+        {"parameters": NO_VALUES[1:]},
+        {"parameters": [*NO_VALUES[1:], {"name": "log_parameter_max_length", "value": "-1"}]},
+        {"parameters": [*NO_VALUES, {"name": "log_statement", "value": "ddl"}]},
         {},
     ),
     "TXMON.16": setting(
