@@ -63,7 +63,6 @@ class SecurityConfig(LayerConfig):
     """Raise it to rotate Redis's AUTH token."""
 
     secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = (
-        "role/txmon-deploy-*",
         "role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*",
         "role/OrganizationAccountAccessRole",
     )

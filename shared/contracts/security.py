@@ -94,7 +94,7 @@ class SecurityContract(Contract):
         Output[list[str]],
         OutputSpec(
             "Who else than applications may read the secrets: IAM ARNs, which may contain `*`.",
-            ["arn:aws:iam::123456789012:root", f"{_ROLE}txmon-deploy-*"],
+            ["arn:aws:iam::123456789012:root", f"{_ROLE}OrganizationAccountAccessRole"],
         ),
     ]
     redis_credentials_version: Annotated[Output[int], OutputSpec("Raised to rotate Redis's AUTH token.", 1)]

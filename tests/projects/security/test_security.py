@@ -302,7 +302,7 @@ def readers_of(run: Any, statements) -> list[str]:
 def test_production_names_its_readers_and_development_does_not(run_layer, statements) -> None:
     assert readers_of(run_layer("security", "dev"), statements) == [f"arn:aws:iam::{ACCOUNT}:*"]
     production = readers_of(run_layer("security", "prod"), statements)
-    assert f"arn:aws:iam::{ACCOUNT}:role/txmon-deploy-*" in production
+    assert f"arn:aws:iam::{ACCOUNT}:role/OrganizationAccountAccessRole" in production
     assert f"arn:aws:iam::{ACCOUNT}:*" not in production
 
 
@@ -316,9 +316,10 @@ def test_a_deployer_who_would_lose_access_is_refused(run_layer) -> None:
         run_layer("security", "prod", answers=as_caller(stranger))
 
 
-def test_the_deploy_role_can_deploy(run_layer) -> None:
-    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/txmon-deploy-security/session"
-    assert run_layer("security", "prod", answers=as_caller(role)).all(SECRET_POLICY)
+def test_a_role_among_the_secret_readers_can_deploy(run_layer) -> None:
+    role = f"arn:aws:sts::{ACCOUNT}:assumed-role/deployer/session"
+    run = run_layer("security", "prod", answers=as_caller(role), config={"secretReaders": ["role/deployer"]})
+    assert run.all(SECRET_POLICY)
 
 
 @pytest.mark.parametrize(
