@@ -28,7 +28,7 @@ count_log_lines(stack, logs.group.name)
 save_queries(stack, saved_queries(logs.group.name, flows.group.name, data))
 
 topic = create_topic(stack, security)
-rules = events.api_call_rules(stack, config, security, data)
+rules = events.api_call_rules(stack, config, security, streaming, data)
 created_rules = events.create_rules(stack, rules)
 topic_policy = allow_publishers(stack, topic, [rule.arn for rule in created_rules.values()])
 # RDS may send a test message as soon as it is subscribed.

@@ -81,7 +81,7 @@ class MonitoringConfig(LayerConfig):
     mask_personal_data: bool = True
     """Mask card numbers and e-mail addresses in the logs of applications and databases."""
 
-    routine_secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = ("role/txmon-deploy-*",)
+    routine_secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = ()
     """Who may read the secrets without a notification, besides the consumer: ends of IAM ARNs, `*` allowed."""
 
     monthly_budget_usd: NonNegativeInt = 1200

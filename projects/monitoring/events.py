@@ -1,4 +1,4 @@
-"""Notifications of API calls that endanger keys and secrets, and of RDS events.
+"""Notifications of API calls that endanger keys, secrets, the data or its watch, and of RDS events.
 
 EventBridge receives API calls only if the account has a CloudTrail trail with management events.
 """
@@ -11,7 +11,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import DataContract, SecurityContract
+from shared.contracts import DataContract, SecurityContract, StreamingContract
 from shared.stack import StackContext
 
 RDS_CATEGORIES = (
@@ -39,6 +39,21 @@ class Rule:
 
 
 def api_call_rules(
+    stack: StackContext,
+    config: MonitoringConfig,
+    security: SecurityContract,
+    streaming: StreamingContract,
+    data: DataContract,
+) -> list[Rule]:
+    """Describe every rule on API calls."""
+    return [
+        *_key_and_secret_rules(stack, config, security, data),
+        *_data_rules(streaming, data),
+        *_watch_rules(stack),
+    ]
+
+
+def _key_and_secret_rules(
     stack: StackContext, config: MonitoringConfig, security: SecurityContract, data: DataContract
 ) -> list[Rule]:
     """Describe the rules on calls that endanger a key or secret, and on reads of a secret by others than usual."""
@@ -77,8 +92,8 @@ def api_call_rules(
         ),
         Rule(
             name="secret-read",
-            runbook="Somebody other than the consumer and the deployments read a database secret. If nobody knows"
-            " why, rotate it: raise its version in security and deploy security, then data.",
+            runbook="Somebody other than the consumer and routineSecretReaders read a database secret. If nobody"
+            " knows why, rotate it: raise its version in security and deploy security, then data.",
             source="aws.secretsmanager",
             detail={
                 "eventName": ["GetSecretValue"],
@@ -91,6 +106,58 @@ def api_call_rules(
                 },
             },
             read_only=True,
+        ),
+    ]
+
+
+def _data_rules(streaming: StreamingContract, data: DataContract) -> list[Rule]:
+    """Describe the rules on calls that delete transactions or their backups, or end the stream's encryption."""
+    streams = {"streamName": [streaming.kinesis_stream_name], "streamARN": [streaming.kinesis_stream_arn]}
+    return [
+        Rule(
+            name="stream-endangered",
+            runbook="The stream of transactions is being deleted, shortens its retention or stops encrypting. Deploy"
+            " streaming to restore its settings; a deleted stream's records are lost, so ask the producers to send"
+            " again.",
+            source="aws.kinesis",
+            detail={
+                "eventName": ["DeleteStream", "StopStreamEncryption", "DecreaseStreamRetentionPeriod"],
+                "$or": [{"requestParameters": {name: value}} for name, value in streams.items()],
+            },
+        ),
+        Rule(
+            name="backup-endangered",
+            runbook="A snapshot or the automated backups of PostgreSQL are being deleted. Make a snapshot now, then"
+            " ask who did it.",
+            source="aws.rds",
+            detail={
+                "eventName": ["DeleteDBSnapshot", "DeleteDBInstanceAutomatedBackup"],
+                # The requests name the snapshot or the backup; the answers name the instance.
+                "responseElements": {"dBInstanceIdentifier": [data.rds_identifier]},
+            },
+        ),
+    ]
+
+
+def _watch_rules(stack: StackContext) -> list[Rule]:
+    """Describe the rules on calls after which nobody would hear of the others."""
+    return [
+        Rule(
+            name="alarms-endangered",
+            runbook="An alarm of the system is being deleted or silenced. Deploy monitoring to restore it, then ask"
+            " who did it. A deployment of monitoring that removes an alarm does the same.",
+            source="aws.monitoring",
+            detail={
+                "eventName": ["DeleteAlarms", "DisableAlarmActions"],
+                "requestParameters": {"alarmNames": [{"prefix": stack.names.alarm("")}]},
+            },
+        ),
+        Rule(
+            name="trail-endangered",
+            runbook="A CloudTrail trail of the account stops logging or is being deleted: without one, none of the"
+            " rules on API calls notifies. Start it again, then ask who did it.",
+            source="aws.cloudtrail",
+            detail={"eventName": ["StopLogging", "DeleteTrail"]},
         ),
     ]
 

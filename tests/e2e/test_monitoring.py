@@ -55,7 +55,7 @@ def heard(clone, rule: str, call: str, **detail: object) -> bool:
     event = {
         "id": "1",
         "account": "000000000000",
-        "source": f"aws.{'kms' if 'Key' in call else 'secretsmanager'}",
+        "source": json.loads(found["EventPattern"])["source"][0],
         "time": "2026-01-01T00:00:00Z",
         "region": "ap-northeast-1",
         "resources": [],
@@ -82,8 +82,8 @@ def test_a_call_on_a_secret_is_heard_however_the_caller_names_it(deployed, secre
     assert heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity={"type": "Root"})
     for call in ("DeleteSecret", "PutResourcePolicy", "DeleteResourcePolicy"):
         assert heard(deployed, "secret-endangered", call, **named)
-    for usual in ("kinesis-role-local", "txmon-deploy-data"):
-        assert not heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=session(usual))
+    usual = session("kinesis-role-local")
+    assert not heard(deployed, "secret-read", "GetSecretValue", **named, userIdentity=usual)
 
 
 @pytest.mark.parametrize("other", ["redis-auth", "redis-auth-local-2", "another-redis-auth-local"])
@@ -109,3 +109,28 @@ def test_a_call_on_a_key_is_heard_however_the_caller_names_it(deployed, typed: s
     assert not heard(deployed, "key-endangered", "DescribeKey", **named)
     other = [{"ARN": arn.rpartition("/")[0] + "/another", "accountId": "000000000000", "type": "AWS::KMS::Key"}]
     assert not heard(deployed, "key-endangered", "ScheduleKeyDeletion", resources=other)
+
+
+@pytest.mark.parametrize("name", ["streamName", "streamARN"])
+def test_a_call_that_endangers_the_stream_is_heard(deployed, name: str) -> None:
+    streaming = deployed.outputs()["streaming"]
+    named = {"requestParameters": {name: streaming[f"kinesis_stream_{name.removeprefix('stream').lower()}"]}}
+    for call in ("DeleteStream", "StopStreamEncryption", "DecreaseStreamRetentionPeriod"):
+        assert heard(deployed, "stream-endangered", call, **named)
+    assert not heard(deployed, "stream-endangered", "PutRecords", **named)
+    assert not heard(deployed, "stream-endangered", "DeleteStream", requestParameters={name: "another"})
+
+
+def test_a_call_that_deletes_backups_of_the_database_is_heard(deployed) -> None:
+    for identifier, expected in ((deployed.outputs()["data"]["rds_identifier"], True), ("another", False)):
+        answer = {"responseElements": {"dBInstanceIdentifier": identifier}}
+        for call in ("DeleteDBSnapshot", "DeleteDBInstanceAutomatedBackup"):
+            assert heard(deployed, "backup-endangered", call, **answer) is expected
+
+
+def test_a_call_that_silences_an_alarm_or_a_trail_is_heard(deployed) -> None:
+    for alarm, expected in (("transaction-monitoring-local/stream-silent", True), ("another/alarm", False)):
+        named = {"requestParameters": {"alarmNames": ["other", alarm]}}
+        for call in ("DeleteAlarms", "DisableAlarmActions"):
+            assert heard(deployed, "alarms-endangered", call, **named) is expected
+    assert heard(deployed, "trail-endangered", "StopLogging")

@@ -331,7 +331,7 @@ def test_the_topic_is_encrypted_and_allows_only_its_publishers(run_layer, statem
         assert policy[sid]["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
     assert policy["DenyWithoutTls"]["Effect"] == "Deny"
     assert policy["DenyWithoutTls"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert len(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == len(run.all(RULE)) == 3
+    assert len(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == len(run.all(RULE)) == len(CALLS) + 1
 
 
 @pytest.fixture
@@ -427,30 +427,43 @@ CALLS: dict[str, dict[str, Any]] = {
             "sessionContext": {
                 "sessionIssuer": {
                     "arn": [
-                        {
-                            "anything-but": {
-                                "wildcard": [
-                                    SECURITY["kinesis_role_arn"],
-                                    "arn:aws:iam::123456789012:role/txmon-deploy-*",
-                                ]
-                            }
-                        },
+                        {"anything-but": {"wildcard": [SECURITY["kinesis_role_arn"]]}},
                         {"exists": False},
                     ]
                 }
             }
         },
     },
+    "stream-endangered": {
+        "eventName": ["DeleteStream", "StopStreamEncryption", "DecreaseStreamRetentionPeriod"],
+        "$or": [
+            {"requestParameters": {"streamName": [STREAMING["kinesis_stream_name"]]}},
+            {"requestParameters": {"streamARN": [STREAMING["kinesis_stream_arn"]]}},
+        ],
+    },
+    "backup-endangered": {
+        "eventName": ["DeleteDBSnapshot", "DeleteDBInstanceAutomatedBackup"],
+        "responseElements": {"dBInstanceIdentifier": [DATA["rds_identifier"]]},
+    },
+    "trail-endangered": {"eventName": ["StopLogging", "DeleteTrail"]},
 }
+SOURCES = {"aws.kms", "aws.secretsmanager", "aws.kinesis", "aws.rds", "aws.monitoring", "aws.cloudtrail"}
 
 
-def test_rules_match_calls_on_our_keys_and_secrets_only(run_layer, env: str) -> None:
+def silencing(env: str) -> dict[str, Any]:
+    return {
+        "eventName": ["DeleteAlarms", "DisableAlarmActions"],
+        "requestParameters": {"alarmNames": [{"prefix": f"transaction-monitoring-{env}/"}]},
+    }
+
+
+def test_rules_match_calls_on_our_resources_only(run_layer, env: str) -> None:
     rules = run_layer("monitoring", env).all(RULE)
     patterns = {each.name: json.loads(each.inputs["eventPattern"]) for each in rules}
     assert {name: pattern["detail"] for name, pattern in patterns.items()} == {
-        f"rule-{name}-{env}": detail for name, detail in CALLS.items()
+        f"rule-{name}-{env}": detail for name, detail in (CALLS | {"alarms-endangered": silencing(env)}).items()
     }
-    assert {pattern["source"][0] for pattern in patterns.values()} == {"aws.kms", "aws.secretsmanager"}
+    assert {pattern["source"][0] for pattern in patterns.values()} == SOURCES
     assert all("AWS API Call via CloudTrail" in pattern["detail-type"] for pattern in patterns.values())
 
 
@@ -461,7 +474,7 @@ def test_rules_with_the_longest_suffix_are_within_eventbridge_quotas(run_layer) 
     name = "rds!db-12345678-1234-1234-1234-123456789012-a1B2c3"
     upstream["data"]["rds_secret_arn"] = f"arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:{name}"
     rules = run_layer("monitoring", "prod", config={"environmentSuffix": suffix}, upstream=upstream).all(RULE)
-    assert len(rules) == len(CALLS)
+    assert len(rules) == len(CALLS) + 1
     for each in rules:
         assert len(each.inputs["name"]) <= 64
         assert len(each.inputs["eventPattern"]) <= 2048
