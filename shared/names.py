@@ -39,6 +39,7 @@ PHYSICAL = {
     "secrets_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/secrets", 256),
     "telemetry_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}/telemetry", 256),
     "consumer_role": PhysicalName("kinesis-role-{suffix}", 64),
+    "migrator_role": PhysicalName("processing-migrator-role-{suffix}", 64),
     "producer_role": PhysicalName("kinesis-producer-role-{suffix}", 64),
     "rds_monitoring_role": PhysicalName("rds-monitoring-role-{suffix}", 64),
     "flow_log_role": PhysicalName("flow-log-role-{suffix}", 64),

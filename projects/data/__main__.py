@@ -5,7 +5,7 @@ import pulumi
 from projects.data import sizes
 from projects.data.cache import Redis
 from projects.data.config import DataConfig
-from projects.data.grants import grant_consumer
+from projects.data.grants import grant_consumer, grant_migrator
 from projects.data.postgres import Postgres
 from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.stack import StackContext
@@ -19,12 +19,9 @@ for shortage in config.shortages:
 
 postgres = Postgres(stack, config, network, security)
 redis = Redis(stack, config, network, security)
-grant_consumer(
-    stack,
-    security,
-    rds_resource_id=postgres.instance.resource_id,
-    db_secret_arn=postgres.secret_arn if config.database_credentials == "generated" else None,
-)
+resource_id = postgres.instance.resource_id
+grant_consumer(stack, security, rds_resource_id=resource_id)
+grant_migrator(stack, security, rds_resource_id=resource_id, db_secret_arn=postgres.secret_arn)
 
 DataContract(
     redis_endpoint=redis.group.primary_endpoint_address,
@@ -33,6 +30,7 @@ DataContract(
     redis_replication_group_id=redis.group.replication_group_id,
     redis_member_ids=redis.member_ids,
     redis_log_group_names=redis.log_group_names,
+    redis_history_hours=pulumi.Output.from_input(config.history_hours),
     redis_vcpus=pulumi.Output.from_input(sizes.NODE_TYPES[config.redis_node_type].vcpus),
     rds_endpoint=postgres.instance.endpoint,
     rds_address=postgres.instance.address,

@@ -34,7 +34,7 @@ class DataConfig(LayerConfig):
     """The rate of transactions to size for."""
 
     bytes_per_transaction: PositiveInt = 1024
-    """Bytes of a transaction: a value in Redis, and a row with its indexes in PostgreSQL."""
+    """Bytes of a transaction as the producer sends it, without what Redis and PostgreSQL add."""
 
     history_hours: PositiveInt = 24
     """Hours of transactions that Redis must hold."""

@@ -168,7 +168,9 @@ class Postgres(pulumi.ComponentResource):
         ).apply(str)
         # RDS rotates the secret with this role (RDS User Guide, "Using service-linked roles").
         rds = stack.arn("iam", "role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS", region="")
-        readers = Output.all(security.secret_reader_arns, rds).apply(lambda arns: [*arns[0], arns[1]])
+        readers = Output.all(security.secret_reader_arns, security.migrator_role_arn, rds).apply(
+            lambda arns: [*arns[0], *arns[1:]]
+        )
         aws.secretsmanager.SecretPolicy(
             stack.names.logical("db-secret-policy"),
             secret_arn=arn,

@@ -63,6 +63,7 @@ def _key_and_secret_rules(
     )
     usual_readers = [
         security.kinesis_role_arn,
+        security.migrator_role_arn,
         *(stack.arn("iam", reader, region="") for reader in config.routine_secret_readers),
     ]
     return [

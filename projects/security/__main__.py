@@ -14,7 +14,13 @@ stack = StackContext.current(config)
 
 keys = Keys(stack, deletion_days=config.key_deletion_days)
 roles = Roles(stack, consumer_services=config.consumer_services, producer_services=config.producer_services)
-vault = Vault(stack, config, key_arn=keys.secrets.arn, consumer_role_arn=roles.consumer.arn)
+vault = Vault(
+    stack,
+    config,
+    key_arn=keys.secrets.arn,
+    consumer_role_arn=roles.consumer.arn,
+    migrator_role_arn=roles.migrator.arn,
+)
 
 SecurityContract(
     kms_key_id=keys.data.key_id,
@@ -25,6 +31,9 @@ SecurityContract(
     kinesis_role_arn=roles.consumer.arn,
     kinesis_role_name=roles.consumer.name,
     kinesis_role_id=roles.consumer.unique_id,
+    migrator_role_arn=roles.migrator.arn,
+    migrator_role_name=roles.migrator.name,
+    migrator_role_id=roles.migrator.unique_id,
     kinesis_producer_role_arn=roles.producer.arn,
     kinesis_producer_role_name=roles.producer.name,
     kinesis_producer_role_id=roles.producer.unique_id,

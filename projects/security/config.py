@@ -66,7 +66,7 @@ class SecurityConfig(LayerConfig):
         "role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*",
         "role/OrganizationAccountAccessRole",
     )
-    """Who may read the secrets, besides the consumer and the account's root: deployers and administrators.
+    """Who may read the secrets, besides consumer, migrator and the account's root: deployers and administrators.
 
     Each is the end of an IAM ARN of this account, `*` allowed: `role/path/name`, `user/name`.
     """

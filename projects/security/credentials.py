@@ -36,25 +36,31 @@ class Vault(pulumi.ComponentResource):
     """The secrets of an environment, with one key, policy and recovery time."""
 
     def __init__(
-        self, stack: StackContext, config: SecurityConfig, *, key_arn: Input[str], consumer_role_arn: Input[str]
+        self,
+        stack: StackContext,
+        config: SecurityConfig,
+        *,
+        key_arn: Input[str],
+        consumer_role_arn: Input[str],
+        migrator_role_arn: Input[str],
     ) -> None:
         super().__init__("txmon:security:Vault", stack.names.logical("vault"), opts=stack.opts)
         self._stack = stack
         self._config = config
         self._key_arn = key_arn
         self.reader_arns = _readers(stack, config)
-        self._all_readers = Output.all(consumer_role_arn, self.reader_arns).apply(lambda arns: [arns[0], *arns[1]])
-        self.database = self._database_credentials()
+        self.database = self._database_credentials(migrator_role_arn)
         self.redis_arn = self._create_secret(
             "redis-auth",
             "redis_secret",
             "Redis's AUTH token",
             value=self._generate_password(),
             version=config.redis_credentials_version,
+            role_arns=[consumer_role_arn, migrator_role_arn],
         )
         self.register_outputs({})
 
-    def _database_credentials(self) -> DatabaseCredentials:
+    def _database_credentials(self, migrator_role_arn: Input[str]) -> DatabaseCredentials:
         config = self._config
         if config.database_credentials == "rds-managed":
             return DatabaseCredentials(Output.from_input(config.db_username), Output.from_input(""), version=0)
@@ -66,6 +72,7 @@ class Vault(pulumi.ComponentResource):
             "PostgreSQL's master user and password",
             value=Output.json_dumps({"username": config.db_username, "password": self._generate_password()}),
             version=config.db_credentials_version,
+            role_arns=[migrator_role_arn],  # the consumer logs in with a token
         )
         return DatabaseCredentials(Output.from_input(config.db_username), arn, config.db_credentials_version)
 
@@ -100,9 +107,18 @@ class Vault(pulumi.ComponentResource):
         return Output.secret(generated.random_password)
 
     def _create_secret(
-        self, kind: str, name: str, description: str, *, value: Output[str], version: int
+        self,
+        kind: str,
+        name: str,
+        description: str,
+        *,
+        value: Output[str],
+        version: int,
+        role_arns: Sequence[Input[str]],
     ) -> Output[str]:
+        """Create a secret that `role_arns` may read besides `reader_arns`, and return its ARN."""
         stack = self._stack
+        readers = Output.all(self.reader_arns, *role_arns).apply(lambda arns: [*arns[1:], *arns[0]])
         here = pulumi.ResourceOptions(parent=self)
         secret = aws.secretsmanager.Secret(
             stack.names.logical(kind),
@@ -117,7 +133,7 @@ class Vault(pulumi.ComponentResource):
             stack.names.logical(f"{kind}-policy"),
             secret_arn=secret.arn,
             block_public_policy=True,
-            policy=secret_policy(secret.arn, self._all_readers),
+            policy=secret_policy(secret.arn, readers),
             opts=here,
         )
         aws.secretsmanager.SecretVersion(

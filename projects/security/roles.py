@@ -44,6 +44,8 @@ WITHIN_BOUNDARY = (
 )
 """The most that a layer can grant to a role: actions that use resources, none that administer them."""
 
+LAMBDA = "lambda.amazonaws.com"
+
 ENHANCED_MONITORING = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 """AWS's managed policy for the log group that all RDS instances of an account share."""
 
@@ -63,7 +65,7 @@ resources in an Amazon VPC").
 
 
 class Roles(pulumi.ComponentResource):
-    """The roles of the consumer, the producer, RDS Enhanced Monitoring and VPC flow logs."""
+    """The roles of the consumer, the migrator, the producer, RDS Enhanced Monitoring and VPC flow logs."""
 
     def __init__(
         self, stack: StackContext, *, consumer_services: Sequence[str], producer_services: Sequence[str]
@@ -85,6 +87,9 @@ class Roles(pulumi.ComponentResource):
         self.consumer = self._create_role(
             "kinesis-role", "consumer_role", "Reads transactions and writes them down", consumer_services
         )
+        self.migrator = self._create_role(
+            "processing-migrator-role", "migrator_role", "Migrates PostgreSQL's schema", [LAMBDA]
+        )
         self.producer = self._create_role(
             "kinesis-producer-role", "producer_role", "Puts transactions on the stream", producer_services
         )
@@ -103,24 +108,29 @@ class Roles(pulumi.ComponentResource):
             policy_arn=ENHANCED_MONITORING,
             opts=here,
         )
-        if "lambda.amazonaws.com" in consumer_services:
-            aws.iam.RolePolicy(
-                stack.names.logical("kinesis-vpc-policy"),
-                role=self.consumer.name,
-                policy=document(
-                    # The interfaces do not exist yet, and Describe actions take no resource.
-                    allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"]),
-                    # Lambda creates the interfaces; a function's code does not need to.
-                    deny(
-                        "NotByCode",
-                        ELASTIC_NETWORK_INTERFACES,
-                        ["*"],  # as above
-                        condition={"ArnLike": {"lambda:SourceFunctionArn": stack.arn("lambda", "function:*")}},
-                    ),
-                ),
-                opts=here,
-            )
+        if LAMBDA in consumer_services:
+            self._allow_vpc("kinesis-vpc-policy", self.consumer)
+        self._allow_vpc("processing-migrator-vpc-policy", self.migrator)
         self.register_outputs({})
+
+    def _allow_vpc(self, kind: str, role: aws.iam.Role) -> None:
+        """Allow Lambda to connect functions that have the role to a VPC."""
+        aws.iam.RolePolicy(
+            self._stack.names.logical(kind),
+            role=role.name,
+            policy=document(
+                # The interfaces do not exist yet, and Describe actions take no resource.
+                allow("StandInVpc", ELASTIC_NETWORK_INTERFACES, ["*"]),
+                # Lambda creates the interfaces; a function's code does not need to.
+                deny(
+                    "NotByCode",
+                    ELASTIC_NETWORK_INTERFACES,
+                    ["*"],  # as above
+                    condition={"ArnLike": {"lambda:SourceFunctionArn": self._stack.arn("lambda", "function:*")}},
+                ),
+            ),
+            opts=pulumi.ResourceOptions(parent=self),
+        )
 
     def _create_role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
         return aws.iam.Role(

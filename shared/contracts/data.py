@@ -37,6 +37,7 @@ class DataContract(Contract):
             ["/aws/elasticache/redis-dev/slow-log", "/aws/elasticache/redis-dev/engine-log"],
         ),
     ]
+    redis_history_hours: Annotated[Output[int], OutputSpec("Hours of transactions that Redis holds.", 24)]
     redis_vcpus: Annotated[Output[int], OutputSpec("vCPUs of a node; the metric to watch depends on them.", 2)]
     rds_endpoint: Annotated[
         Output[str],

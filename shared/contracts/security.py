@@ -48,6 +48,20 @@ class SecurityContract(Contract):
             "Unique id of the consumer's role. Attached policies are lost when it changes.", "AROA0000000000000001"
         ),
     ]
+    migrator_role_arn: Annotated[
+        Output[str],
+        OutputSpec("The role that migrates PostgreSQL's schema.", f"{_ROLE}processing-migrator-role-dev"),
+    ]
+    migrator_role_name: Annotated[
+        Output[str],
+        OutputSpec("Name of the migrator's role, for attaching policies.", "processing-migrator-role-dev"),
+    ]
+    migrator_role_id: Annotated[
+        Output[str],
+        OutputSpec(
+            "Unique id of the migrator's role. Attached policies are lost when it changes.", "AROA0000000000000004"
+        ),
+    ]
     kinesis_producer_role_arn: Annotated[
         Output[str], OutputSpec("The producer's role.", f"{_ROLE}kinesis-producer-role-dev")
     ]

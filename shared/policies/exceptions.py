@@ -97,7 +97,7 @@ EXCEPTIONS = (
     ),
     Accepted(
         control="TXMON.6",
-        resource="kinesis-vpc-policy:StandInVpc",
+        resource="*-vpc-policy:StandInVpc",
         reason="Lambda creates its network interfaces later, and their Describe actions do not support resources",
         production=True,
     ),

@@ -19,6 +19,7 @@ REFUSALS = {"AccessDenied", "AccessDeniedException", "AccessDenied.Sender"}
 ROLES = {
     "producer": "kinesis-producer-role-local",
     "consumer": "kinesis-role-local",
+    "migrator": "processing-migrator-role-local",
     "flow logs": "flow-log-role-local",
     "rds monitoring": "rds-monitoring-role-local",
 }
@@ -52,9 +53,11 @@ ALLOWED = [
     ("consumer", "kinesis.get_shard_iterator", OURS | ITERATOR),
     ("consumer", "kinesis.get_records", {"ShardIterator": "{iterator}", "StreamARN": "{stream}"}),
     ("consumer", "sqs.send_message", DEAD_LETTERS | MESSAGE),
-    ("consumer", "secretsmanager.get_secret_value", DATABASE_SECRET),
     ("consumer", "secretsmanager.get_secret_value", REDIS_SECRET),
-    ("consumer", "secretsmanager.describe_secret", DATABASE_SECRET),
+    ("consumer", "secretsmanager.describe_secret", REDIS_SECRET),
+    ("migrator", "secretsmanager.get_secret_value", DATABASE_SECRET),
+    ("migrator", "secretsmanager.get_secret_value", REDIS_SECRET),
+    ("migrator", "secretsmanager.describe_secret", DATABASE_SECRET),
     ("flow logs", "logs.create_log_stream", FLOW_LOGS | {"logStreamName": "eni"}),
     ("flow logs", "logs.describe_log_streams", FLOW_LOGS),
     ("flow logs", "logs.describe_log_groups", {}),
@@ -75,7 +78,15 @@ DENIED = [
     ("consumer", "kinesis.put_records", OURS | {"Records": [RECORD]}),
     ("consumer", "sqs.receive_message", DEAD_LETTERS),
     ("consumer", "sqs.purge_queue", DEAD_LETTERS),
-    ("consumer", "secretsmanager.put_secret_value", DATABASE_SECRET | {"SecretString": "mine"}),
+    ("consumer", "secretsmanager.get_secret_value", DATABASE_SECRET),
+    ("consumer", "secretsmanager.put_secret_value", REDIS_SECRET | {"SecretString": "mine"}),
+    # The migrator touches no transaction on its way.
+    ("migrator", "kinesis.put_record", OURS | RECORD),
+    ("migrator", "kinesis.get_shard_iterator", OURS | ITERATOR),
+    ("migrator", "sqs.send_message", DEAD_LETTERS | MESSAGE),
+    ("migrator", "secretsmanager.put_secret_value", DATABASE_SECRET | {"SecretString": "mine"}),
+    ("migrator", "secretsmanager.get_secret_value", OTHER_SECRET),
+    ("migrator", "kms.decrypt", {"CiphertextBlob": "{ciphertext}"}),
     # Another stream, queue, secret, key, log group.
     *(
         (role, call, arguments)
@@ -137,12 +148,19 @@ REACHES = [
     ("rds monitoring", "logs:PutLogEvents", f"{MONITORED}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("consumer", "kinesis:DescribeStreamConsumer", "{stream}/consumer/one:1"),
-    ("consumer", "ec2:CreateNetworkInterface", "*"),
-    ("consumer", "ec2:DescribeNetworkInterfaces", "*"),
-    ("consumer", "ec2:DescribeSubnets", "*"),
-    ("consumer", "ec2:DeleteNetworkInterface", "*"),
-    ("consumer", "ec2:AssignPrivateIpAddresses", "*"),
-    ("consumer", "ec2:UnassignPrivateIpAddresses", "*"),
+    ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
+    *(
+        (role, f"ec2:{action}", "*")
+        for role in ("consumer", "migrator")
+        for action in (
+            "CreateNetworkInterface",
+            "DescribeNetworkInterfaces",
+            "DescribeSubnets",
+            "DeleteNetworkInterface",
+            "AssignPrivateIpAddresses",
+            "UnassignPrivateIpAddresses",
+        )
+    ),
 ]
 BEYOND = [
     ("producer", "kinesis:SubscribeToShard", "{stream}/consumer/one:1"),
@@ -158,6 +176,7 @@ BEYOND = [
     ("flow logs", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:db-2/tx_consumer"),
+    ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("producer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("producer", "ec2:CreateNetworkInterface", "*"),
     ("consumer", "ec2:RunInstances", "*"),
@@ -361,7 +380,8 @@ def test_a_grant_reaches_no_further(deployed, things, role: str, action: str, re
     [
         ("producer", "kinesis.put_record", OURS | {"PartitionKey": "1", "Data": b"{}"}),
         ("consumer", "kinesis.get_shard_iterator", OURS | ITERATOR),
-        ("consumer", "secretsmanager.get_secret_value", DATABASE_SECRET),
+        ("consumer", "secretsmanager.get_secret_value", REDIS_SECRET),
+        ("migrator", "secretsmanager.get_secret_value", DATABASE_SECRET),
         ("consumer", "sqs.send_message", {"QueueUrl": "{dead_letters}", "MessageBody": "x"}),
     ],
 )

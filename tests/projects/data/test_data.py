@@ -9,7 +9,7 @@ from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from projects.data import windows
 from projects.data.capacity import Load
 from projects.data.config import DataConfig
-from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES, max_connections
+from projects.data.sizes import DATABASE_CLASSES, GIB, NODE_TYPES, max_connections
 from shared.contracts import NetworkContract, SecurityContract
 
 INSTANCE = "aws:rds/instance:Instance"
@@ -165,6 +165,7 @@ def test_the_policy_of_the_rds_secret_denies_http_and_other_readers(run_layer, s
         "ArnNotLike": {
             "aws:PrincipalArn": [
                 *SECURITY["secret_reader_arns"],
+                SECURITY["migrator_role_arn"],
                 "arn:aws:iam::123456789012:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS",
             ]
         },
@@ -335,7 +336,7 @@ def test_development_warns_of_its_small_cache_and_disk(run_layer, caplog: pytest
     run_layer("data", "dev", config={"environmentSuffix": "dev"})
     assert [warning.partition(" at ")[0] for warning in caplog.messages] == [
         "redisNodeType: cache.t3.micro holds 5.7 of 24 hours",
-        "postgresMaxStorageGib: 50 GiB are full after 36 days",
+        "postgresMaxStorageGib: 50 GiB are full after 25 days",
     ]
 
 
@@ -367,18 +368,19 @@ def test_maintenance_windows_of_the_databases_do_not_overlap(run_layer, env: str
 # The grant
 
 
-def test_the_consumer_can_only_log_in_and_read_its_secrets(run_layer, statements, env: str) -> None:
+@pytest.mark.parametrize(("kind", "secret_names"), [("consumer", ["Redis"]), ("migrator", ["Redis", "Database"])])
+def test_a_role_can_only_log_in_and_read_its_secrets(
+    run_layer, statements, env: str, kind: str, secret_names: list[str]
+) -> None:
     run = run_layer("data", env)
-    grant = run.one("aws:iam/rolePolicy:RolePolicy")
-    assert grant["role"] == SECURITY["kinesis_role_name"]
+    grant = run.one("aws:iam/rolePolicy:RolePolicy", f"{kind}-data-access-{env}")
+    assert grant["role"] == SECURITY[{"consumer": "kinesis_role_name", "migrator": "migrator_role_name"}[kind]]
     granted = statements(grant["policy"])
     login = granted.pop("DatabaseLogin")
     assert login["Action"] == ["rds-db:connect"]
     assert login["Resource"] == ["arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"]
-    # Applications may read a generated master password, but not the one that RDS manages.
-    secrets = {"DecryptRedisSecret": SECURITY["redis_secret_arn"]}
-    if env != "prod":
-        secrets["DecryptDatabaseSecret"] = SECURITY["db_secret_arn"]
+    arns = {"Redis": SECURITY["redis_secret_arn"], "Database": run.exports["rds_secret_arn"]}
+    secrets = {f"Decrypt{name}Secret": arns[name] for name in secret_names}
     read = granted.pop("ReadSecrets")
     assert read["Resource"] == list(secrets.values())
     assert read["Action"] == ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
@@ -389,12 +391,6 @@ def test_the_consumer_can_only_log_in_and_read_its_secrets(run_layer, statements
             "kms:ViaService": "secretsmanager.ap-northeast-1.amazonaws.com",
             "kms:EncryptionContext:SecretARN": secret,
         }
-
-
-def test_production_does_not_grant_access_to_the_master_password(run_layer) -> None:
-    run = run_layer("data", "prod")
-    assert "rds!db" in run.exports["rds_secret_arn"]
-    assert "rds!db" not in run.one("aws:iam/rolePolicy:RolePolicy")["policy"]
 
 
 # Previews
@@ -421,8 +417,12 @@ def test_only_development_has_a_shortage() -> None:
 def test_a_protected_environment_refuses_a_small_cache_or_disk() -> None:
     assert "holds 5.7 of 24 hours" in sentence(redisNodeType="cache.t3.micro")
     assert "no known type would hold them" in sentence(transactionsPerMinute=1_000_000, postgresMaxStorageGib=65536)
-    assert "300 GiB are full after 218 days" in sentence(postgresMaxStorageGib=300)
-    assert "a year needs 501 GiB" in sentence(postgresMaxStorageGib=300)
+    assert "300 GiB are full after 149 days" in sentence(postgresMaxStorageGib=300)
+    assert "a year needs 734 GiB" in sentence(postgresMaxStorageGib=300)
+
+
+def test_a_transaction_of_1_kib_takes_1500_bytes_of_the_disk() -> None:
+    assert Load(1, 1024).days_on(1) == pytest.approx(GIB / (1440 * 1500))
 
 
 def test_twice_the_load_halves_the_capacity() -> None:

@@ -427,7 +427,7 @@ CALLS: dict[str, dict[str, Any]] = {
             "sessionContext": {
                 "sessionIssuer": {
                     "arn": [
-                        {"anything-but": {"wildcard": [SECURITY["kinesis_role_arn"]]}},
+                        {"anything-but": {"wildcard": [SECURITY["kinesis_role_arn"], SECURITY["migrator_role_arn"]]}},
                         {"exists": False},
                     ]
                 }

@@ -10,6 +10,7 @@ from projects.security.credentials import may_read
 from projects.security.roles import WITHIN_BOUNDARY
 
 KEY = "aws:kms/key:Key"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 ROLE = "aws:iam/role:Role"
 # ruff: noqa: S105 (type tokens, not secrets)
 SECRET = "aws:secretsmanager/secret:Secret"
@@ -143,10 +144,11 @@ def test_alarms_and_events_can_encrypt_for_the_topic(run_layer, statements) -> N
 # Roles
 
 
-def test_four_roles_have_the_names_that_applications_know(run_layer, env: str) -> None:
+def test_five_roles_have_the_names_that_applications_know(run_layer, env: str) -> None:
     assert {role.inputs["name"] for role in run_layer("security", env).all(ROLE)} == {
         f"kinesis-role-{env}",
         f"kinesis-producer-role-{env}",
+        f"processing-migrator-role-{env}",
         f"rds-monitoring-role-{env}",
         f"flow-log-role-{env}",
     }
@@ -156,6 +158,7 @@ def test_four_roles_have_the_names_that_applications_know(run_layer, env: str) -
     ("role", "service", "source"),
     [
         ("kinesis-role", "lambda", None),
+        ("processing-migrator-role", "lambda", None),
         ("kinesis-producer-role", "ecs-tasks", f"arn:aws:ecs:ap-northeast-1:{ACCOUNT}:*"),
         ("rds-monitoring-role", "monitoring.rds", f"arn:aws:rds:ap-northeast-1:{ACCOUNT}:db:txdb-prod"),
         ("flow-log-role", "vpc-flow-logs", f"arn:aws:ec2:ap-northeast-1:{ACCOUNT}:vpc-flow-log/*"),
@@ -189,10 +192,10 @@ def test_the_boundary_has_no_wildcard_and_no_administration() -> None:
     }
 
 
-def test_security_grants_the_consumer_network_interfaces_only(run_layer, statements, env: str) -> None:
+@pytest.mark.parametrize("kind", ["kinesis", "processing-migrator"])
+def test_security_grants_a_function_network_interfaces_only(run_layer, statements, env: str, kind: str) -> None:
     run = run_layer("security", env)
-    grant = run.one("aws:iam/rolePolicy:RolePolicy")
-    assert grant["role"] == f"kinesis-role-{env}"
+    [grant] = [each.inputs for each in run.all(ROLE_POLICY) if each.inputs["role"] == f"{kind}-role-{env}"]
     by_sid = statements(grant["policy"])
     assert {action.split(":")[0] for action in by_sid["StandInVpc"]["Action"]} == {"ec2"}
     assert (by_sid["NotByCode"]["Effect"], by_sid["NotByCode"]["Action"]) == ("Deny", by_sid["StandInVpc"]["Action"])
@@ -206,7 +209,7 @@ def test_security_grants_the_consumer_network_interfaces_only(run_layer, stateme
 
 def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer) -> None:
     run = run_layer("security", "dev", config={"consumerServices": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]})
-    assert not run.all("aws:iam/rolePolicy:RolePolicy")
+    assert "kinesis-role-dev" not in {policy.inputs["role"] for policy in run.all(ROLE_POLICY)}
     trust = json.loads(run.one(ROLE, "kinesis-role-dev")["assumeRolePolicy"])["Statement"]
     assert {statement["Principal"]["Service"] for statement in trust} == {
         "ecs-tasks.amazonaws.com",
@@ -290,13 +293,18 @@ def test_secret_policies_deny_http_and_other_readers(run_layer, statements, env:
         assert others["Action"] == ["secretsmanager:GetSecretValue"]
         assert others["Condition"]["BoolIfExists"] == {"aws:PrincipalIsAWSService": "false"}
         readers = others["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
-        assert run.exports["secret_reader_arns"] == readers[1:]  # for RDS's secret, which the consumer cannot read
-        assert readers[:2] == [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:kinesis-role-{env}", ROOT]
+        roles = {
+            f"redis-auth-{env}": ["kinesis-role", "processing-migrator-role"],
+            f"rds-credentials-{env}": ["processing-migrator-role"],
+        }[arn.rpartition(":")[2]]
+        expected = [f"arn:aws:test:ap-northeast-1:{ACCOUNT}:{role}-{env}" for role in roles]
+        assert readers == [*expected, *run.exports["secret_reader_arns"]]
+        assert readers[len(roles)] == ROOT
 
 
 def readers_of(run: Any, statements) -> list[str]:
     policy = statements(run.one(SECRET_POLICY, f"redis-auth-policy-{run.env}")["policy"])
-    return list(policy["DenyOthers"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][2:])
+    return list(policy["DenyOthers"]["Condition"]["ArnNotLike"]["aws:PrincipalArn"][3:])
 
 
 def test_production_names_its_readers_and_development_does_not(run_layer, statements) -> None:

@@ -77,12 +77,12 @@ EXEMPTIONS = (
     ),
     Exemption(
         "RESOURCE_STAR",
-        "kinesis-vpc-policy",
+        "*-vpc-policy",
         "Lambda creates its network interfaces later (see AWSLambdaVPCAccessExecutionRole)",
     ),
     Exemption(
         "UNKNOWN_CONDITION_FOR_ACTION",
-        "kinesis-vpc-policy",
+        "*-vpc-policy",
         "Lambda adds the key to every call of a function's code (Lambda Developer Guide)",
         "*lambda:SourceFunctionArn for action ec2:*",
     ),
@@ -94,7 +94,7 @@ EXEMPTIONS = (
             "*rds-db:connect*",
         )
         for issue in ("CREDENTIALS_EXPOSURE", "PERMISSIONS_MANAGEMENT_ACTIONS")
-        for policy in ("consumer-data-access", "permissions-boundary")
+        for policy in ("*-data-access", "permissions-boundary")
     ),
     Exemption(
         "CREDENTIALS_EXPOSURE",

@@ -18,7 +18,11 @@ from tools.txmon.monorepo import MONOREPO
 KEY, TOPIC_POLICY = documents.KEY, documents.TOPIC_POLICY
 HERE = "ap-northeast-1:123456789012"
 OURS = "transaction-monitoring"
-ROLES = {"producer": "kinesis_producer_role_name", "consumer": "kinesis_role_name"}
+ROLES = {
+    "producer": "kinesis_producer_role_name",
+    "consumer": "kinesis_role_name",
+    "migrator": "migrator_role_name",
+}
 
 every_environment = pytest.mark.parametrize("env", known_environments(MONOREPO))
 
@@ -80,6 +84,7 @@ ALLOWED: list[Row] = [
     ("producer", ENCRYPT, "stream_key_arn", FOR_STREAM),
     ("consumer", DECRYPT, "stream_key_arn", FOR_STREAM),
     ("consumer", DECRYPT, "secrets_key_arn", FOR_SECRET),
+    ("migrator", DECRYPT, "secrets_key_arn", FOR_SECRET),
     ("consumer", ENCRYPT, "telemetry_key_arn", through("sqs")),
     ("consumer", DECRYPT, "telemetry_key_arn", through("sqs")),
 ]
@@ -88,11 +93,15 @@ DENIED: list[Row] = [
     ("producer", DECRYPT, "stream_key_arn", FOR_STREAM),
     ("consumer", ENCRYPT, "stream_key_arn", FOR_STREAM),
     ("producer", DECRYPT, "secrets_key_arn", FOR_SECRET),
+    ("migrator", DECRYPT, "stream_key_arn", FOR_STREAM),
+    ("migrator", ENCRYPT, "telemetry_key_arn", through("sqs")),
     ("producer", ENCRYPT, "telemetry_key_arn", through("sqs")),
     # For another stream or secret, through another service, and directly.
     ("producer", ENCRYPT, "stream_key_arn", FOR_ANOTHER),
     ("consumer", DECRYPT, "stream_key_arn", FOR_ANOTHER),
     ("consumer", DECRYPT, "secrets_key_arn", FOR_ANOTHER_SECRET),
+    ("consumer", DECRYPT, "secrets_key_arn", through("secretsmanager", SecretARN="{db_secret_arn}")),
+    ("migrator", DECRYPT, "secrets_key_arn", FOR_ANOTHER_SECRET),
     ("producer", ENCRYPT, "stream_key_arn", through("sqs", aws_kinesis_arn="{stream}")),
     ("consumer", DECRYPT, "secrets_key_arn", through("kinesis", SecretARN="{redis_secret_arn}")),
     *((role, action, "stream_key_arn", {}) for role in ROLES for action in (ENCRYPT, DECRYPT)),
