@@ -1,0 +1,118 @@
+"""The migrator: brings the schema up to date, and answers what operators ask."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from . import queries, schema
+from .credentials import AwsCredentials, Credentials
+from .database import Database
+from .errors import MigrationError, UnavailableError
+from .history import History
+from .patience import wait_out
+from .settings import Settings
+from .tables import require_schema
+from .telemetry import log
+
+MIGRATION_SECONDS = 600
+"""A statement of a migration may take this long; Lambda ends the function after 15 minutes."""
+
+QUERY_SECONDS = 30
+"""A statement of a question may take this long."""
+
+
+class Migrator:
+    """Logs in as the master for migrations only, and as the consumer for everything else."""
+
+    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+        self._settings = settings
+        self._credentials = credentials
+        self._database = Database(
+            settings,
+            lambda: (settings.db_user, credentials.database_token()),
+            on_connect=require_schema,
+            statement_seconds=QUERY_SECONDS,
+        )
+        self._history = History(settings, credentials)
+
+    def handle(self, event: Mapping[str, Any]) -> Any:  # noqa: PLR0911 (a case a question)
+        """Do what the event asks.
+
+        Raises:
+            MigrationError: the schema and the code do not fit together.
+            UnavailableError: a store does not answer.
+            ValueError: the event asks for nothing that the migrator knows.
+        """
+        database = self._database
+        match event:
+            case {"migrate": str(digest)}:
+                return wait_out(lambda: self._migrate(digest), self._settings.outage_seconds, on_outage=_log)
+            case {"status": True}:
+                return {"schema_version": schema.VERSION} | queries.status(database)
+            case {"transactions": {"id": str(transaction_id)}}:
+                return {
+                    "postgresql": queries.transaction(database, transaction_id),
+                    "redis": self._history.find(transaction_id),
+                }
+            case {"transactions": {"customer": str(customer_id), "limit": int(limit)}}:
+                return {
+                    "postgresql": queries.of_customer(database, customer_id, limit),
+                    "redis": self._history.of_customer(customer_id, limit),
+                }
+            case {"rejected": {"limit": int(limit)}}:
+                return queries.rejected(database, limit)
+            case {"rejected": {"ids": [*ids]}}:
+                return queries.payloads(database, ids)
+            case {"resolved": [*ids]}:
+                return {"resolved": queries.resolve(database, ids)}
+            case {"rebuild": int(hours)}:
+                return {"written": queries.rebuild(database, self._history, hours)}
+        raise ValueError(f"the migrator does not know the event {sorted(event)}")
+
+    def _migrate(self, digest: str) -> dict[str, Any]:
+        if digest != schema.digest():
+            raise MigrationError("the function has other migrations than this deployment: deploy the layer again")
+        applied = schema.apply(self._master())
+        self._allow_tokens()
+        return {"schema_version": schema.VERSION, "applied": applied}
+
+    def _master(self) -> Database:
+        return Database(self._settings, self._credentials.master, statement_seconds=MIGRATION_SECONDS)
+
+    def _allow_tokens(self) -> None:
+        """Grant rds_iam to the consumer, and take it back if the master's password is no longer taken.
+
+        RDS asks members of rds_iam for a token. The master must not become one through a role that it made.
+
+        Raises:
+            MigrationError: the password is no longer taken.
+        """
+        master, user = self._master(), self._settings.db_user
+        if master.run("SELECT pg_has_role(:user, 'rds_iam', 'MEMBER')", user=user) == [[True]]:
+            return
+        master.run(f"GRANT rds_iam TO {user}")
+        try:
+            self._master().run("SELECT 1")
+        except UnavailableError as error:
+            master.run(f"REVOKE rds_iam FROM {user}")
+            raise MigrationError(
+                f"the master's password was refused after rds_iam was granted to {user}, so that was undone ({error})"
+            ) from None
+        finally:
+            master.close()
+
+
+def _log(outage: UnavailableError) -> None:
+    log("WARN", f"the migration waits: {outage}")
+
+
+@cache
+def _migrator() -> Migrator:
+    settings = Settings.read(os.environ)
+    return Migrator(settings, AwsCredentials(settings))
+
+
+def handler(event: Mapping[str, Any], _context: object) -> Any:
+    """Do what the event asks."""
+    return _migrator().handle(event)
