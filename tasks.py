@@ -198,6 +198,56 @@ def send(
     return flow().send(env, count=count, rate=rate, for_=for_, file=file, yes=yes)
 
 
+@verb(for_="how long: 10m (default), or as in 30s or 2h; Ctrl-C ends it before")
+def watch(_: Context, env: str = "local", for_: str = "10m") -> None:
+    """Show live what is put, stored and rejected, the newest transactions, and the alarms that ring."""
+    flow().watch(env, for_)
+
+
+@verb(id="the transaction with this id", customer="the newest transactions of this customer")
+def transactions(
+    _: Context, env: str = "local", id: str | None = None, customer: str | None = None, format: str = "table"
+) -> None:
+    """Show transactions as PostgreSQL and Redis have them; without an option, PostgreSQL's newest."""
+    flow().transactions(env, id, customer, format)
+
+
+@verb(replay="hand the records of each message to the consumer again, and delete it once they are stored")
+def dead_letters(
+    _: Context, env: str = "local", replay: bool = False, yes: bool = False, format: str = "table"
+) -> int:
+    """Show the batches that the consumer's code could not survive, or replay them from the stream."""
+    return flow().dead_letters(env, replay=replay, yes=yes, format=format)
+
+
+@verb(
+    replay="put these records on the stream again, as in ID,ID or all, and note them as resolved",
+    file="put the transactions in this file instead, a JSON object a line, in the order of --replay",
+)
+def rejected(
+    _: Context,
+    env: str = "local",
+    replay: str | None = None,
+    file: str | None = None,
+    yes: bool = False,
+    format: str = "table",
+) -> int:
+    """Show the records that are not transactions, each with the reason, or put them on the stream again."""
+    return flow().rejected(env, replay, file, yes=yes, format=format)
+
+
+@verb()
+def rebuild_history(_: Context, env: str = "local", yes: bool = False) -> None:
+    """Write the last 24 hours from PostgreSQL to Redis, as after a failover that lost some."""
+    flow().rebuild_history(env, yes=yes)
+
+
+@verb()
+def findings(_: Context, env: str = "local", format: str = "table") -> None:
+    """Show the transactions that a rule has found."""
+    flow().findings(env, format)
+
+
 @verb()
 def environments(_: Context, format: str = "table") -> None:
     """Show every environment, where it lives and until when."""

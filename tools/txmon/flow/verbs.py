@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -10,21 +10,28 @@ from typing import TYPE_CHECKING
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.options import Count, path_argument
 from tools.orchestrator.cli.prompts import confirm
+from tools.orchestrator.cli.terminal import console, show
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
+from tools.txmon.flow import dead_letters as letters
+from tools.txmon.flow import rejected as rejections
+from tools.txmon.flow import render, stores
+from tools.txmon.flow import watch as watching
 from tools.txmon.flow.deployment import aws_errors, open_deployment
+from tools.txmon.flow.functions import LONGEST_SECONDS, consumer, migrator
 from tools.txmon.flow.samples import Samples
 from tools.txmon.flow.send import Record, as_record, open_sender, parse_duration, parse_rate, records_in
 from tools.txmon.monorepo import MONOREPO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tools.orchestrator.engine.workspace import Workspace
     from tools.txmon.flow.deployment import Deployment
 
 SAMPLES = 100
 """How many transactions `send` puts if nothing else is asked for."""
+ALL = "all"
 
 
 @contextmanager
@@ -78,3 +85,108 @@ def send(env: str, *, count: str | None, rate: str | None, for_: str | None, fil
         finally:
             print(sender.report)
     return int(bool(sender.report.refused))
+
+
+def watch(env: str, for_: str) -> None:
+    """Show what passes through the environment until the time is over, or until Ctrl-C."""
+    find_environment(MONOREPO, env)
+    seconds = parse_duration(for_)
+    with _deployed(env) as (workspace, deployment):
+        observer = watching.open_observer(deployment)
+        local = workspace.environment.is_local
+        interval = watching.LOCAL_INTERVAL if local else watching.AWS_INTERVAL
+        with suppress(KeyboardInterrupt):
+            watching.follow(observer.look, console(), seconds, interval)
+
+
+def transactions(env: str, identity: str | None, customer: str | None, format: str) -> None:
+    """Show a transaction, a customer's newest, or the newest of all."""
+    if identity is not None and customer is not None:
+        raise OrchestratorError("--id and --customer exclude each other")
+    with _deployed(env) as (_, deployment):
+        found = stores.transactions(migrator(deployment), identity=identity, customer=customer)
+    if identity is not None and not (found.postgresql or found.redis):
+        raise OrchestratorError(f"there is no transaction {identity!r} in {env}; was it rejected? ./inv rejected")
+    show(format, table=lambda: render.found(found), json=lambda: found.model_dump_json(indent=2))
+
+
+def dead_letters(env: str, *, replay: bool, yes: bool, format: str) -> int:
+    """Show the messages of the dead-letter queue, or hand their records to the consumer; return 1 if some stay."""
+    with _deployed(env) as (workspace, deployment):
+        queue = letters.queue(deployment)
+        found = queue.receive()
+        if not replay:
+            queue.release(found)
+            show(
+                format,
+                table=lambda: render.listed(found, render.dead_letters, f"dead letters in {env}"),
+                json=lambda: letters.as_json(found),
+            )
+            return 0
+        confirm(workspace, f"replay {len(found)} dead letters of", yes=yes)
+        return int(not replay_all(queue, letters.Replay(deployment.client("kinesis"), consumer(deployment)), found))
+
+
+def replay_all(queue: letters.Queue, replay: letters.Replay, found: Sequence[letters.DeadLetter]) -> bool:
+    """Replay messages and delete those whose records are stored; return whether that is true of all."""
+    stay = 0
+    for letter in found:
+        if letter.note is None:
+            print(f"{letter.message_id}: not a message of Lambda; it stays")
+            stay += 1
+            continue
+        queue.keep_hidden(letter, LONGEST_SECONDS)
+        try:
+            print(f"{letter.message_id}: {replay.replay(letter.note)} records processed")
+            queue.delete(letter)
+        except OrchestratorError as error:
+            print(f"{letter.message_id}: {error}")
+            queue.release([letter])
+            stay += 1
+    print(f"{len(found) - stay} of {len(found)} dead letters replayed")
+    return not stay
+
+
+def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, format: str) -> int:
+    """Show rejected records, or put some on the stream again; return 1 if it does not accept one."""
+    if file is not None and replay is None:
+        raise OrchestratorError("--file needs --replay, which names the records that the file mends")
+    mended = None if file is None else records_in(path_argument(file))
+    with _deployed(env) as (workspace, deployment):
+        asked = migrator(deployment)
+        if replay is None:
+            found = stores.rejected(asked)
+            if format == "json":  # with the payloads, to be mended
+                found = stores.payloads(asked, [each.id for each in found])
+            show(
+                format,
+                table=lambda: render.listed(found, render.rejected, f"rejected records in {env}"),
+                json=lambda: stores.REJECTED.dump_json(found).decode(),
+            )
+            return 0
+        ids = [each.id for each in stores.rejected(asked)] if replay == ALL else replay.split(",")
+        found = rejections.find(asked, ids)
+        records = rejections.mend(found, mended)
+        confirm(workspace, f"put {len(records)} rejected records on the stream of", yes=yes)
+        resolved = rejections.replay(asked, open_sender(deployment), found, records)
+    print(f"{resolved} of {len(found)} rejected records are on the stream again, and resolved")
+    return int(resolved < len(found))
+
+
+def rebuild_history(env: str, *, yes: bool) -> None:
+    """Write the last hours from PostgreSQL to Redis."""
+    with _deployed(env) as (workspace, deployment):
+        confirm(workspace, "write the history of Redis anew in", yes=yes)
+        written = stores.rebuild_history(migrator(deployment))
+    print(f"{written} transactions of the last {stores.HISTORY_HOURS} hours are in Redis")
+
+
+def findings(env: str, format: str) -> None:
+    """Show what the rules found last."""
+    with _deployed(env) as (_, deployment):
+        found = stores.findings(migrator(deployment))
+    show(
+        format,
+        table=lambda: render.listed(found, render.findings, f"findings in {env}"),
+        json=lambda: render.as_json(found),
+    )
