@@ -210,6 +210,9 @@ def test_every_type_can_be_created_read_updated_and_deleted(
     assert updated.steps["database"] == updated.steps["redis"] == "update"
     assert updated.diffs["vpc"] == {"tags.Name": "update"}
     assert updated.diffs["database"] == {"tags.Name": "update", "passwordWoVersion": "update"}
+    assert updated.diffs["function"] == {"tags.Name": "update", "environment.variables.SERIAL": "update"}
+    assert updated.diffs["mapping"] == {"tags.Name": "update", "batchSize": "update"}
+    assert json.loads(stack.resource("invocation")["outputs"]["result"]) == {"asked": 2, "serial": "2"}
     assert secret_value(stack, "every-type") != old_password
     assert stack.resource("database")["outputs"]["port"] == 5432, "a value that AWS chose is kept"
     assert stack.resource("redis")["outputs"]["memberClusters"] == ["every-type-001", "every-type-002"]
@@ -235,6 +238,8 @@ def leftovers(stack: Stack) -> dict[str, Any]:
         "policies": stack.aws("iam").list_policies(Scope="Local")["Policies"],
         "secrets": [each["Name"] for each in stack.aws("secretsmanager").list_secrets()["SecretList"]],
         "streams": stack.aws("kinesis").list_streams()["StreamNames"],
+        "functions": stack.aws("lambda").list_functions()["Functions"],
+        "mappings": stack.aws("lambda").list_event_source_mappings()["EventSourceMappings"],
         "queues": stack.aws("sqs").list_queues().get("QueueUrls", []),
         "instances": stack.aws("rds").describe_db_instances()["DBInstances"],
         "db groups": stack.aws("rds").describe_db_parameter_groups()["DBParameterGroups"],

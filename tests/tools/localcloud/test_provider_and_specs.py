@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 import json
+import keyword
 import re
 import sys
 from types import SimpleNamespace
@@ -25,7 +27,7 @@ from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
 from tools.localcloud.schema import diff
 from tools.localcloud.schema.spec import Spec, keys
-from tools.localcloud.schema.values import UNKNOWN
+from tools.localcloud.schema.values import SIGNATURE, UNKNOWN
 from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.monorepo import MONOREPO
 
@@ -34,6 +36,9 @@ INSTANCE = "aws:rds/instance:Instance"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 STREAM = "aws:kinesis/stream:Stream"
 KEY = "aws:kms/key:Key"
+FUNCTION = "aws:lambda/function:Function"
+INVOCATION = "aws:lambda/invocation:Invocation"
+MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 CLIENTS = connection.Clients("http://127.0.0.1:9", AccessKey("AKIATEST", "secret"))
 VERSION = "aws:secretsmanager/secretVersion:SecretVersion"
 
@@ -125,7 +130,8 @@ def spec(request: pytest.FixtureRequest) -> Spec:
 
 def test_a_spec_agrees_with_pulumis_sdk(spec: Spec) -> None:
     module, name = re.fullmatch(r"aws:(\w+)/\w+:(\w+)", spec.kind).groups()  # type: ignore[union-attr]
-    cls = getattr(importlib.import_module(f"pulumi_aws.{module}"), name)
+    package = f"{module}_" if keyword.iskeyword(module) else module
+    cls = getattr(importlib.import_module(f"pulumi_aws.{package}"), name)
     arguments = getattr(sys.modules[cls.__module__], f"{name}Args")
     signature = inspect.signature(arguments.__init__).parameters
     named = {key: value.fget._pulumi_name for key, value in vars(arguments).items() if isinstance(value, property)}  # noqa: SLF001
@@ -343,6 +349,9 @@ def test_an_unknown_value_is_a_difference_and_stays_unknown_in_a_preview() -> No
 
 
 GROUP = {"engine": "redis", "replicationGroupId": "g", "description": "d", "engineVersion": "7.1", "kmsKeyId": "k"}
+ARCHIVE = {SIGNATURE: "0def7320c3a5731c473e5ecbe6d01bc7", "hash": "1", "path": "a.zip"}
+CODE = {"name": "f", "packageType": "Zip", "code": ARCHIVE, "architectures": ["x86_64"], "role": "q"}
+MAPPED = {"functionName": "f", "eventSourceArn": "a", "startingPosition": "TRIM_HORIZON"}
 RULE = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 FROM_GROUP = {"securityGroupId": "sg-1", "ipProtocol": "-1", "referencedSecurityGroupId": "sg-2"}
 REPLACED = {
@@ -367,6 +376,18 @@ REPLACED = {
         ["prefixListId", "referencedSecurityGroupId"],
     ),
     "fewer snapshots of Redis": (REPLICATION_GROUP, GROUP | {"snapshotRetentionLimit": 1}, {}, []),
+    "other code of a function": (FUNCTION, CODE, {"code": ARCHIVE | {"hash": "2"}}, []),
+    "another architecture and role of a function": (FUNCTION, CODE, {"architectures": ["arm64"], "role": "r"}, []),
+    "another stream of a mapping": (MAPPING, MAPPED, {"eventSourceArn": "b"}, ["eventSourceArn"]),
+    "another start of a mapping": (MAPPING, MAPPED, {"startingPosition": "LATEST"}, ["startingPosition"]),
+    "another function of a mapping": (MAPPING, MAPPED, {"functionName": "g"}, []),
+    "another input of an invocation": (INVOCATION, {"functionName": "f", "input": "1"}, {"input": "2"}, ["input"]),
+    "another trigger of an invocation": (
+        INVOCATION,
+        {"functionName": "f", "input": "1", "triggers": {"a": "1"}},
+        {"triggers": {"a": "2"}},
+        ["triggers"],
+    ),
     "another size of a network": ("aws:ec2/vpc:Vpc", {"cidrBlock": "c"}, {"cidrBlock": "d"}, ["cidrBlock"]),
 }
 
@@ -417,7 +438,33 @@ def test_a_replacement_deletes_first_as_with_the_real_provider(
     assert found.deleteBeforeReplace is first
 
 
+def test_an_archive_is_compared_by_its_content_and_has_no_paths_within() -> None:
+    olds = CODE | SPECS[FUNCTION].defaults
+    assert kinds(FUNCTION, olds, olds | {"code": ARCHIVE | {"path": "/elsewhere/a.zip"}}) == {}
+    assert kinds(FUNCTION, olds, olds | {"code": ARCHIVE | {"hash": "2"}}) == {"code": "UPDATE"}
+
+
+def test_a_mapping_may_name_its_function_by_its_arn() -> None:
+    olds = MAPPED | SPECS[MAPPING].defaults
+    assert kinds(MAPPING, olds, olds | {"functionName": "arn:aws:lambda:r:1:function:f"}) == {}
+
+
 # The provider.
+
+
+class Functions:
+    """A client whose functions fail."""
+
+    def invoke(self, **_: Any) -> dict[str, Any]:
+        answer = b'{"errorType": "ValueError", "errorMessage": "the schema is newer", "stackTrace": ["File"]}'
+        return {"FunctionError": "Unhandled", "Payload": io.BytesIO(answer)}
+
+
+def test_an_invocation_fails_with_the_message_of_its_function() -> None:
+    made, context = provider(SimpleNamespace(get=lambda *_: Functions()))
+    given = property_values.dump({"functionName": "f", "input": "{}"})
+    assert made.Create(provider_pb2.CreateRequest(urn=urn(INVOCATION), properties=given), context) is None
+    assert context.said == "Invocation: Unhandled: the function f failed: ValueError: the schema is newer"
 
 
 class Aws:

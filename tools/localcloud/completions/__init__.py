@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, logs, rds
+from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, lambda_, logs, rds
 from tools.localcloud.completions.call import KEPT, Call, Failed, Refused, kept
 from tools.localcloud.completions.wires import wire
 
@@ -18,6 +18,7 @@ COMPLETIONS: Final[tuple[Completion, ...]] = (
     *cloudwatch.COMPLETIONS,
     *logs.COMPLETIONS,
     *kinesis.COMPLETIONS,
+    *lambda_.COMPLETIONS,
 )
 
 
@@ -38,7 +39,7 @@ def _completed(service: str, handlers: dict[str, Handler]) -> Handler:
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Answer:
-        found = wire(service, path, headers, body, runs)
+        found = wire(service, (method, path), headers, body, runs)
         if found is None:
             return await handlers[service](method, path, headers, body, query)
         run: Run = runs.get(found.operation, Call.proceed)

@@ -19,7 +19,7 @@ Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awai
 """Answers a service's requests: a method, a path, headers, a body and a query."""
 Run = Callable[["Call"], Awaitable[Mapping[str, Any]]]
 
-MODULES: Final = {"monitoring": "cloudwatch", "logs": "cloudwatch_logs"}
+MODULES: Final = {"lambda": "lambda_svc", "monitoring": "cloudwatch", "logs": "cloudwatch_logs"}
 """Service -> its module in MiniStack, if it has another name."""
 KEPT: Final = "completions"
 """MiniStack's name of the file with what is in no record of its own."""
@@ -79,7 +79,7 @@ class Call:
         """
         content_type, body = wire.forward(request)
         headers = {"content-type": content_type, "x-amz-target": f"AWS.{wire.operation}"}
-        answer = await self.handlers[service]("POST", "/", headers, body, {})
+        answer = await self.handlers[service](*wire.address, headers, body, {})
         if answer[0] >= 300:  # noqa: PLR2004 - HTTP's first status that is no success
             raise Failed(answer)
         return wire.answer(answer[2])

@@ -21,13 +21,15 @@ from botocore.parsers import create_parser
 from botocore.serialize import create_serializer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from botocore.model import OperationModel, Shape
 
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/x-amz-json-1.1"
 CBOR: Final = "application/cbor"
+REST: Final = frozenset({"lambda"})
+"""The services whose operations are methods and paths."""
 READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "integer": int,
     "long": int,
@@ -38,11 +40,15 @@ READ: Final[Mapping[str, Callable[[str], Any]]] = {
 """Type of a shape -> what makes its value of a form's text."""
 
 
-def wire(service: str, path: str, headers: Mapping[str, str], body: bytes, completed: Container[str]) -> Wire | None:
-    """Return how a request is written; None if MiniStack is to answer it alone.
+def wire(
+    service: str, address: tuple[str, str], headers: Mapping[str, str], body: bytes, completed: Collection[str]
+) -> Wire | None:
+    """Return how a request to a method and path is written; None if MiniStack is to answer it alone.
 
     MiniStack answers all of CloudWatch in JSON, but not in the other protocols.
     """
+    if service in REST:
+        return next(filter(None, (Rest.of(service, each, address) for each in completed)), None)
     content_type = headers.get("content-type", "")
     everything = service == "monitoring"
     if content_type.startswith(FORM):
@@ -52,7 +58,7 @@ def wire(service: str, path: str, headers: Mapping[str, str], body: bytes, compl
             return Form("cloudwatch", name)
         return WholeForm(service, name) if name in completed else None
     if everything and content_type == CBOR:
-        return Cbor(path.rpartition("/")[2])
+        return Cbor(address[1].rpartition("/")[2])
     name = headers.get("x-amz-target", "").rpartition(".")[2]
     return Wire(name) if name in completed else None
 
@@ -61,6 +67,8 @@ class Wire:
     """How one operation's request and answer are written, to the client and to MiniStack: here both in JSON."""
 
     content_type = JSON
+    address = ("POST", "/")
+    """The method and the path of a request to MiniStack."""
 
     def __init__(self, operation: str) -> None:
         self.operation = operation
@@ -84,6 +92,26 @@ class Wire:
     def error(self, code: str, message: str) -> bytes:
         """Return the body of a refusal to the client."""
         return json.dumps({"__type": code, "message": message}).encode()
+
+
+class Rest(Wire):
+    """A method, a path with some of the arguments, and JSON with the others."""
+
+    def __init__(self, operation: str, address: tuple[str, str], given: dict[str, str]) -> None:
+        super().__init__(operation)
+        self.address = address
+        self.given = given
+
+    @classmethod
+    def of(cls, service: str, operation: str, address: tuple[str, str]) -> Rest | None:
+        """Return the wire of a request if it is one to an operation."""
+        http = _model(service).operation_model(operation).http
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(http["requestUri"]))
+        found = re.fullmatch(pattern, address[1]) if address[0] == http["method"] else None
+        return cls(operation, address, found.groupdict()) if found else None
+
+    def request(self, body: bytes) -> dict[str, Any]:
+        return super().request(body) | self.given
 
 
 class Cbor(Wire):

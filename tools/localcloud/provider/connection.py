@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import boto3
+import psutil
 from botocore.config import Config
 
 from tools.localcloud.ministack_adapter import ACCOUNT, REGION
@@ -25,6 +27,9 @@ IDLE: Final = frozenset(
     }
 )  # fmt: skip
 """The settings without effect: the provider has its own credentials, and every call to the emulator is quick."""
+CALL_SECONDS: Final[dict[str, int]] = {"lambda": 960}
+"""Service -> how long a call may take: a function runs for 15 minutes at most ("Lambda quotas")."""
+OTHER_CALL_SECONDS: Final = 30
 ACTIVE: Final = frozenset({"region", "defaultTags", "allowedAccountIds", "forbiddenAccountIds", "endpoints"})
 
 
@@ -39,7 +44,7 @@ class Clients:
             aws_access_key_id=key.identity, aws_secret_access_key=key.secret, region_name=REGION
         )
         self._config = Config(
-            retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30, max_pool_connections=32,
+            retries={"total_max_attempts": 1}, connect_timeout=5, max_pool_connections=32,
             ignore_configured_endpoint_urls=True,
         )  # fmt: skip
 
@@ -47,9 +52,8 @@ class Clients:
         key = (service, region, endpoint or self.endpoint)
         with self._lock:  # a session of boto3 is not thread-safe; a client is
             if key not in self._made:
-                self._made[key] = self._boto.client(
-                    service, region_name=region, endpoint_url=key[2], config=self._config
-                )
+                config = self._config.merge(Config(read_timeout=CALL_SECONDS.get(service, OTHER_CALL_SECONDS)))
+                self._made[key] = self._boto.client(service, region_name=region, endpoint_url=key[2], config=config)
             return self._made[key]
 
 
@@ -67,6 +71,12 @@ class Session:
     configured: bool = False
     write_only_values: dict[str, Props] = field(default_factory=dict)
     """By URN: the write-only inputs, kept from `Check` to `Create` or `Update` so that they never enter the state."""
+
+    @property
+    def folder(self) -> Path:
+        """The engine's project: paths of assets are relative to it."""
+        here = Path(psutil.Process(self.engine).cwd())
+        return next((each for each in (here, *here.parents) if (each / "Pulumi.yaml").exists()), here)
 
     def client(self, service: str, region: str = "") -> Any:
         return self.clients.get(service, region or self.region, self.endpoints.get(service, ""))

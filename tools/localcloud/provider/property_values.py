@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import struct_pb2
 
-from tools.localcloud.schema.values import UNKNOWN, Unknown
+from tools.localcloud.schema.values import SIGNATURE, UNKNOWN, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tools.localcloud.schema.values import Props
 
-SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 SECRET: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - the mark, not a secret
 OUTPUT: Final = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
 RESOURCE: Final = "5cf8f73096256a8f31e491e813e4eb8e"

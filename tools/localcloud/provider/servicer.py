@@ -21,13 +21,13 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, st
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.provider import functions
 from tools.localcloud.provider.connection import ACTIVE, IDLE, Clients, Session, refusals
-from tools.localcloud.provider.property_values import SECRET, SIGNATURE, dump, load
+from tools.localcloud.provider.property_values import SECRET, dump, load
 from tools.localcloud.resources import SPECS
 from tools.localcloud.schema import diff, lifecycle, service_model
 from tools.localcloud.schema.lifecycle import PartialFailure
 from tools.localcloud.schema.spec import DEFAULTS, ResourceContext, Spec
 from tools.localcloud.schema.validators import Known
-from tools.localcloud.schema.values import UNKNOWN, contains_unknown
+from tools.localcloud.schema.values import SIGNATURE, UNKNOWN, contains_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

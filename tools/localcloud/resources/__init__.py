@@ -13,6 +13,7 @@ from tools.localcloud.resources import (
     iam,
     kinesis,
     kms,
+    lambda_,
     logs,
     rds,
     secretsmanager,
@@ -24,6 +25,6 @@ if TYPE_CHECKING:
     from tools.localcloud.schema.spec import Spec
 
 MODULES: Final = (
-    budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, logs, rds, secretsmanager, sns, sqs,
+    budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, lambda_, logs, rds, secretsmanager, sns, sqs,
 )  # fmt: skip
 SPECS: Final[dict[str, Spec]] = {spec.kind: spec for module in MODULES for spec in module.SPECS}

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tools.localcloud.schema.spec import PENDING
-from tools.localcloud.schema.values import UNKNOWN, contains_unknown
+from tools.localcloud.schema.values import SIGNATURE, UNKNOWN, contains_unknown
 
 if TYPE_CHECKING:
     from tools.localcloud.schema.spec import Spec
@@ -114,6 +114,8 @@ def _paths(path: str, before: Any, after: Any, *, ordered: bool) -> list[tuple[s
         return [(path, "ADD")]
     if after in (None, "", [], {}):
         return [(path, "DELETE")]
+    if isinstance(after, dict) and SIGNATURE in after:
+        return [(path, "UPDATE")]  # an archive has no paths within
     if isinstance(before, dict) and isinstance(after, dict):
         keys = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
         pairs = [(_step(path, key), before.get(key), after.get(key)) for key in keys]

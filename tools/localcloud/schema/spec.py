@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tools.localcloud.schema.validators import Validator
     from tools.localcloud.schema.values import Props
 
@@ -221,6 +223,10 @@ class Aws(Protocol):
     region: str
     account: str
     default_tags: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        """The folder to which a program's paths are relative."""
 
     def client(self, service: str, region: str = "") -> Any:
         """Return boto3's client of a service."""

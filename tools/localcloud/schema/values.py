@@ -7,6 +7,9 @@ from typing import Any, Final
 Props = dict[str, Any]
 """Property name -> value, as in `{"retentionInDays": 7}`."""
 
+SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
+"""The key that marks a map of Pulumi's which stands for something else: a secret, or an archive."""
+
 
 class Unknown:
     """A value that the engine does not know yet, which happens in previews only."""

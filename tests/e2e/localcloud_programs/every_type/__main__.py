@@ -405,6 +405,43 @@ aws.cloudwatch.QueryDefinition(
     log_group_names=[log_group.name],
     opts=opts,
 )
+function = aws.lambda_.Function(
+    "function",
+    name="every-type",
+    role=role.arn,
+    code=pulumi.FileArchive("code"),
+    handler="answer.handler",
+    runtime="python3.13",
+    architectures=["arm64"],
+    memory_size=256,
+    timeout=10,
+    environment={"variables": {"SERIAL": str(serial), "OFF": "false"}},
+    vpc_config={"subnet_ids": [subnet.id for subnet in subnets], "security_group_ids": [group.id]},
+    logging_config={"log_format": "JSON", "log_group": log_group.name},
+    kms_key_arn=key.arn,
+    replace_security_groups_on_destroy=True,
+    tags=tags,
+    opts=opts,
+)
+aws.lambda_.Invocation(
+    "invocation", function_name=function.name, input=json.dumps({"asked": serial}), triggers={"a": "1"}, opts=opts
+)
+aws.lambda_.EventSourceMapping(
+    "mapping",
+    function_name=function.name,
+    event_source_arn=stream.arn,
+    starting_position="TRIM_HORIZON",
+    batch_size=100 * serial,
+    maximum_batching_window_in_seconds=1,
+    function_response_types=["ReportBatchItemFailures"],
+    bisect_batch_on_function_error=True,
+    maximum_retry_attempts=5,
+    maximum_record_age_in_seconds=3600,
+    destination_config={"on_failure": {"destination_arn": dead.arn}},
+    metrics_config={"metrics": ["EventCount"]},
+    tags=tags,
+    opts=opts,
+)
 aws.ec2.FlowLog(
     "flow-log",
     vpc_id=vpc.id,
