@@ -22,6 +22,8 @@ class Environment:
     """The only account that the provider may work in; None if the credentials decide."""
     secrets_provider: str | None = None
     """Pulumi's secrets provider for a new stack, as in `awskms://alias/…`; None for the backend's default."""
+    backend: str | None = None
+    """The URL of Pulumi's state backend, as in `s3://…`; None for the one that `pulumi login` has chosen."""
 
     @property
     def is_local(self) -> bool:
@@ -34,9 +36,14 @@ def is_local(name: str) -> bool:
 
 
 REAL: tuple[Environment, ...] = ()
-"""The facts of your real environments. Write them here, as in
+"""The facts of your real environments; one whose settings protect it needs all of them. Write them here, as in
 
-Environment(name="prod", account_id="123456789012", secrets_provider="awskms://alias/txmon-prod?region=ap-northeast-1")
+Environment(
+    name="prod",
+    account_id="123456789012",
+    secrets_provider="awskms://alias/txmon-prod?region=ap-northeast-1",
+    backend="s3://txmon-state-prod?region=ap-northeast-1",
+)
 """
 
 

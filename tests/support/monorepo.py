@@ -28,6 +28,7 @@ class Facts:
     name: str
     account_id: str | None = None
     secrets_provider: str | None = None
+    backend: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -46,7 +47,7 @@ class Config:
 
     @classmethod
     def effective(cls, given: Mapping[str, Any], project: str, env: str, stack_file: str) -> dict[str, Any]:
-        defaults = {f"{project}:size": 1, f"{project}:environmentSuffix": env, f"{project}:protect": True}
+        defaults = {f"{project}:size": 1, f"{project}:environmentSuffix": env, f"{project}:protect": False}
         unknown = [key for key in given if key not in defaults and not key.startswith("aws:")]
         if unknown:
             raise pulumi.RunError(f"{stack_file}: nothing reads {', '.join(unknown)}")

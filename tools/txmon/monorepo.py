@@ -35,6 +35,7 @@ MONOREPO = Monorepo(
     application_outputs=APPLICATION_OUTPUTS,
     stateful_types=STATEFUL,
     deleted_unused_types=DELETED_UNUSED,
+    required_if_protected={"monitoring": "subscriptions"},
     policy_pack=ROOT / "shared" / "policies" / "pack",
     preload="tools.txmon.preload",
 )

@@ -221,9 +221,10 @@ def _previews(
     If there are any, hold the environment: missing stacks are created and removed again.
 
     Raises:
-        OrchestratorError: some are not deployed, and another run is active; or another secrets provider than the
-            environment's encrypts a stack.
+        OrchestratorError: the environment is protected and not described; some are not deployed, and another run is
+            active; or another secrets provider than the environment's encrypts a stack.
     """
+    preconditions.require_facts(workspace)
     preconditions.require_secrets_provider(workspace, snapshot)
     new = _not_deployed(workspace, snapshot, layers)
     lock = EnvironmentLock(workspace).hold("preview") if new else nullcontext()

@@ -213,6 +213,8 @@ def open_workspace(monorepo: Monorepo, environment: Environment, engine: Engine,
         _require_aws(environment.name)
     variables = {"PATH": engine.path(), **ENGINE_VARIABLES, **_no_proxy(), **cloud}
     variables["USER"] = current_user()  # an engine without cgo has no other source if the system does not know
+    if environment.backend:
+        variables["PULUMI_BACKEND_URL"] = environment.backend
     workspace = Workspace(monorepo, environment, engine, variables)
     if "endpoint=" in workspace.backend:  # not AWS's own store: it may answer without checksums, and engines warn
         workspace = workspace.with_env(**{CHECKSUMS: os.environ.get(CHECKSUMS, "when_required")})

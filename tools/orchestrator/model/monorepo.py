@@ -33,6 +33,10 @@ class Environment(Protocol):
     def secrets_provider(self) -> str | None:
         """Pulumi's secrets provider for a new stack; None for the backend's default."""
 
+    @property
+    def backend(self) -> str | None:
+        """The URL of the state backend; None for the one that `pulumi login` has chosen."""
+
 
 @dataclass(frozen=True)
 class OnLocalCloud:
@@ -42,6 +46,7 @@ class OnLocalCloud:
     is_local: bool = True
     account_id: str | None = None
     secrets_provider: str | None = None
+    backend: str | None = None
 
 
 class LocalCloud(Protocol):
@@ -113,6 +118,8 @@ class Monorepo:
     """The types of resources that cannot be made again as they were."""
     deleted_unused_types: Collection[str] = ()
     """The types of resources that AWS does not delete while something uses them."""
+    required_if_protected: Mapping[str, str] = field(default_factory=dict)
+    """Layer -> a setting that has to be in its stack file where the environment is protected and on AWS."""
     policy_pack: Path | None = None
     """The policy pack of every layer, an executable."""
     preload: str | None = None

@@ -8,7 +8,11 @@ from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.model.stack import Snapshot
 from tools.orchestrator.run.journal import Journal, last_run
-from tools.orchestrator.run.preconditions import require_no_pending_operations, require_secrets_provider
+from tools.orchestrator.run.preconditions import (
+    require_facts,
+    require_no_pending_operations,
+    require_secrets_provider,
+)
 from tools.orchestrator.state.checkpoints import read_snapshot
 from tools.orchestrator.state.locks import EnvironmentLock, require_unlocked
 
@@ -31,9 +35,10 @@ def exclusive_run(
     if `everywhere` is true.
 
     Raises:
-        OrchestratorError: another run is active; an earlier one left a lock or a pending operation behind; or a
-            stack has another secrets provider than the environment.
+        OrchestratorError: the environment is protected and not described; another run is active; an earlier one left
+            a lock or a pending operation behind; or a stack has another secrets provider than the environment.
     """
+    require_facts(workspace)
     before = last_run(workspace.monorepo, workspace.env)
     if before and before.was_killed:
         began = f"{before.began:%Y-%m-%d %H:%M:%S} UTC"

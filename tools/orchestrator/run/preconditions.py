@@ -1,11 +1,13 @@
 """What has to be true before a layer is changed; each check raises one sentence that names the remedy."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.model.monorepo import Environment, Monorepo
 from tools.orchestrator.model.stack import Snapshot, StackHealth, StackSnapshot
-from tools.orchestrator.repository.stack_files import secrets_provider_in_file
+from tools.orchestrator.repository.settings import effective
+from tools.orchestrator.repository.stack_files import secrets_provider_in_file, settings_in_file
 from tools.orchestrator.state.checkpoints import with_last_updates
 
 
@@ -60,6 +62,42 @@ def require_secrets_provider(workspace: Workspace, snapshot: Snapshot) -> None:
                     f"{layer} encrypts its secrets with {provider}, as {where} says, and REAL in "
                     f"shared/environments.py gives {env} {wanted}: {change}"
                 )
+
+
+def require_facts(workspace: Workspace) -> None:
+    """Check that a protected environment on AWS is described, and that somebody hears of its alarms.
+
+    Without an account id, a deployment with the wrong credentials would go into the wrong account.
+
+    Raises:
+        OrchestratorError: names what is missing, and where to write it.
+    """
+    environment, monorepo = workspace.environment, workspace.monorepo
+    if environment.is_local or not any(_protects(monorepo, layer, environment.name) for layer in monorepo.layers):
+        return
+    missing = [*_missing_facts(environment), *_missing_settings(monorepo, environment.name)]
+    if missing:
+        raise OrchestratorError(f"{environment.name} is protected, so add {'; and add '.join(missing)}")
+
+
+def _missing_facts(environment: Environment) -> Iterator[str]:
+    examples = {"account_id": "123456789012", "secrets_provider": "awskms://alias/…", "backend": "s3://…"}
+    lacking = [f'{name}="{example}"' for name, example in examples.items() if not getattr(environment, name)]
+    if lacking:
+        yield f'Environment(name="{environment.name}", {", ".join(lacking)}) to REAL in shared/environments.py'
+
+
+def _missing_settings(monorepo: Monorepo, env: str) -> Iterator[str]:
+    for layer, setting in monorepo.required_if_protected.items():
+        if f"{monorepo.project(layer)}:{setting}" not in settings_in_file(monorepo, layer, env):
+            file = monorepo.display(monorepo.stack_file(layer, env))
+            yield f"{setting} to {file}, as projects/{layer}/README.md shows"
+
+
+def _protects(monorepo: Monorepo, layer: str, env: str) -> bool:
+    if not monorepo.stack_file(layer, env).exists():
+        return False
+    return bool(effective(monorepo, layer, env)[f"{monorepo.project(layer)}:protect"])
 
 
 def require_no_pending_operations(workspace: Workspace, snapshot: Snapshot) -> None:

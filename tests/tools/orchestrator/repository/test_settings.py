@@ -12,7 +12,7 @@ REGION = "aws:region: ap-northeast-1"
 
 def test_defaults_count_and_equal_settings_do_not(monorepo: Monorepo) -> None:
     assert differences(monorepo, "dev", "prod") == []
-    change_settings(monorepo, "store", "dev", size=2, protect=True)
+    change_settings(monorepo, "store", "dev", size=2, protect=False)
     assert differences(monorepo, "dev", "prod") == [Difference("store", "shop-store:size", {"dev": 2, "prod": 1})]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.support.monorepo import Facts, make_monorepo, make_workspace
+from tests.support.monorepo import Facts, change_settings, make_monorepo, make_workspace
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.terminal import Terminal
 from tools.orchestrator.engine import program_host
@@ -232,6 +232,42 @@ def test_pending_operations_of_another_repository_do_not_block(workspace: Worksp
 )
 def test_health_follows_from_checkpoint_and_last_update(stack: StackSnapshot, health: str) -> None:
     assert stack.health == health
+
+
+FACTS = {"account_id": "123456789012", "secrets_provider": "awskms://alias/shop", "backend": "s3://state"}
+
+
+def described(tmp_path: Path, env: str = "prod", *, setting: bool = True, **facts: str) -> Workspace:
+    """Return the workspace of an environment, which the settings of one layer protect."""
+    monorepo = make_monorepo(tmp_path, GRAPH, environments=(env,), required_if_protected={"data": "size"})
+    change_settings(monorepo, "network", env, protect=True)
+    if setting:
+        change_settings(monorepo, "data", env, size=2)
+    return make_workspace(monorepo, environment=Facts(env, **facts))
+
+
+def test_a_protected_environment_passes_with_all_facts_and_settings(tmp_path: Path) -> None:
+    preconditions.require_facts(described(tmp_path, **FACTS))
+
+
+@pytest.mark.parametrize("missing", FACTS)
+def test_a_protected_environment_without_a_fact_is_refused(tmp_path: Path, missing: str) -> None:
+    facts = {name: value for name, value in FACTS.items() if name != missing}
+    sentence = rf'^prod is protected, so add Environment\(name="prod", {missing}="[^",]+"\) to REAL in '
+    with pytest.raises(OrchestratorError, match=sentence):
+        preconditions.require_facts(described(tmp_path, **facts))
+
+
+def test_a_protected_environment_without_a_required_setting_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrchestratorError, match=r"so add size to projects/data/Pulumi.prod.yaml, as "):
+        preconditions.require_facts(described(tmp_path, setting=False, **FACTS))
+
+
+def test_an_environment_needs_no_facts_if_it_is_local_or_not_protected(tmp_path: Path) -> None:
+    preconditions.require_facts(described(tmp_path, "local-prod", setting=False))
+    free = described(tmp_path, setting=False)
+    change_settings(free.monorepo, "network", "prod", protect=False)
+    preconditions.require_facts(free)
 
 
 KEY, OTHER_KEY = "awskms://alias/shop?region=a", "awskms://alias/other?region=a"
