@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.support.engines import MASTER, only_iam_token
+from tools.localcloud.engines import owner
+from tools.localcloud.engines.fleet import Fleet
+from tools.localcloud.engines.host import Endpoint
+from tools.localcloud.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tools.localcloud.engines.binaries import Find
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    made = _fleet(tmp_path)
+    yield made
+    made.delete_all()
+
+
+def _fleet(home: Path, **candidates: Sequence[Find]) -> Fleet:
+    return Fleet(home / "servers", home / "ca.pem", home / "ca.key", **candidates)
+
+
+def _valkey(fleet: Fleet, identity: str = "cache") -> Endpoint:
+    found = fleet.create_valkey(identity, 6379, {}, [])
+    assert found
+    return found
+
+
+def test_two_servers_have_the_same_port_at_addresses_of_their_own(fleet: Fleet) -> None:
+    first, second = _valkey(fleet, "one"), _valkey(fleet, "two")
+
+    assert first.port == second.port == 6379
+    assert first.address != second.address
+
+
+def test_a_taken_port_is_replaced(fleet: Fleet) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("0.0.0.0", 6379))  # noqa: S104 - as a container does that publishes the port
+        other.listen()
+
+        endpoint = _valkey(fleet)
+
+    assert endpoint.port != 6379
+    assert endpoint.address != "127.0.0.1"
+
+
+def test_an_address_that_the_machine_does_not_have_is_replaced(fleet: Fleet) -> None:
+    _valkey(fleet)
+    fleet.stop("cache")
+
+    endpoint = fleet.start_valkey("cache", Endpoint("192.0.2.1", 6379), {}, [])
+
+    assert endpoint
+    assert endpoint.address == "127.0.0.1"
+
+
+def test_data_that_is_gone_is_told(fleet: Fleet) -> None:
+    with pytest.raises(LocalCloudError, match="the data of db is gone"):
+        fleet.start_postgresql("db", Endpoint("127.70.0.1", 5432), {}, only_iam_token)
+
+
+def test_a_deleted_server_leaves_no_process_and_no_data(fleet: Fleet) -> None:
+    _valkey(fleet)
+    folder = fleet.prepare().folder / "cache"
+
+    fleet.delete("cache")
+
+    assert not folder.exists()
+    assert owner.working_in(folder) == []
+
+
+def test_servers_that_are_not_named_are_deleted(fleet: Fleet) -> None:
+    _valkey(fleet, "kept")
+    _valkey(fleet, "left")
+
+    fleet.delete_others({"kept"})
+
+    assert fleet.program("kept")
+    assert not (fleet.prepare().folder / "left").exists()
+
+
+def test_a_new_server_takes_the_data_that_was_prepared(fleet: Fleet) -> None:
+    fleet.prepare_postgresql()
+    spare = (fleet.prepare().folder / "spare").stat().st_ino
+
+    assert fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
+
+    assert (fleet.prepare().folder / "db" / "data").stat().st_ino == spare
+
+
+def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path, fleet: Fleet) -> None:
+    folder = fleet.prepare().folder
+    child = os.fork()
+    if child == 0:
+        _valkey(_fleet(tmp_path))
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+
+    _gone, left = psutil.wait_procs(owner.working_in(folder), timeout=20)
+
+    assert left == []
+
+
+@pytest.mark.parametrize("killed", ["host.main", "valkey-server"])
+def test_after_a_kill_nothing_runs_until_it_is_started_again(killed: str, fleet: Fleet) -> None:
+    endpoint = _valkey(fleet)
+    both = owner.working_in(fleet.prepare().folder / "cache")
+    by_name = {name: each for each in both for name in ("host.main", "valkey-server") if name in str(each.cmdline())}
+
+    by_name[killed].kill()
+    by_name["host.main"].wait(20)
+
+    assert fleet.program("cache") is None
+    assert fleet.start_valkey("cache", endpoint, {}, []) == endpoint
+    assert not any(each.is_running() for each in both)
+
+
+@pytest.mark.parametrize("mode", ["off", "require"])
+def test_without_programs_there_are_no_servers_unless_they_are_required(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TXMON_LOCAL_ENGINES", mode)
+    fleet = _fleet(tmp_path, postgresql=(), valkey=())
+
+    if mode == "require":
+        with pytest.raises(LocalCloudError, match="there is no PostgreSQL for this machine"):
+            fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
+    else:
+        assert fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token) is None
+        fleet.delete_all()
+
+
+def test_a_parameter_that_postgresql_refuses_is_told(fleet: Fleet) -> None:
+    with pytest.raises(LocalCloudError, match="work_mem"):
+        fleet.create_postgresql("db", 5432, MASTER, {"work_mem": "much"}, only_iam_token)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another user has the data in the home")
+def test_roots_folder_moves_with_its_home_and_is_not_shared_with_a_copy(tmp_path: Path) -> None:
+    home, copy, moved = (tmp_path / name for name in ("home", "copy", "moved"))
+    home.mkdir()
+    copy.mkdir()
+    folder = owner.folder(home / "servers")
+    (copy / "servers").symlink_to(folder)
+
+    other = owner.folder(copy / "servers")
+    assert other != folder
+    shutil.rmtree(other)
+    home.rename(moved)
+    assert owner.folder(moved / "servers") == folder
+
+    (moved / "servers").unlink()
+    moved.rmdir()
+    owner.remove_abandoned()
+    assert folder.exists()
+    os.utime(folder / owner.HOME, (0, 0))
+    owner.remove_abandoned()
+    assert not folder.exists()

