@@ -13,12 +13,7 @@ config = SecurityConfig.load()
 stack = StackContext.current(config)
 
 keys = Keys(stack, deletion_days=config.key_deletion_days)
-roles = Roles(
-    stack,
-    consumer_services=config.consumer_services,
-    producer_services=config.producer_services,
-    senders=config.senders,
-)
+roles = Roles(stack, consumer_services=config.consumer_services, producer_services=config.producer_services)
 vault = Vault(
     stack,
     config,

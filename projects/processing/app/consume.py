@@ -6,6 +6,7 @@ A batch may come twice. A transaction's id makes every write repeatable, so that
 import base64
 import os
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -15,6 +16,7 @@ from .database import Database
 from .errors import RefusedError, UnavailableError
 from .history import History
 from .patience import PAUSE_SECONDS, limited, wait_out
+from .rules import Rules
 from .settings import Settings
 from .tables import Outcome, Rejection, require_schema, store
 from .telemetry import emit, log
@@ -34,6 +36,7 @@ class Consumer:
             settings, lambda: (settings.db_user, credentials.database_token()), on_connect=require_schema
         )
         self._history = History(settings, credentials)
+        self._rules = Rules.read(settings.rules)
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Store a batch. If a store stays away, name the first record, so that Lambda brings the batch again.
@@ -66,7 +69,7 @@ class Consumer:
             if batch.parsed is None:
                 batch.parsed = _parse(batch.records)
             if batch.outcome is None:
-                batch.outcome = store(self._database, *batch.parsed)
+                batch.outcome = store(self._database, *batch.parsed, self._rules)
             self._history.remember([*batch.outcome.stored, *batch.outcome.repeated])
 
     def _report_outage(self, batch: "_Batch", outage: UnavailableError) -> None:
@@ -88,6 +91,8 @@ class Consumer:
             "Seconds": round(seconds, 4),
         }
         emit({"Environment": self._settings.environment}, values)
+        for rule, count in Counter(finding.rule for finding in outcome.findings).items():
+            emit({"Environment": self._settings.environment, "Rule": rule}, {"Findings": count})
 
 
 class _Batch:

@@ -126,14 +126,12 @@ class History:
 
     def _connect(self) -> Any:
         for token in self._tokens():
-            client = self._open(token)
             try:
-                client.ping()
+                client = self._open(token)
             except redis.AuthenticationError:
-                client.close()
-            else:
-                self._token = token
-                return client
+                continue
+            self._token = token
+            return client
         raise UnavailableError("Redis refuses the current and the previous token of its secret")
 
     def _tokens(self) -> Iterator[str]:
@@ -145,6 +143,7 @@ class History:
                 yield token
 
     def _open(self, token: str) -> Any:
+        """Connect and log in."""
         keepalive = {socket.TCP_USER_TIMEOUT: READ_SECONDS * 1000} if hasattr(socket, "TCP_USER_TIMEOUT") else {}
         return redis.Redis(
             host=self._settings.redis_host,
@@ -156,7 +155,7 @@ class History:
             socket_keepalive=True,
             socket_keepalive_options=keepalive,  # not on macOS
             retry=Retry(NoBackoff(), 0),  # the consumer waits
-            single_connection_client=True,
+            single_connection_client=True,  # which connects at once
             decode_responses=True,
         )
 

@@ -66,6 +66,8 @@ class Migrator:
                 return queries.payloads(database, ids)
             case {"resolved": [*ids]}:
                 return {"resolved": queries.resolve(database, ids)}
+            case {"findings": {"limit": int(limit)}}:
+                return queries.findings(database, limit)
             case {"rebuild": int(hours)}:
                 return {"written": queries.rebuild(database, self._history, hours)}
         raise ValueError(f"the migrator does not know the event {sorted(event)}")

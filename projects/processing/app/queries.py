@@ -29,6 +29,10 @@ REJECTED = """
 SELECT shard_id || '/' || sequence_number, reason, conflicting, arrived_at, rejected_at, resolved_at, {data}
 FROM rejected LEFT JOIN resolved USING (shard_id, sequence_number) {which}"""
 
+FINDINGS = """
+SELECT transaction_id, rule, found_at, customer_id, occurred_at, amount, currency
+FROM findings JOIN transactions USING (transaction_id) ORDER BY found_at DESC LIMIT :limit"""
+
 IDS = """
 (SELECT split_part(id, '/', 1), split_part(id, '/', 2) FROM jsonb_array_elements_text(:ids::jsonb) AS id)"""
 
@@ -90,6 +94,13 @@ def resolve(database: Database, ids: Sequence[str]) -> int:
     """Note that rejected records are dealt with, and return how many were not before."""
     sql = f"INSERT INTO resolved (shard_id, sequence_number) {IDS} ON CONFLICT DO NOTHING RETURNING 1"
     return len(database.run(sql, ids=json.dumps(ids)))
+
+
+def findings(database: Database, limit: int) -> list[dict[str, Any]]:
+    """Return what the rules found last, and in which transactions."""
+    rows = database.run(FINDINGS, limit=limit)
+    names = ("transaction_id", "rule", "found_at", "customer_id", "occurred_at", "amount", "currency")
+    return [dict(zip(names, map(_plain, row), strict=True)) for row in rows]
 
 
 def rebuild(database: Database, history: History, hours: int) -> int:

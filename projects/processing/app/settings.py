@@ -1,9 +1,8 @@
 """What the functions' environment variables say."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Settings:
     history_hours: int
     outage_seconds: float
     processing_seconds: float
-    rules: Mapping[str, Any]
+    rules: str
     db_master_secret_arn: str
 
     @classmethod
@@ -45,7 +44,7 @@ class Settings:
             history_hours=int(variables["HISTORY_HOURS"]),
             outage_seconds=float(variables["OUTAGE_SECONDS"]),
             processing_seconds=float(variables["PROCESSING_SECONDS"]),
-            rules=json.loads(variables["RULES"]),
+            rules=variables["RULES"],
             db_master_secret_arn=variables.get("DB_MASTER_SECRET_ARN", ""),
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 from . import schema
 from .database import Database
 from .errors import RefusedError, UnavailableError
+from .rules import Finding, Rules
 from .transaction import Record, Transaction
 
 INSERT = """
@@ -48,6 +49,8 @@ class Outcome:
     repeated: Sequence[Transaction] = ()
     rejected: Sequence[Rejection] = ()
     conflicting: Sequence[Rejection] = ()
+    findings: Sequence[Finding] = ()
+    """What the rules found among the stored ones."""
 
     def __add__(self, other: "Outcome") -> "Outcome":
         return Outcome(
@@ -55,6 +58,7 @@ class Outcome:
             [*self.repeated, *other.repeated],
             [*self.rejected, *other.rejected],
             [*self.conflicting, *other.conflicting],
+            [*self.findings, *other.findings],
         )
 
 
@@ -73,7 +77,9 @@ def require_schema(database: Database) -> None:
         )
 
 
-def store(database: Database, transactions: Sequence[Transaction], rejections: Sequence[Rejection]) -> Outcome:
+def store(
+    database: Database, transactions: Sequence[Transaction], rejections: Sequence[Rejection], rules: Rules
+) -> Outcome:
     """Store a batch, in the order in which it arrived; doing so again changes nothing.
 
     If PostgreSQL refuses the data of a transaction, halve the batch until that one stands alone, and reject it.
@@ -83,17 +89,20 @@ def store(database: Database, transactions: Sequence[Transaction], rejections: S
     """
     try:
         with database.transaction():
-            return _store(database, transactions, rejections)
+            return _store(database, transactions, rejections, rules)
     except RefusedError as refused:
         if not transactions:
             raise
         if len(transactions) == 1:
-            return store(database, [], [*rejections, Rejection(transactions[0].record, str(refused))])
+            return store(database, [], [*rejections, Rejection(transactions[0].record, str(refused))], rules)
         middle = len(transactions) // 2
-        return store(database, transactions[:middle], rejections) + store(database, transactions[middle:], [])
+        first = store(database, transactions[:middle], rejections, rules)
+        return first + store(database, transactions[middle:], [], rules)
 
 
-def _store(database: Database, transactions: Sequence[Transaction], rejections: Sequence[Rejection]) -> Outcome:
+def _store(
+    database: Database, transactions: Sequence[Transaction], rejections: Sequence[Rejection], rules: Rules
+) -> Outcome:
     first: dict[str, Transaction] = {}
     for transaction in transactions:
         first.setdefault(transaction.transaction_id, transaction)
@@ -116,7 +125,8 @@ def _store(database: Database, transactions: Sequence[Transaction], rejections: 
     rejected = [(rejection, False) for rejection in rejections] + [(each, True) for each in conflicting]
     if rejected:
         database.run(REJECT, rows=json.dumps([_rejected_row(*each) for each in rejected]))
-    return Outcome(stored, repeated, rejections, conflicting)
+    findings = rules.check(database, [transaction.transaction_id for transaction in stored])
+    return Outcome(stored, repeated, rejections, conflicting, findings)
 
 
 def _row(transaction: Transaction) -> str:

@@ -52,7 +52,7 @@ class Transaction:
     customer_id: str
     amount: str
     currency: str
-    merchant_id: str | None
+    merchant: str | None
     body: str
     digest: str
 
@@ -96,7 +96,7 @@ def _parse(record: Record, data: bytes) -> Transaction:
         customer_id=fields["customer_id"],
         amount=str(fields["amount"]),
         currency=fields["currency"],
-        merchant_id=fields.get("merchant_id"),
+        merchant=fields.get("merchant"),
         body=body,
         digest=digest,
     )

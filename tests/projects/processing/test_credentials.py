@@ -54,7 +54,7 @@ def test_the_settings_are_what_the_variables_say() -> None:
     settings = Settings.read(VARIABLES)
 
     assert (settings.db_port, settings.history_seconds, settings.outage_seconds) == (5432, 86_400, 840)
-    assert (settings.rules, settings.db_master_secret_arn) == ({}, "")
+    assert (settings.rules, settings.db_master_secret_arn) == ("{}", "")
 
 
 def test_a_variable_that_is_not_set_is_named() -> None:

@@ -29,9 +29,9 @@ def with_field(**changed: Any) -> Transaction:
 
 
 def test_a_transaction_is_read() -> None:
-    transaction = with_field(merchant_id="m", note={"kept": [1]})
+    transaction = with_field(merchant="m", note={"kept": [1]})
 
-    assert (transaction.transaction_id, transaction.customer_id, transaction.merchant_id) == ("t-1", "c-1", "m")
+    assert (transaction.transaction_id, transaction.customer_id, transaction.merchant) == ("t-1", "c-1", "m")
     assert transaction.occurred_at.isoformat() == "2026-11-28T00:00:00.500000+00:00"
     assert (transaction.amount, transaction.currency) == ("1980", "JPY")
     assert json.loads(transaction.body)["note"] == {"kept": [1]}
@@ -67,7 +67,7 @@ def test_amounts_of_13_digits_and_2_decimals_are_read_exactly(amount: Any) -> No
         ({"amount": "\u0661"}, "amount must match"),
         ({"currency": "jpy"}, "currency must match"),
         ({"currency": "JPY\n"}, "currency must match"),
-        ({"merchant_id": 1}, "merchant_id must be string"),
+        ({"merchant": 1}, "merchant must be string"),
         ({"note": "\0"}, "U+0000"),
         ({"\0": 1}, "U+0000"),
         ({"note": "\ud800"}, "not valid Unicode"),

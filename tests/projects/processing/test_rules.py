@@ -1,0 +1,101 @@
+"""Rules on transactions, on a real PostgreSQL and a real Valkey."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from projects.processing.app.rules import Rules
+from tests.support.processing import Flow, event, metrics, transaction
+
+EXAMPLE = {
+    "amount": {"JPY": 1_000_000, "USD": 5000.5},
+    "velocity": {"transactions": 3, "seconds": 60},
+    "repeat": {"seconds": 120},
+}
+
+
+def found(system: Flow) -> set[tuple[str, str]]:
+    listed = system.migrator.handle({"findings": {"limit": 100}})
+    json.dumps(listed)
+    return {(each["transaction_id"], each["rule"]) for each in listed}
+
+
+def put(system: Flow, *contents: Any, **rules: Any) -> set[tuple[str, str]]:
+    system.consumer = system.new_consumer(rules=json.dumps(rules))
+    system.put(*contents)
+    return found(system)
+
+
+def at(seconds: float) -> str:
+    return (datetime.now(UTC) - timedelta(minutes=10) + timedelta(seconds=seconds)).isoformat()
+
+
+def test_the_rules_are_what_the_variable_says() -> None:
+    limits = {"JPY": Decimal(1_000_000), "USD": Decimal("5000.5")}
+    assert Rules.read(json.dumps(EXAMPLE)) == Rules(limits, 3, 60, 120)
+    assert Rules.read("{}") == Rules()
+
+
+@pytest.mark.parametrize("text", ['{"velocity": {}}', '{"amount": {"JPY": "much"}}', "[]", ""])
+def test_rules_that_are_malformed_are_refused_at_the_start(text: str) -> None:
+    with pytest.raises((ArithmeticError, AttributeError, KeyError, ValueError)):
+        Rules.read(text)
+
+
+def test_nothing_is_found_without_rules(system: Flow) -> None:
+    same = {"merchant": "m", "amount": 10**12, "customer_id": "c"}
+
+    assert put(system, *(transaction(number, **same) for number in range(9))) == set()
+
+
+def test_an_amount_above_the_limit_of_its_currency_is_found(system: Flow) -> None:
+    sent = [
+        transaction(1, amount=1_000_000),
+        transaction(2, amount="1000000.01"),
+        transaction(3, amount=2_000_000, currency="EUR"),
+        transaction(4, amount=5000.51, currency="USD"),
+    ]
+
+    assert put(system, *sent, amount=EXAMPLE["amount"]) == {("t-2", "amount"), ("t-4", "amount")}
+
+
+def test_many_transactions_of_a_customer_in_a_short_time_are_found(system: Flow) -> None:
+    times = [0, 30, 59, 61, 200]
+    sent = [transaction(number, customer_id="c", occurred_at=at(time)) for number, time in enumerate(times)]
+
+    assert put(system, *sent, transaction(9), velocity=EXAMPLE["velocity"]) == {
+        ("t-2", "velocity"),
+        ("t-3", "velocity"),
+    }
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_double_charge_is_found_once_and_on_the_later(system: Flow, together: bool) -> None:
+    same = {"customer_id": "c", "merchant": "m", "amount": 500}
+    sent = [
+        transaction(1, **same, occurred_at=at(0)),
+        transaction(2, **same, occurred_at=at(100)),
+        transaction(3, **same, occurred_at=at(300)),
+        transaction(4, **same | {"merchant": "other"}, occurred_at=at(101)),
+        transaction(5, **same | {"amount": 501}, occurred_at=at(102)),
+    ]
+    for batch in [sent] if together else [[each] for each in sent]:
+        put(system, *batch, repeat=EXAMPLE["repeat"])
+
+    assert found(system) == {("t-2", "repeat")}
+
+
+def test_a_finding_is_counted_once_however_often_a_batch_comes(
+    system: Flow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    system.consumer = system.new_consumer(rules=json.dumps(EXAMPLE))
+    delivery = event([transaction(1, amount=10**7), transaction(2, amount=10**7), transaction(3)])
+    for _ in range(3):
+        system.consumer.handle(delivery)
+
+    written = [line for line in metrics(capfd.readouterr().out) if "Findings" in line]
+    assert [(line["Environment"], line["Rule"], line["Findings"]) for line in written] == [("test", "amount", 2)]
+    assert found(system) == {("t-1", "amount"), ("t-2", "amount")}
