@@ -1,0 +1,252 @@
+"""What happens to transactions when something fails, on a real PostgreSQL and a real Valkey."""
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from projects.processing.app.errors import DeadlineError
+from projects.processing.app.rules import Rules
+from projects.processing.app.tables import store
+from projects.processing.app.transaction import Record, parse
+from tests.support.engines import AUTH_TOKEN, IAM_TOKEN
+from tests.support.processing import Flow, event, meanwhile, metrics, transaction
+from tools.localcloud.engines.valkey import hashed
+
+TAKEN: dict[str, Any] = {"batchItemFailures": []}
+
+
+def batches(count: int, size: int) -> list[list[dict[str, Any]]]:
+    return [[transaction(batch * size + each) for each in range(size)] for batch in range(count)]
+
+
+def ids(count: int) -> set[str]:
+    return {f"tx:t-{number}" for number in range(count)}
+
+
+def test_a_transaction_is_in_both_stores(system: Flow) -> None:
+    sent = transaction(1, note={"kept": ["é", 1.5]})
+
+    assert system.put(sent) == TAKEN
+
+    found = system.migrator.handle({"transactions": {"id": "t-1"}})
+    [row], [remembered] = found["postgresql"], found["redis"]
+    assert row["body"] == remembered["body"] == sent
+    assert (row["customer_id"], row["amount"], row["currency"]) == ("c-1", "1981.00", "JPY")
+    occurred_at = datetime.fromisoformat(sent["occurred_at"])
+    assert remembered["expires_at"] == int((occurred_at + timedelta(hours=24)).timestamp())
+    assert system.redis().zrange("customer:c-1", 0, -1, withscores=True) == [("t-1", occurred_at.timestamp())]
+
+
+def test_a_repetition_changes_nothing_and_prolongs_nothing(system: Flow) -> None:
+    sent = [transaction(number) for number in range(400)]
+    delivery = event(sent)
+    system.consumer.handle(delivery)
+    before = system.history()
+
+    system.put(*sent)  # the producer sends again
+    system.put(*sent[:100], *sent[:100])
+    system.consumer.handle(delivery)  # Lambda delivers again
+    system.new_consumer().handle(delivery)
+
+    assert system.counts() == (400, 0, 0)
+    assert system.history() == before
+    assert len(before) == 400
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_of_two_contents_the_first_stays_and_the_other_is_kept_aside(system: Flow, together: bool) -> None:
+    first, other = transaction(1), transaction(1, amount=5)
+
+    if together:
+        system.put(first, other, first)
+    else:
+        system.put(first)
+        system.put(other)
+
+    found = system.migrator.handle({"transactions": {"id": "t-1"}})
+    assert found["postgresql"][0]["body"] == found["redis"][0]["body"] == first
+    assert system.counts() == (1, 0, 1)
+    [aside] = system.migrator.handle({"rejected": {"limit": 9}})
+    assert aside["conflicting"]
+    assert "same transaction_id and other content" in aside["reason"]
+
+
+def test_records_that_are_refused_are_kept_with_payload_and_reason(system: Flow) -> None:
+    bad = [b"", b"\xff", b"[" * 200_000, b'{"a": NaN}', json.dumps(transaction(1, amount=0.001)).encode()]
+
+    assert system.put(*bad, *(transaction(number) for number in range(100))) == TAKEN
+
+    assert system.counts() == (100, len(bad), 0)
+    kept = {bytes(data): reason for data, reason in system.sql("SELECT data, reason FROM rejected")}
+    assert kept.keys() == set(bad)
+    assert all(kept.values())
+
+
+def test_what_postgresql_alone_refuses_is_found_by_halving(system: Flow) -> None:
+    record = Record("shardId-0", "7", "e30=", 1e9)
+    good = [parse(record, json.dumps(transaction(number) | {"occurred_at": "2001-01-01T00:00:00Z"}).encode())
+            for number in range(50)]  # fmt: skip
+    culprit = type(good[0])(**{name: getattr(good[7], name) for name in good[7].__slots__} | {"amount": "1e30"})
+    database = system.consumer_database()
+
+    outcome = store(database, [*good[:7], culprit, *good[8:]], [], Rules())
+
+    assert len(outcome.stored) == 49
+    [rejection] = outcome.rejected
+    assert "numeric field overflow" in rejection.reason
+    assert system.counts() == (49, 1, 0)
+
+
+@pytest.mark.parametrize("name", ["postgresql", "valkey"])
+def test_a_store_that_is_killed_amid_2000_transactions_loses_none(system: Flow, name: str) -> None:
+    killed = getattr(system.stores, name)
+    system.consumer = system.new_consumer(outage_seconds=20)
+
+    with meanwhile(0.3, killed.kill, 0.5, killed.restart):
+        for batch in batches(20, 100):
+            assert system.put(*batch) == TAKEN
+    system.put(transaction(2000))
+
+    assert system.counts() == (2001, 0, 0)
+    if name == "valkey":  # which held in memory what it had taken
+        system.migrator.handle({"rebuild": 24})
+    assert system.history().keys() == ids(2001)
+
+
+def test_an_outage_of_both_stores_is_waited_out(system: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    both = (system.stores.postgresql, system.stores.valkey)
+    system.consumer = system.new_consumer(outage_seconds=20)
+    system.put(transaction(0))
+    for each in both:
+        each.stop()
+
+    with meanwhile(0.3, both[0].restart, 0.3, both[1].restart):
+        assert system.put(transaction(1)) == TAKEN
+
+    assert system.counts() == (2, 0, 0)
+    assert system.history().keys() == ids(2)
+    written = metrics(capfd.readouterr().out)
+    waiting = [line["Waiting"] for line in written if "Waiting" in line]
+    assert len(waiting) > 2
+    assert waiting == sorted(waiting)
+    assert [line["Stored"] for line in written if "Stored" in line] == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["postgresql", "valkey"])
+def test_an_outage_that_lasts_brings_the_whole_batch_again(
+    system: Flow, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    away = getattr(system.stores, name)
+    system.put(transaction(0))
+    delivery = event([transaction(1), transaction(2)])
+    away.stop()
+    capfd.readouterr()
+    try:
+        answer = system.consumer.handle(delivery)
+    finally:
+        away.restart()
+
+    first = delivery["Records"][0]["kinesis"]["sequenceNumber"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": first}]}
+    assert '"ERROR", "message": "Lambda has to bring the batch again: ' in capfd.readouterr().out
+    assert system.consumer.handle(delivery) == TAKEN
+    assert system.counts() == (3, 0, 0)
+    assert ids(3) - ids(1) <= system.history().keys()
+
+
+def test_a_record_that_takes_too_long_is_a_crash_and_stores_nothing(system: Flow) -> None:
+    slow = json.dumps(transaction(1, note=[[1.5] * 100] * 2_000)).encode()
+    system.consumer = system.new_consumer(processing_seconds=-0.079)  # and 0.04 for each record
+
+    with pytest.raises(DeadlineError):
+        system.put(slow, slow)
+
+    assert system.counts() == (0, 0, 0)
+
+
+def test_transactions_out_of_order_are_in_order_in_history(system: Flow) -> None:
+    now = datetime.now(UTC)
+    sent = [
+        transaction(number, customer_id="c", occurred_at=(now - timedelta(minutes=number)).isoformat())
+        for number in range(200)
+    ]
+    random.Random(1).shuffle(sent)  # noqa: S311 (no secret)
+    for start in range(0, 200, 50):
+        system.put(*sent[start : start + 50])
+
+    assert system.redis().zrange("customer:c", 0, -1, desc=True) == [f"t-{number}" for number in range(200)]
+    latest = int((now + timedelta(hours=24)).timestamp())
+    assert system.redis().expiretime("customer:c") == latest
+
+
+def test_nothing_older_than_a_day_is_in_history(system: Flow) -> None:
+    old = datetime.now(UTC) - timedelta(hours=24, seconds=1)
+    system.redis().zadd("customer:c-2", {"t-0": old.timestamp()})
+
+    system.put(transaction(1, occurred_at=old.isoformat()), transaction(2))
+
+    assert system.counts() == (2, 0, 0)
+    assert system.history().keys() == {"tx:t-2"}
+    assert system.redis().zrange("customer:c-2", 0, -1) == ["t-2"]
+    assert not system.redis().exists("customer:c-1")
+
+
+def test_a_token_that_redis_does_not_know_yet_gives_way_to_the_previous(system: Flow) -> None:
+    system.credentials.redis = {"AWSCURRENT": "a-token-that-comes-later", "AWSPREVIOUS": AUTH_TOKEN}
+
+    assert system.put(transaction(1)) == TAKEN
+
+
+def test_a_token_that_was_rotated_is_read_again(system: Flow) -> None:
+    system.consumer = system.new_consumer(outage_seconds=20)
+    system.put(transaction(1))
+    system.credentials.redis = {"AWSCURRENT": "a-new-token-of-the-tests", "AWSPREVIOUS": AUTH_TOKEN}
+    system.stores.valkey.stop()
+    system.stores.valkey.restart()
+    system.stores.valkey.fleet.call("cache", hashed("a-new-token-of-the-tests"))
+
+    assert system.put(transaction(2)) == TAKEN
+
+    assert system.redis("a-new-token-of-the-tests").exists("tx:t-2")
+
+
+def test_credentials_that_are_refused_are_an_outage(system: Flow) -> None:
+    delivery = event([transaction(1)])
+    system.credentials.redis = {"AWSCURRENT": "wrong"}
+    assert system.consumer.handle(delivery) != TAKEN
+    system.credentials.redis = {"AWSCURRENT": AUTH_TOKEN}
+    system.credentials.token = "expired"  # noqa: S105
+    assert system.new_consumer().handle(delivery) != TAKEN
+    system.credentials.token = IAM_TOKEN
+
+    assert system.consumer.handle(delivery) == TAKEN
+    assert system.counts() == (1, 0, 0)
+
+
+CONTENTS = st.binary() | st.builds(
+    transaction,
+    st.integers(0, 5),
+    amount=st.integers(0, 3) | st.floats() | st.text(),
+    note=st.text(st.characters()) | st.none() | st.lists(st.floats()),
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contents=st.lists(CONTENTS, min_size=1, max_size=8))
+def test_every_record_ends_in_exactly_one_place(
+    system: Flow, contents: list[Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = sum(system.counts())
+    capfd.readouterr()
+
+    assert system.put(*contents) == TAKEN
+
+    [written] = metrics(capfd.readouterr().out)
+    kinds = {name: written[name] for name in ("Stored", "Repeated", "Rejected", "Conflicting")}
+    assert sum(kinds.values()) == len(contents)
+    assert sum(system.counts()) - before == len(contents) - kinds["Repeated"]
