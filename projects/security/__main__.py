@@ -13,7 +13,12 @@ config = SecurityConfig.load()
 stack = StackContext.current(config)
 
 keys = Keys(stack, deletion_days=config.key_deletion_days)
-roles = Roles(stack, consumer_services=config.consumer_services, producer_services=config.producer_services)
+roles = Roles(
+    stack,
+    consumer_services=config.consumer_services,
+    producer_services=config.producer_services,
+    senders=config.senders,
+)
 vault = Vault(
     stack,
     config,

@@ -77,6 +77,9 @@ class SecurityConfig(LayerConfig):
     producer_services: Annotated[tuple[Assumer, ...], Structured, Field(min_length=1)] = ("ecs-tasks.amazonaws.com",)
     """AWS services whose workloads may assume the producer's role."""
 
+    senders: Annotated[tuple[IamPrincipals, ...], Structured] = ()
+    """Who else may act as the producer, as `./inv send` does: ends of IAM ARNs, as in `secretReaders`."""
+
     @model_validator(mode="after")
     def _one_source_of_credentials(self) -> Self:
         if self.db_secret_name is not None and self.database_credentials == "rds-managed":

@@ -68,7 +68,12 @@ class Roles(pulumi.ComponentResource):
     """The roles of the consumer, the migrator, the producer, RDS Enhanced Monitoring and VPC flow logs."""
 
     def __init__(
-        self, stack: StackContext, *, consumer_services: Sequence[str], producer_services: Sequence[str]
+        self,
+        stack: StackContext,
+        *,
+        consumer_services: Sequence[str],
+        producer_services: Sequence[str],
+        senders: Sequence[str] = (),
     ) -> None:
         super().__init__("txmon:security:Roles", stack.names.logical("roles"), opts=stack.opts)
         self._stack = stack
@@ -91,7 +96,7 @@ class Roles(pulumi.ComponentResource):
             "processing-migrator-role", "migrator_role", "Migrates PostgreSQL's schema", [LAMBDA]
         )
         self.producer = self._create_role(
-            "kinesis-producer-role", "producer_role", "Puts transactions on the stream", producer_services
+            "kinesis-producer-role", "producer_role", "Puts transactions on the stream", producer_services, senders
         )
         self.rds_monitoring = self._create_role(
             "rds-monitoring-role",
@@ -132,12 +137,17 @@ class Roles(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self),
         )
 
-    def _create_role(self, kind: str, name: str, description: str, services: Sequence[str]) -> aws.iam.Role:
+    def _create_role(
+        self, kind: str, name: str, description: str, services: Sequence[str], people: Sequence[str] = ()
+    ) -> aws.iam.Role:
+        trusted = [_trust(self._stack, service) for service in services]
+        if people:
+            trusted.append(_trust_people(self._stack, people))
         return aws.iam.Role(
             self._stack.names.logical(kind),
             name=self._stack.names.physical(name),
             description=description,
-            assume_role_policy=document(*(_trust(self._stack, service) for service in services)),
+            assume_role_policy=document(*trusted),
             permissions_boundary=self._boundary_arn,
             force_detach_policies=True,  # AWS deletes no role with policies, and other layers attach some
             tags=self._stack.name_tag(kind),
@@ -167,3 +177,13 @@ def _trust(stack: StackContext, service: str) -> Statement:
         }
     sid = "".join(part.capitalize() for part in service.removesuffix(".amazonaws.com").replace("-", ".").split("."))
     return allow(sid, ["sts:AssumeRole"], principal={"Service": service}, condition=condition)
+
+
+def _trust_people(stack: StackContext, ends: Sequence[str]) -> Statement:
+    """Return the statement that trusts users and roles of the account, each the end of an IAM ARN."""
+    return allow(
+        "ByHand",
+        ["sts:AssumeRole"],
+        principal={"AWS": stack.arn("iam", "root", region="")},  # the account, which the condition narrows
+        condition={"ArnLike": {"aws:PrincipalArn": [stack.arn("iam", end, region="") for end in ends]}},
+    )

@@ -175,6 +175,16 @@ def test_a_role_trusts_its_service_for_this_account_only(
     assert statement.get("Condition") == (expected if source else None)
 
 
+def test_only_the_senders_may_act_as_the_producer_by_hand(run_layer, statements) -> None:
+    run = run_layer("security", "prod", config={"senders": ["role/testers", "user/ann"]})
+    by_hand = [role.name for role in run.all(ROLE) if "ByHand" in statements(role.inputs["assumeRolePolicy"])]
+    assert by_hand == ["kinesis-producer-role-prod"]
+    trust = statements(run.one(ROLE, "kinesis-producer-role-prod")["assumeRolePolicy"])["ByHand"]
+    assert trust["Principal"] == {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    ends = [f"arn:aws:iam::{ACCOUNT}:role/testers", f"arn:aws:iam::{ACCOUNT}:user/ann"]
+    assert trust["Condition"] == {"ArnLike": {"aws:PrincipalArn": ends}}
+
+
 def test_every_role_has_the_permissions_boundary(run_layer, statements, env: str) -> None:
     run = run_layer("security", env)
     boundary = run.one("aws:iam/policy:Policy", f"permissions-boundary-{env}")

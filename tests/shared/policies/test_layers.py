@@ -28,7 +28,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "every endpoint": ("network", {"interfaceEndpoints": get_args(EndpointService)}),
     "every service": (
         "security",
-        {"consumerServices": get_args(Assumer), "producerServices": get_args(Assumer)},
+        {"consumerServices": get_args(Assumer), "producerServices": get_args(Assumer), "senders": ["role/testers"]},
     ),
     "subscriptions": (
         "monitoring",
