@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.render import palette
 from tools.orchestrator.render.table import table
 from tools.txmon.flow import render, stores
@@ -40,6 +41,7 @@ SUMS: Final = {
     "conflicting": "Conflicting",
 }
 """Word -> the metric that counts it: of Kinesis, then of the consumer."""
+BAD: Final = palette.TONES["bad"].terminal
 NAMESPACE: Final = "TransactionMonitoring"
 
 
@@ -57,40 +59,39 @@ class Look:
 
     at: datetime
     counts: Mapping[str, Minute]
-    status: stores.Status
+    status: stores.Status | str
+    """What the stores hold, or why that cannot be told, as while PostgreSQL is away."""
     ringing: list[str]
 
     @property
     def line(self) -> str:
         """This look as one line for a log."""
         rates = ", ".join(f"{word} {render.number(minute.last)}" for word, minute in self.counts.items())
-        return (
-            f"{self.at:%H:%M:%S} last minute: {rates}; lag {render.seconds(self.status.lag_seconds)}; in all: "
-            f"{self.status.transactions:,} stored, {self.status.rejected:,} rejected, "
-            f"{self.status.conflicting:,} conflicting; ringing: {', '.join(self.ringing) or 'nothing'}"
-        )
+        return f"{self.at:%H:%M:%S} last minute: {rates}; {_in_all(self.status)}; {self._alarms}"
 
     @property
     def page(self) -> RenderableType:
         """This look as a page for a terminal."""
-        totals = {
-            "stored": self.status.transactions,
-            "rejected": self.status.rejected,
-            "conflicting": self.status.conflicting,
-        }
-        headings = ("", "last minute", f"last {MINUTES} min", "in all")
-        rows = [
-            (word, render.number(minute.last), render.number(minute.all), render.number(totals.get(word)))
-            for word, minute in self.counts.items()
-        ]
-        rows.append(("lag", render.seconds(self.status.lag_seconds), "", ""))
-        alarms = Text(
-            f"ringing: {', '.join(self.ringing) or 'nothing'}",
-            palette.TONES["bad" if self.ringing else "good"].terminal,
-        )
-        title = f"{self.at:%H:%M:%S} UTC"
-        counted = table(*headings, rows=rows, right=headings[1:], title=title)
-        return Group(counted, alarms, "", render.stored(self.status.newest, "newest"))
+        headings = ("", "last minute", f"last {MINUTES} min")
+        rows = [(word, render.number(minute.last), render.number(minute.all)) for word, minute in self.counts.items()]
+        counted = table(*headings, rows=rows, right=headings[1:], title=f"{self.at:%H:%M:%S} UTC")
+        alarms = Text(self._alarms, BAD if self.ringing else palette.TONES["good"].terminal)
+        if isinstance(self.status, str):
+            return Group(counted, Text(self.status, BAD), alarms)
+        return Group(counted, _in_all(self.status), alarms, "", render.stored(self.status.newest, "newest"))
+
+    @property
+    def _alarms(self) -> str:
+        return f"ringing: {', '.join(self.ringing) or 'nothing'}"
+
+
+def _in_all(status: stores.Status | str) -> str:
+    if isinstance(status, str):
+        return status
+    return (
+        f"in all: {status.transactions:,} stored, {status.rejected:,} rejected, {status.conflicting:,} conflicting; "
+        f"lag {render.seconds(status.lag_seconds)}"
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,13 @@ class Observer:
 
     def look(self) -> Look:
         now = datetime.now(UTC)
-        return Look(now, self._counts(now), stores.status(self.migrator), self._ringing())
+        return Look(now, self._counts(now), self._status(), self._ringing())
+
+    def _status(self) -> stores.Status | str:
+        try:
+            return stores.status(self.migrator)
+        except OrchestratorError as error:
+            return str(error)  # watching goes on: it is in an outage that one watches
 
     def _counts(self, now: datetime) -> dict[str, Minute]:
         """Return the counts of whole minutes, and of the minute that is not over."""

@@ -69,7 +69,7 @@ def test_a_look_has_rates_counts_and_the_alarms_that_ring(observer: Observer) ->
     assert look.counts["in"] == Minute(1002, 2000)
     assert look.counts["stored"] == Minute(1000, 1000)
     assert look.counts["repeated"] == Minute(None, None)
-    assert look.status.transactions == 42113
+    assert look.status == Status.model_validate(STATUS)
     assert look.ringing == ["paging", "transactions-rejected"]
 
 
@@ -87,14 +87,26 @@ def test_the_metrics_asked_for_are_the_environments_own(observer: Observer) -> N
 def test_a_line_tells_the_same_as_the_page(observer: Observer) -> None:
     line = observer.look().line
     assert line.partition(" ")[2] == (
-        "last minute: in 1,002, stored 1,000, repeated -, rejected -, conflicting -; lag 0.06 s; in all: "
-        "42,113 stored, 3 rejected, 1 conflicting; ringing: paging, transactions-rejected"
+        "last minute: in 1,002, stored 1,000, repeated -, rejected -, conflicting -; in all: 42,113 stored, "
+        "3 rejected, 1 conflicting; lag 0.06 s; ringing: paging, transactions-rejected"
     )
     console = Console(file=io.StringIO(), width=200)
     console.print(observer.look().page)
     page = console.file.getvalue()  # type: ignore[attr-defined]
     for shown in ("1,002", "42,113", "0.06 s", "ringing: paging, transactions-rejected", "t-1", "1280.00"):
         assert shown in page
+
+
+def test_watching_goes_on_while_a_store_is_away(function) -> None:
+    def away(_event: object) -> object:
+        raise RuntimeError("PostgreSQL does not answer")
+
+    look = Observer(Deployment("dev", OUTPUTS, boto3.Session()), CloudWatch(), function(away)).look()
+    sentence = "function:it failed: PostgreSQL does not answer; its log is /logs; ringing: paging"
+    assert sentence in look.line
+    console = Console(file=io.StringIO(), width=200)
+    console.print(look.page)
+    assert "PostgreSQL does not answer" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def watched(*, terminal: bool, seconds: float) -> tuple[list[float], str]:
@@ -128,4 +140,4 @@ def test_a_terminal_shows_one_page_that_changes(monkeypatch: pytest.MonkeyPatch)
     looks, printed = watched(terminal=True, seconds=3)
     assert len(looks) == 2
     assert "\x1b[" in printed
-    assert "in all:" not in printed
+    assert "last minute:" not in printed
