@@ -26,6 +26,13 @@ def make_function(port: int, name: str, code: str, **given: Any) -> None:
     functions.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 0.1})
 
 
+def allow(port: int, *actions: str) -> None:
+    """Let the role of the functions do something with all resources, and nothing else."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    client("iam", port).put_role_policy(RoleName="function", PolicyName="allowed", PolicyDocument=document)
+
+
 def zipped(code: str) -> bytes:
     """Return a zip with the module `module`."""
     archive = io.BytesIO()

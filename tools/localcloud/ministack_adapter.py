@@ -55,14 +55,24 @@ def run(port: int, root: AccessKey) -> None:
     from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
     from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
+    from tools.localcloud.completions import runtime  # noqa: PLC0415 - as above
+    from tools.localcloud.completions.mappings import Mappings  # noqa: PLC0415 - as above
     from tools.localcloud.gate import Gate  # noqa: PLC0415 - as above
 
     hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
     app.app = Gate(app.app, hosts, root, ROOT, _session)
     _give_functions_random_secrets()
     completions.install(app)
+    runtime.install()
+    running = Mappings()
+    running.start()
     save_all = app.save_all
-    app.save_all = lambda services: _save_whole(lambda: save_all(services))
+
+    def save(services: Any) -> None:
+        running.stop()
+        _save_whole(lambda: save_all(services))
+
+    app.save_all = save
     sys.argv = ["ministack"]
     app.main()
 
@@ -73,8 +83,9 @@ def _save_whole(save: Callable[[], None]) -> None:
     MiniStack saves a file a service, and only logs it if one cannot be written, as on a full disk.
     """
     from ministack.core import persistence  # noqa: PLC0415 - as in `run`
+    from ministack.services import lambda_svc  # noqa: PLC0415
 
-    state = Path(persistence.STATE_DIR)
+    state, code = Path(persistence.STATE_DIR), Path(lambda_svc.CODE_BLOB_DIR)
     fresh, last = (state.with_name(f"{state.name}.{name}") for name in ("fresh", "last"))
     faults = _Faults()
     persistence.logger.addHandler(faults)
@@ -82,7 +93,7 @@ def _save_whole(save: Callable[[], None]) -> None:
         for left in (fresh, last):
             shutil.rmtree(left, ignore_errors=True)
         shutil.copytree(state, fresh, copy_function=os.link)  # what MiniStack has written there while it ran
-        persistence.STATE_DIR = str(fresh)
+        persistence.STATE_DIR, lambda_svc.CODE_BLOB_DIR = str(fresh), str(fresh / code.relative_to(state))
         save()
         if not faults.found:
             state.rename(last)
@@ -90,7 +101,7 @@ def _save_whole(save: Callable[[], None]) -> None:
     except OSError:
         persistence.logger.exception("the state is not saved")
     finally:
-        persistence.STATE_DIR = str(state)
+        persistence.STATE_DIR, lambda_svc.CODE_BLOB_DIR = str(state), str(code)
         persistence.logger.removeHandler(faults)
         for left in (fresh, last):
             shutil.rmtree(left, ignore_errors=True)

@@ -25,8 +25,8 @@ COMPLETIONS: Final[tuple[Completion, ...]] = (
 def install(app: Any) -> None:
     """Put the completions before the handlers of MiniStack's application, and let it save what they keep."""
     app.SERVICE_REGISTRY[KEPT] = {"module": KEPT}
-    app._state_map[KEPT] = KEPT  # noqa: SLF001 - MiniStack has no way to add a service
-    app._loaded_modules[KEPT] = kept  # noqa: SLF001
+    app._state_map[KEPT] = KEPT
+    app._loaded_modules[KEPT] = kept
     handlers = dict(app.SERVICE_HANDLERS)
     for service in {completion.service for completion in COMPLETIONS}:
         app.SERVICE_HANDLERS[service] = _completed(service, handlers)

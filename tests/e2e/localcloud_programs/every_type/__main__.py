@@ -54,7 +54,7 @@ key = aws.kms.Key(
     opts=opts,
 )
 aws.kms.Alias("alias", name="alias/every-type", target_key_id=key.key_id, opts=opts)
-boundary = aws.iam.Policy("boundary", description="b", policy=policy("iam:*"), tags=tags, opts=opts)
+boundary = aws.iam.Policy("boundary", description="b", policy=policy("*"), tags=tags, opts=opts)
 role = aws.iam.Role(
     "role",
     name="every-type",
@@ -212,7 +212,12 @@ stream = aws.kinesis.Stream(
     tags=tags,
     opts=opts,
 )
-aws.iam.RolePolicy("grant", role=role.name, policy=policy(["kinesis:GetRecords"], stream.arn), opts=opts)
+grant = aws.iam.RolePolicy(
+    "grant",
+    role=role.name,
+    policy=policy(["kinesis:Describe*", "kinesis:Get*", "kinesis:ListShards", "sqs:SendMessage"]),
+    opts=opts,
+)
 aws.kinesis.ResourcePolicy(
     "stream-policy",
     resource_arn=stream.arn,
@@ -440,7 +445,7 @@ aws.lambda_.EventSourceMapping(
     destination_config={"on_failure": {"destination_arn": dead.arn}},
     metrics_config={"metrics": ["EventCount"]},
     tags=tags,
-    opts=opts,
+    opts=pulumi.ResourceOptions(provider=provider, depends_on=[grant]),
 )
 aws.ec2.FlowLog(
     "flow-log",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.emulator import client
-from tests.support.functions import make_function
+from tests.support.functions import allow, make_function
 
 pytestmark = pytest.mark.local
 
@@ -24,6 +24,7 @@ def stream(port: int, name: str) -> str:
 
 def test_a_mapping_keeps_its_metrics_and_gets_the_defaults_of_aws(functions: Any, port: int) -> None:
     make_function(port, "measured", "def handler(event, context): pass")
+    allow(port, "kinesis:*")
     made = functions.create_event_source_mapping(
         FunctionName="measured",
         EventSourceArn=stream(port, "measured"),
@@ -40,6 +41,7 @@ def test_a_mapping_keeps_its_metrics_and_gets_the_defaults_of_aws(functions: Any
 
 def test_a_second_mapping_of_a_stream_to_a_function_is_refused(functions: Any, port: int) -> None:
     make_function(port, "mapped", "def handler(event, context): pass")
+    allow(port, "kinesis:*")
     given = {"EventSourceArn": stream(port, "mapped"), "StartingPosition": "LATEST"}
     made = functions.create_event_source_mapping(FunctionName="mapped", **given)
     for name in ("mapped", made["FunctionArn"]):
