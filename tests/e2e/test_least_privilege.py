@@ -201,8 +201,6 @@ def things(deployed) -> dict[str, Any]:
     security = outputs["security"]
     kinesis, kms = deployed.client("kinesis"), deployed.client("kms")
     secrets = deployed.client("secretsmanager")
-    for secret in (security["db_secret_arn"], security["redis_secret_arn"]):
-        admit_sessions(secrets, secret)
     kinesis.create_stream(**OTHER, ShardCount=1)
     deployed.client("logs").create_log_group(**OTHER_LOGS)
     other_key = kms.create_key()["KeyMetadata"]["KeyId"]
@@ -220,17 +218,6 @@ def things(deployed) -> dict[str, Any]:
         "ciphertext": kms.encrypt(KeyId=security["secrets_key_arn"], Plaintext=b"x")["CiphertextBlob"],
         "other_ciphertext": kms.encrypt(KeyId=other_key, Plaintext=b"x")["CiphertextBlob"],
     }
-
-
-def admit_sessions(secrets: Any, secret: str) -> None:
-    """Take the statement that names the readers out of a secret's policy, and leave the one about TLS.
-
-    For a role's session AWS compares aws:PrincipalArn with the role's ARN, the emulator with the session's.
-    """
-    policy = json.loads(secrets.get_resource_policy(SecretId=secret)["ResourcePolicy"])
-    kept = [statement for statement in policy["Statement"] if statement["Sid"] != "DenyOthers"]
-    assert len(kept) == len(policy["Statement"]) - 1
-    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(policy | {"Statement": kept}))
 
 
 AWS_S_OWN = {"rds monitoring": {"logs:DescribeLogStreams", "logs:GetLogEvents"}}

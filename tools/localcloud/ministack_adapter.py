@@ -62,6 +62,7 @@ def run(port: int, root: AccessKey) -> None:
     hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
     app.app = Gate(app.app, hosts, root, ROOT, _session)
     _give_functions_random_secrets()
+    _know_sessions_by_their_role()
     completions.install(app)
     runtime.install()
     running = Mappings()
@@ -143,3 +144,23 @@ def _give_functions_random_secrets() -> None:
         return issued | {"AWS_SECRET_ACCESS_KEY": secret}
 
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials
+
+
+def _know_sessions_by_their_role() -> None:
+    """Have the condition aws:PrincipalArn see a session's role, as on AWS. MiniStack's sees the session.
+
+    IAM User Guide, "AWS global condition context keys".
+    """
+    from ministack.core import iam_evaluator  # noqa: PLC0415 - as above
+    from ministack.services import iam  # noqa: PLC0415
+
+    resolve, role_name = iam_evaluator._resolve_condition_key, iam_evaluator._role_name_from_assumed_arn  # noqa: SLF001
+
+    def resolved(key: str, request: Any) -> Any:
+        if key.lower() == "aws:principalarn" and request.principal_type == "AssumedRole":
+            name = role_name(request.principal_arn)
+            role = iam._roles.get_scoped(request.principal_account, None, name)  # noqa: SLF001
+            return role["Arn"] if role else request.principal_arn
+        return resolve(key, request)
+
+    iam_evaluator._resolve_condition_key = resolved  # noqa: SLF001

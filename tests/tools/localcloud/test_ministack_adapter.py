@@ -93,6 +93,21 @@ def test_a_role_is_limited_to_its_policies(port: int) -> None:
         client("kms", port, role).list_keys()
 
 
+def test_a_policy_that_names_a_role_is_about_its_sessions(port: int) -> None:
+    role, other = session(port, "named"), session(port, "not-named")
+    secrets = client("secretsmanager", port)
+    secret = secrets.create_secret(Name="named", SecretString="x")["ARN"]
+    named = f"arn:aws:iam::{ACCOUNT}:role/named"
+    deny = {"Effect": "Deny", "Condition": {"ArnNotLike": {"aws:PrincipalArn": named}}}
+    statements = [{"Effect": "Allow"}, deny]
+    common = {"Principal": "*", "Action": "secretsmanager:GetSecretValue", "Resource": secret}
+    document = {"Version": "2012-10-17", "Statement": [common | each for each in statements]}
+    secrets.put_resource_policy(SecretId=secret, ResourcePolicy=json.dumps(document))
+    assert client("secretsmanager", port, role).get_secret_value(SecretId=secret)["SecretString"] == "x"
+    with pytest.raises(ClientError, match="explicit deny"):
+        client("secretsmanager", port, other).get_secret_value(SecretId=secret)
+
+
 def test_a_changed_secret_or_token_of_a_session_is_refused(port: int) -> None:
     role = session(port, "changed")
     for changed in (replace(role, secret=f"{role.secret}x"), replace(role, token=f"{role.token}x")):
