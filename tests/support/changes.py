@@ -24,6 +24,8 @@ from tools.orchestrator.state.checkpoints import read_snapshot
 from tools.txmon.monorepo import MONOREPO
 
 ENV = "local"
+REFUSED_BY_RDS = "InvalidParameterCombination"
+"""The code with which RDS refuses a change of an instance that it never makes."""
 MOST_NAMED = 4
 """How many resources a cell of the page names."""
 
@@ -87,6 +89,8 @@ class Effect:
     def _why_refused(self) -> str:
         if "while other layers use it" in self.refusal:
             return "in use"
+        if REFUSED_BY_RDS in self.refusal:
+            return "RDS"
         protected = ("marked for protection", "because it is protected")
         return "protected" if any(words in self.refusal for words in protected) else "settings"
 
@@ -176,7 +180,12 @@ class DeployedProfile:
                 planned = self._plan(layers)
         except OrchestratorError as error:
             return Effect(refusal=str(error))
-        done = self.deploy(layers)
+        try:
+            done = self.deploy(layers)
+        except OrchestratorError as error:
+            if REFUSED_BY_RDS in str(error):
+                return Effect(refusal=str(error))
+            raise
         for plan, deployed in zip(planned, done, strict=True):
             _check_kept(_by_resource(plan), _by_resource(deployed))
         left = [step for plan in self._plan(layers) for step in plan.steps]

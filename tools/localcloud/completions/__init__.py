@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, lambda_, logs, rds
+from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, lambda_, logs, rds, refusals
 from tools.localcloud.completions.call import KEPT, Call, Failed, Refused, kept
 from tools.localcloud.completions.wires import wire
 
@@ -19,6 +19,7 @@ COMPLETIONS: Final[tuple[Completion, ...]] = (
     *logs.COMPLETIONS,
     *kinesis.COMPLETIONS,
     *lambda_.COMPLETIONS,
+    *refusals.COMPLETIONS,
 )
 
 
@@ -34,18 +35,23 @@ def install(app: Any) -> None:
 
 def _completed(service: str, handlers: dict[str, Handler]) -> Handler:
     """Return a handler of a service that answers what is completed, and lets MiniStack answer the rest."""
-    runs = {name: run for each in COMPLETIONS if each.service == service for name, run in each.operations.items()}
+    own = [completion for completion in COMPLETIONS if completion.service == service]
+    runs = {name: run for each in own for name, run in each.operations.items()}
+    checks = {name: check for each in own for name, check in each.refusals.items()}
 
     async def handle(
         method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
     ) -> Answer:
-        found = wire(service, (method, path), headers, body, runs)
+        found = wire(service, (method, path), headers, body, {*runs, *checks})
         if found is None:
             return await handlers[service](method, path, headers, body, query)
         run: Run = runs.get(found.operation, Call.proceed)
         content = {"Content-Type": found.content_type}
+        call = Call(service, found, found.request(body), handlers)
         try:
-            answer = await run(Call(service, found, found.request(body), handlers))
+            if found.operation in checks:
+                checks[found.operation](call)
+            answer = await run(call)
             return 200, content, found.reply(answer)
         except Failed as failed:
             return failed.answer

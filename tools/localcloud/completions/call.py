@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -18,8 +18,12 @@ Answer = tuple[int, dict[str, str], bytes]
 Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
 """Answers a service's requests: a method, a path, headers, a body and a query."""
 Run = Callable[["Call"], Awaitable[Mapping[str, Any]]]
+Refusal = Callable[["Call"], None]
+"""Raises `Refused` if AWS would refuse the request."""
 
-MODULES: Final = {"lambda": "lambda_svc", "monitoring": "cloudwatch", "logs": "cloudwatch_logs"}
+MODULES: Final = {
+    "events": "eventbridge", "lambda": "lambda_svc", "monitoring": "cloudwatch", "logs": "cloudwatch_logs"
+}  # fmt: skip
 """Service -> its module in MiniStack, if it has another name."""
 KEPT: Final = "completions"
 """MiniStack's name of the file with what is in no record of its own."""
@@ -33,8 +37,10 @@ class Completion:
     """MiniStack's name of the service: `rds`."""
     subject: str
     """What is added, for `./inv doctor`: "managed master passwords"."""
-    operations: Mapping[str, Run]
+    operations: Mapping[str, Run] = field(default_factory=dict)
     """Operation -> what answers it: `{"CreateDBInstance": _create}`."""
+    refusals: Mapping[str, Refusal] = field(default_factory=dict)
+    """Operation -> what may refuse it before it is answered: `{"DeleteSubnet": _delete_subnet}`."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -84,9 +90,10 @@ class Call:
             raise Failed(answer)
         return wire.answer(answer[2])
 
-    def store(self, name: str) -> Any:
-        """Return a store of the service in MiniStack, which shows what the caller's account has in its region."""
-        return getattr(ministack(f"services.{MODULES.get(self.service, self.service)}"), name)
+    def store(self, name: str, service: str = "") -> Any:
+        """Return a store in MiniStack, of this service or another; it has what the account has in the region."""
+        service = service or self.service
+        return getattr(ministack(f"services.{MODULES.get(service, service)}"), name)
 
     def arn(self, resource: str) -> str:
         """Return the ARN of a resource in the caller's account and region."""

@@ -353,7 +353,11 @@ SPECS = (
             Setter(
                 CHANGEABLE,
                 lambda ctx: ctx.modify(
-                    "modify_db_instance", CHANGEABLE, DBInstanceIdentifier=ctx.id, ApplyImmediately=True
+                    "modify_db_instance",
+                    CHANGEABLE,
+                    DBInstanceIdentifier=ctx.id,
+                    AllowMajorVersionUpgrade=bool(ctx.get("allowMajorVersionUpgrade")),
+                    ApplyImmediately=True,
                 ),
                 create=False,
             ),
