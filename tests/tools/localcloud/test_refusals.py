@@ -184,3 +184,26 @@ def test_a_reason_never_shows_a_secret(key: str) -> None:
     told = [failure.reason for failure in made.Check(request, context).failures]
     assert any(f"{key} '[secret]'" in reason for reason in told), told
     assert "horse" not in json.dumps(told)
+
+
+WRONG: tuple[Any, ...] = ("lots", 7, True, ["x"], [7], [["x"]], {"a": "b"}, {"a": {"b": [1]}}, [{"a": 1}])
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_a_value_of_the_wrong_type_is_refused_or_accepted_and_no_error(kind: str) -> None:
+    for key in sorted(SPECS[kind].inputs):
+        for value in WRONG:
+            found = check(kind, {key: value})
+            assert found is not None, (key, value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value", "reason"),
+    [
+        ("kms.Key", "tags", "lots", "tags must be a map"),
+        ("kinesis.Stream", "retentionPeriod", "many", "retentionPeriod has a value of the wrong type"),
+        ("rds.Instance", "maintenanceWindow", 7, "maintenanceWindow has a value of the wrong type"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named(kind: str, key: str, value: Any, reason: str) -> None:
+    assert reason in [failure.reason for failure in check(TYPES[kind], {key: value}).failures]

@@ -27,7 +27,7 @@ from tools.localcloud.schema import diff, lifecycle, service_model
 from tools.localcloud.schema.lifecycle import PartialFailure
 from tools.localcloud.schema.spec import DEFAULTS, ResourceContext, Spec
 from tools.localcloud.schema.validators import Known
-from tools.localcloud.schema.values import SIGNATURE, UNKNOWN, contains_unknown
+from tools.localcloud.schema.values import SIGNATURE, UNKNOWN, Unknown, contains_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -166,7 +166,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 reasons.append(f"{named} is too long: AWS takes {spec.name_limit} characters")
         if "tags" in spec.inputs:
             tags = news.get("tags") or {}
-            news["tagsAll"] = UNKNOWN if tags is UNKNOWN else {**session.default_tags, **tags}
+            own = tags if isinstance(tags, dict) else {}
+            news["tagsAll"] = UNKNOWN if tags is UNKNOWN else {**session.default_tags, **own}
             secrets |= {"tagsAll"} if "tags" in secrets else set()
         # A failure does not name its property to the engine, which would show the value.
         failures = [("", _without_secrets(reason, request, write_only)) for reason in reasons]
@@ -320,9 +321,14 @@ def _refused_inputs(spec: Spec, session: Session, news: Props) -> Iterator[str]:
     for key in sorted(news.keys() - spec.inputs - {DEFAULTS, "tagsAll"}):
         yield f"the local cloud's {spec.kind} does not know the input {key!r}"
     yield from (f"{key} is required" for key in sorted(spec.required) if news.get(key) is None)
+    if not isinstance(news.get("tags") or {}, dict | Unknown):
+        yield "tags must be a map"
     known = Known(news)
-    reasons = [reason for validate in spec.validators if (reason := validate(known))]
-    yield from reasons or service_model.refusals(ResourceContext(spec, session, inputs=known, state={}))
+    try:
+        reasons = [reason for validate in spec.validators if (reason := validate(known))]
+        yield from reasons or service_model.refusals(ResourceContext(spec, session, inputs=known, state={}))
+    except (AttributeError, TypeError, ValueError):
+        yield f"{known.last} has a value of the wrong type"
 
 
 def _automatic_name(spec: Spec, request: Any) -> str:

@@ -30,11 +30,16 @@ DAY: Final = 1440
 
 
 class Known(dict[str, Any]):
-    """The inputs that are known."""
+    """The inputs that are known, and which of them was looked at last: one that breaks a check has the wrong type."""
 
     def __init__(self, inputs: Props) -> None:
         super().__init__({key: value for key, value in inputs.items() if not contains_unknown(value)})
         self._unknown = inputs.keys() - self.keys()
+        self.last = ""
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.last = key
+        return super().get(key, default)
 
     def lacks(self, key: str) -> bool:
         """Return whether an input is absent or empty; one that is not known yet is not absent."""

@@ -14,7 +14,9 @@ from typing import BinaryIO
 
 from tools.orchestrator.engine import children, errors, policy_host, program_host
 from tools.orchestrator.engine.events import EventHandler
+from tools.orchestrator.engine.stack_file_copy import StackFileCopy
 from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import explain_os_error
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus
 
 CANCELED = re.compile(r"(error: )?\w+ cancell?ed")
@@ -96,8 +98,21 @@ class OperationProcess:
                 if self.interruptions:  # before the engine started
                     self._pass_on()
                 self._follow(self._process, read)
-            operation.added_encryption_keys = operation.changed_aws and copy.take_encryption_keys()
+            if operation.changed_aws:
+                self._take_encryption_keys(copy)
         operation.end(*self._result(self._process.returncode))
+
+    def _take_encryption_keys(self, copy: StackFileCopy) -> None:
+        """Add the engine's keys to the stack file. The layer is deployed even if that fails; the state has them."""
+        try:
+            self.operation.added_encryption_keys = copy.take_encryption_keys()
+        except OSError as error:
+            warning = (
+                f"{explain_os_error(error)}: how the stack's secrets are encrypted could not be added; "
+                "make the file writable, and the next deployment that changes something adds it"
+            )
+            self.operation.warnings.append(warning)
+            self.on_progress(f"warning: {warning}")
 
     def _begin(self, *arguments: str) -> None:
         self.operation.begin(self.workspace.display_command(self.operation.layer, *arguments))

@@ -333,6 +333,22 @@ def test_a_stack_file_keeps_the_engines_keys_only_if_a_resource_was_created(
     assert result.files_with_added_keys == [file] * kept
 
 
+def test_a_stack_file_that_cannot_be_written_is_a_warning_and_no_failure(workspace, tmp_path, monkeypatch) -> None:
+    created = {"metadata": {**VPC, "op": "create", "new": {"custom": True}}}
+    copy = "$(echo $* | sed -n 's/.*--config-file \\([^ ]*\\).*/\\1/p')"
+    given = workspace(f"echo 'encryptionsalt: v1' >> {copy}\n" + printing({"resOutputsEvent": created}))
+
+    def refuse(path: Path, _: bytes) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)  # root may write everywhere
+    result = run(given, {"network": ()})
+    assert result.ok
+    assert result.files_with_added_keys == []
+    [warning] = result.operations["network"].warnings
+    assert warning.startswith(f"{tmp_path}/projects/network/Pulumi.local.yaml: Permission denied: how the stack's")
+
+
 def test_a_stack_that_cannot_be_created_fails_its_layer(workspace, tmp_path) -> None:
     given = workspace('[ "$1" = up ] || { echo "error: no room" >&2; exit 255; }')
     result = Run(given, Action.UP, READS, tmp_path, missing=["streaming"])
