@@ -1,8 +1,9 @@
 """One change of a setting: planned, deployed and planned again on the local cloud, and what it cost."""
 
 import json
+import operator
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,14 +30,15 @@ REFUSED_BY_RDS = "InvalidParameterCombination"
 MOST_NAMED = 4
 """How many resources a cell of the page names."""
 
-RESTARTS = {
+RESTARTS: Mapping[tuple[str, str], Callable[[Any, Any], bool]] = {
     # RDS User Guide, "Settings for DB instances": the column "Downtime notes".
-    ("aws:rds/instance:Instance", "instanceClass"),
-    ("aws:rds/instance:Instance", "engineVersion"),
+    ("aws:rds/instance:Instance", "instanceClass"): operator.ne,
+    ("aws:rds/instance:Instance", "engineVersion"): operator.ne,
+    ("aws:rds/instance:Instance", "backupRetentionPeriod"): lambda old, new: bool(old) != bool(new),
     # ElastiCache User Guide, "Online vertical scaling": the primary moves once, within seconds.
-    ("aws:elasticache/replicationGroup:ReplicationGroup", "nodeType"),
+    ("aws:elasticache/replicationGroup:ReplicationGroup", "nodeType"): operator.ne,
 }
-"""Inputs whose change interrupts connections, by type."""
+"""Type and input -> whether its change from one value to another interrupts connections."""
 
 SECRETS = {("monitoring", "subscriptions")}
 """Settings whose values have to be encrypted."""
@@ -69,6 +71,8 @@ class Effect:
 
     steps: Mapping[str, Sequence[Step]] = field(default_factory=dict)
     """Layer -> what was done to it."""
+    restarted: Collection[str] = ()
+    """The resources whose connections it interrupted, by name."""
     refusal: str = ""
 
     @property
@@ -76,14 +80,14 @@ class Effect:
         """The gravest consequence, with the resources that it concerns."""
         if self.refusal:
             return f"refused: {self._why_refused}"
-        return _gravest([step for steps in self.steps.values() for step in steps])
+        return self._gravest([step for steps in self.steps.values() for step in steps])
 
     def words_without(self, layer: str) -> str:
         """The gravest consequence for each other layer."""
         if self.refusal:
             return self.words
         others = {name: steps for name, steps in self.steps.items() if steps and name != layer}
-        return "; ".join(f"{name}: {_gravest(steps)}" for name, steps in others.items()) or "no change"
+        return "; ".join(f"{name}: {self._gravest(steps)}" for name, steps in others.items()) or "no change"
 
     @property
     def _why_refused(self) -> str:
@@ -94,18 +98,26 @@ class Effect:
         protected = ("marked for protection", "because it is protected")
         return "protected" if any(words in self.refusal for words in protected) else "settings"
 
+    def _gravest(self, steps: Sequence[Step]) -> str:
+        for word, chosen in (
+            ("lost", [step for step in steps if step.is_state_loss]),
+            ("restart", [step for step in steps if step.name in self.restarted]),
+            ("replaced", [step for step in steps if step.op == "replace"]),
+            ("deleted", [step for step in steps if step.op == "delete"]),
+        ):
+            if chosen:
+                names = sorted(step.name.removesuffix(f"-{ENV}") for step in chosen)
+                return f"{word}: {', '.join(names) if len(names) <= MOST_NAMED else f'{len(names)} resources'}"
+        return "in place" if steps else "no change"
 
-def _gravest(steps: Sequence[Step]) -> str:
-    for word, chosen in (
-        ("lost", [step for step in steps if step.is_state_loss]),
-        ("restart", [step for step in steps if any((step.type, key) in RESTARTS for key in step.keys)]),
-        ("replaced", [step for step in steps if step.op == "replace"]),
-        ("deleted", [step for step in steps if step.op == "delete"]),
-    ):
-        if chosen:
-            names = sorted(step.name.removesuffix(f"-{ENV}") for step in chosen)
-            return f"{word}: {', '.join(names) if len(names) <= MOST_NAMED else f'{len(names)} resources'}"
-    return "in place" if steps else "no change"
+
+def _restarted(plan: Operation) -> Iterator[str]:
+    """Yield the resources whose connections a planned deployment interrupts."""
+    for urn, resource in plan.planned.items():
+        before = plan.present.get(urn)
+        for (kind, key), interrupts in RESTARTS.items():
+            if before and kind == resource.type and interrupts(before.inputs.get(key), resource.inputs.get(key)):
+                yield resource.name
 
 
 class DeployedProfile:
@@ -190,7 +202,8 @@ class DeployedProfile:
             _check_kept(_by_resource(plan), _by_resource(deployed))
         left = [step for plan in self._plan(layers) for step in plan.steps]
         assert not left, f"the second plan is not empty: {left}"
-        return Effect({operation.layer: operation.steps for operation in done})
+        restarted = {name for plan in planned for name in _restarted(plan)}
+        return Effect({operation.layer: operation.steps for operation in done}, restarted)
 
     def _plan(self, layers: Collection[str]) -> list[Operation]:
         snapshot = read_snapshot(self._workspace)
