@@ -3,7 +3,7 @@
 from pulumi import Output
 
 from projects.security.config import SecurityConfig
-from projects.security.credentials import Vault
+from projects.security.credentials import Vault, secret_names
 from projects.security.keys import Keys
 from projects.security.roles import Roles
 from shared.contracts import SecurityContract
@@ -18,6 +18,7 @@ roles = Roles(
     consumer_services=config.consumer_services,
     producer_services=config.producer_services,
     senders=config.senders,
+    secret_names=secret_names(stack, config),
 )
 vault = Vault(
     stack,

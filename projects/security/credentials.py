@@ -146,6 +146,13 @@ class Vault(pulumi.ComponentResource):
         return secret.arn
 
 
+def secret_names(stack: StackContext, config: SecurityConfig) -> list[str]:
+    """Return the names of the system's secrets, with the six random characters at their end as wildcards."""
+    given = [stack.names.physical("db_secret"), stack.names.physical("redis_secret"), config.db_secret_name]
+    # RDS chooses the name of the secret that it manages (RDS User Guide, "Password management with Secrets Manager").
+    return [*(f"{name}-??????" for name in given if name), "rds!db-*"]
+
+
 def _readers(stack: StackContext, config: SecurityConfig) -> Output[list[str]]:
     """Return the ARN patterns of the account's root and `secretReaders`.
 

@@ -38,11 +38,12 @@ WITHIN_BOUNDARY = (
     "logs:PutLogEvents",
     "logs:PutRetentionPolicy",
     "rds-db:connect",
-    "secretsmanager:DescribeSecret",
-    "secretsmanager:GetSecretValue",
     "sqs:SendMessage",
 )
 """The most that a layer can grant to a role: actions that use resources, none that administer them."""
+
+READ_SECRETS = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
+"""What a layer can grant beyond that, on the system's own secrets only: an account has many secrets of others."""
 
 LAMBDA = "lambda.amazonaws.com"
 
@@ -73,7 +74,8 @@ class Roles(pulumi.ComponentResource):
         *,
         consumer_services: Sequence[str],
         producer_services: Sequence[str],
-        senders: Sequence[str] = (),
+        senders: Sequence[str],
+        secret_names: Sequence[str],
     ) -> None:
         super().__init__("txmon:security:Roles", stack.names.logical("roles"), opts=stack.opts)
         self._stack = stack
@@ -82,8 +84,15 @@ class Roles(pulumi.ComponentResource):
             stack.names.logical("permissions-boundary"),
             name=stack.names.physical("permissions_boundary"),
             description="The most that a role of transaction monitoring can be granted",
-            # The boundary limits actions; the grants limit resources.
-            policy=document(allow("MostThatCanBeGranted", WITHIN_BOUNDARY, ["*"])),
+            policy=document(
+                # The boundary limits actions; the grants limit resources.
+                allow("MostThatCanBeGranted", WITHIN_BOUNDARY, ["*"]),
+                allow(
+                    "OwnSecrets",
+                    READ_SECRETS,
+                    [stack.arn("secretsmanager", f"secret:{name}") for name in secret_names],
+                ),
+            ),
             tags=stack.name_tag("permissions-boundary"),
             opts=here,
         )

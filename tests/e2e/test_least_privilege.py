@@ -393,13 +393,14 @@ def administrator(deployed) -> Iterator[None]:
 
 @pytest.mark.usefixtures("administrator")
 def test_the_boundary_holds_whatever_is_granted(acting_as, things) -> None:
-    administration = [
+    refused = [
         ("iam.create_user", {"UserName": "mallory"}),
         ("iam.put_role_policy", {"RoleName": ROLES["producer"]} | POLICY),
         ("kinesis.delete_stream", OURS),
         ("kms.schedule_key_deletion", {"KeyId": "{stream_key}"}),
         ("secretsmanager.delete_secret", DATABASE_SECRET),
+        ("secretsmanager.get_secret_value", OTHER_SECRET),
     ]
-    for call, arguments in administration:
+    for call, arguments in refused:
         assert attempt(acting_as, things, "producer", call, arguments) in REFUSALS, call
     assert attempt(acting_as, things, "producer", "kinesis.get_shard_iterator", OURS | ITERATOR) is None

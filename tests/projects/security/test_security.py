@@ -7,7 +7,7 @@ import pulumi
 import pytest
 
 from projects.security.credentials import may_read
-from projects.security.roles import WITHIN_BOUNDARY
+from projects.security.roles import READ_SECRETS, WITHIN_BOUNDARY
 
 KEY = "aws:kms/key:Key"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -191,6 +191,18 @@ def test_every_role_has_the_permissions_boundary(run_layer, statements, env: str
     assert statements(boundary["policy"])["MostThatCanBeGranted"]["Action"] == list(WITHIN_BOUNDARY)
     arn = f"arn:aws:test:ap-northeast-1:{ACCOUNT}:permissions-boundary-{env}"
     assert {role.inputs["permissionsBoundary"] for role in run.all(ROLE)} == {arn}
+
+
+@pytest.mark.parametrize("existing", [None, "shared-credentials"])
+def test_the_boundary_lets_roles_read_our_own_secrets_only(run_layer, statements, existing: str | None) -> None:
+    config = {"databaseCredentials": "generated", **({"dbSecretName": existing} if existing else {})}
+    run = run_layer("security", "prod", config=config, preview=True)
+    boundary = statements(run.one("aws:iam/policy:Policy", "permissions-boundary-prod")["policy"])
+    names = ["rds-credentials-prod-??????", "redis-auth-prod-??????", *([f"{existing}-??????"] if existing else [])]
+    assert boundary["OwnSecrets"]["Action"] == list(READ_SECRETS)
+    assert boundary["OwnSecrets"]["Resource"] == [
+        f"arn:aws:secretsmanager:ap-northeast-1:{ACCOUNT}:secret:{name}" for name in (*names, "rds!db-*")
+    ]
 
 
 def test_the_boundary_has_no_wildcard_and_no_administration() -> None:
