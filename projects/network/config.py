@@ -46,10 +46,14 @@ class NetworkConfig(LayerConfig):
     interface_endpoints: Annotated[tuple[EndpointService, ...], Structured] = (
         "kinesis-streams",
         "secretsmanager",
+        "ecr.api",
+        "ecr.dkr",
         "logs",
-        "monitoring",
     )
-    """AWS services with an interface endpoint; the VPC has no other way out."""
+    """AWS services with an interface endpoint; the VPC has no other way out.
+
+    The default is what producers on ECS and the functions of processing call.
+    """
 
     endpoint_zones: Annotated[int, Field(ge=1, le=subnets.ZONES)] = subnets.ZONES
     """Zones of each interface endpoint; each costs about 10 USD a month."""

@@ -20,6 +20,14 @@ def telemetry_policy(run_layer, statements, env: str) -> dict[str, dict[str, Any
     return statements(run_layer("security", env).one("aws:kms/key:Key", f"telemetry-kms-key-{env}")["policy"])
 
 
+def settings(layer: str, env: str) -> dict[str, Any]:
+    """Return all settings of a layer, as its stack file or the default says."""
+    config = yaml.safe_load(stack_file(layer, env).read_text())["config"]
+    own = {k.removeprefix(f"{project(layer)}:"): v for k, v in config.items() if k.startswith("txmon-")}
+    found: dict[str, Any] = config_class(layer).parse({"environmentSuffix": env, **own}, layer).model_dump()
+    return found
+
+
 def created(run_layer, env: str, token: str) -> list[dict[str, Any]]:
     """Return the inputs of every resource of a type, in all layers."""
     found = [resource.inputs for layer in LAYERS for resource in run_layer(layer, env).all(token)]
@@ -53,6 +61,22 @@ def test_the_rds_monitoring_role_trusts_the_instance_of_data(run_layer, env: str
     )
 
 
+CALLED = {
+    "ecs-tasks.amazonaws.com": {"ecr.api", "ecr.dkr", "logs"},  # Amazon ECR and ECS guides, "VPC endpoints"
+    "lambda.amazonaws.com": set(),  # Lambda loads the code and sends the logs, not through the function's VPC
+    "ec2.amazonaws.com": {"logs"},  # the CloudWatch agent
+}
+"""The endpoints that a workload on each service calls, besides those of its own work."""
+
+
+@pytest.mark.parametrize("env", known_environments(MONOREPO))
+def test_workloads_reach_what_they_call_and_nothing_else_is_paid_for(env: str) -> None:
+    security, network = settings("security", env), settings("network", env)
+    own = {"kinesis-streams", "secretsmanager"}  # of producers, and of the functions of processing
+    services = {*security["producer_services"], *security["consumer_services"]}
+    assert set(network["interface_endpoints"]) == own.union(*(CALLED[service] for service in services))
+
+
 def test_databases_use_the_ports_that_the_matrix_opens(run_layer, env: str) -> None:
     opened = {
         (rule["securityGroupId"].removesuffix(f"-sg-{env}-id"), int(rule["fromPort"]))
@@ -65,10 +89,8 @@ def test_databases_use_the_ports_that_the_matrix_opens(run_layer, env: str) -> N
 @pytest.mark.parametrize("env", known_environments(MONOREPO))
 def test_stream_and_databases_are_sized_for_the_same_load(env: str) -> None:
     def load(layer: str) -> tuple[int, int]:
-        config = yaml.safe_load(stack_file(layer, env).read_text())["config"]
-        own = {k.removeprefix(f"{project(layer)}:"): v for k, v in config.items() if k.startswith("txmon-")}
-        parsed = config_class(layer).parse({"environmentSuffix": env, **own}, layer).model_dump()
-        return parsed["transactions_per_minute"], parsed["bytes_per_transaction"]
+        found = settings(layer, env)
+        return found["transactions_per_minute"], found["bytes_per_transaction"]
 
     assert load("streaming") == load("data")
 
