@@ -18,7 +18,8 @@ class Gap:
 
 
 def gaps() -> list[Gap]:
-    """Return every gap that a spec declares."""
+    """Return every gap that a spec or a completion declares."""
+    from tools.localcloud.completions import COMPLETIONS  # noqa: PLC0415 - it needs botocore
     from tools.localcloud.resources import SPECS  # noqa: PLC0415 - it needs boto3, which not every caller does
 
     found = []
@@ -26,6 +27,7 @@ def gaps() -> list[Gap]:
         kind = spec.kind.replace("/", ":").split(":")
         short = f"{kind[1]}.{kind[-1]}"
         found += [Gap(f"{short}: {', '.join(keys.split())}", reason) for keys, reason in spec.unsupported.items()]
+    found += [Gap(*lacking) for completion in COMPLETIONS for lacking in completion.lacks.items()]
     return sorted(found, key=lambda gap: gap.subject)
 
 

@@ -56,6 +56,7 @@ def run(port: int, root: AccessKey) -> None:
 
     from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
     from tools.localcloud.completions import runtime  # noqa: PLC0415 - as above
+    from tools.localcloud.completions.gauges import Gauges  # noqa: PLC0415 - as above
     from tools.localcloud.completions.mappings import Mappings  # noqa: PLC0415 - as above
     from tools.localcloud.gate import Gate  # noqa: PLC0415 - as above
 
@@ -65,12 +66,14 @@ def run(port: int, root: AccessKey) -> None:
     _know_sessions_by_their_role()
     completions.install(app)
     runtime.install()
-    running = Mappings()
+    running, gauges = Mappings(), Gauges()
     running.start()
+    gauges.start()
     save_all = app.save_all
 
     def save(services: Any) -> None:
         running.stop()
+        gauges.stop()
         _save_whole(lambda: save_all(services))
 
     app.save_all = save

@@ -41,6 +41,8 @@ class Completion:
     """Operation -> what answers it: `{"CreateDBInstance": _create}`."""
     refusals: Mapping[str, Refusal] = field(default_factory=dict)
     """Operation -> what may refuse it before it is answered: `{"DeleteSubnet": _delete_subnet}`."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    """What it does not do, by the subject that `./inv doctor` shows: `{"lambda.EventSourceMapping: x": "…"}`."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer

@@ -29,5 +29,14 @@ async def _describe(call: Call) -> dict[str, Any]:
 
 
 COMPLETIONS: Final = (
+    Completion(
+        "monitoring",
+        "the evaluation of alarms once a second, with their dimensions, periods and missing data",
+        lacks={
+            "cloudwatch.MetricAlarm": "one waits for data for ever if it has a band, a Metrics Insights query or "
+            "a metric of another service than Kinesis, Lambda and SQS"
+        },
+    ),
+    Completion("monitoring", "the metrics of streams, queues and event source mappings"),
     Completion("monitoring", "alarms of metric math", {"PutMetricAlarm": _put, "DescribeAlarms": _describe}),
 )

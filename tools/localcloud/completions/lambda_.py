@@ -75,7 +75,14 @@ COMPLETIONS: Final = (
         "the metrics and the defaults of an event source mapping, and what AWS refuses",
         {"CreateEventSourceMapping": _create, "UpdateEventSourceMapping": _update},
     ),
-    Completion("lambda", "event source mappings of Kinesis, of which MiniStack's own lose data", {}),
-    Completion("lambda", "functions that see only their code, Lambda's packages and their environment", {}),
-    Completion("lambda", "the metrics that functions write to their logs", {}),
+    Completion(
+        "lambda",
+        "event source mappings of Kinesis, of which MiniStack's own lose data",
+        lacks={
+            "lambda.EventSourceMapping: parallelizationFactor": "one batch of a shard is handed on at a time",
+            "kinesis.Stream: shardCount": "the emulator drops what is not read yet when it changes",
+        },
+    ),
+    Completion("lambda", "functions that see only their code, Lambda's packages and their environment"),
+    Completion("lambda", "the metrics that functions write to their logs"),
 )

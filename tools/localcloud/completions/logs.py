@@ -6,6 +6,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+from tools.localcloud.completions import metrics
 from tools.localcloud.completions.call import Completion, Refused, kept
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ async def _describe_groups(call: Call) -> dict[str, Any]:
         shown[PROTECTED] = record.get(PROTECTED, False)
         if record.get(POLICY):
             shown["dataProtectionStatus"] = "ACTIVATED"
+    return answer
+
+
+async def _put_events(call: Call) -> dict[str, Any]:
+    answer = await call.proceed()
+    lines = [event["message"] for event in call.request["logEvents"]]
+    for line in lines:
+        metrics.embedded(line)
+    metrics.filtered(call.request["logGroupName"], lines)
     return answer
 
 
@@ -136,6 +146,7 @@ COMPLETIONS: Final = (
             "DeleteDataProtectionPolicy": _delete_policy,
         },
     ),
+    Completion("logs", "the metrics of metric filters and of embedded metrics", {"PutLogEvents": _put_events}),
     Completion(
         "logs", "saved queries",
         {

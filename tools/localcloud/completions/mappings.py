@@ -196,6 +196,7 @@ class ShardReader(threading.Thread):
         if function and role_may(function["config"]["Role"], "sqs:SendMessage", destination):
             queues._act_send_message({"MessageBody": json.dumps(message)}, queues._queue_url(name))
         else:
+            metrics.undelivered(self._mapping().get("FunctionName", ""))
             log.warning("the role of %s may not send to %s: %s", message["requestContext"], destination, message)
 
     def sleep(self, seconds: float) -> None:

@@ -29,21 +29,28 @@ def install() -> None:
 
     def environment(config: dict[str, Any]) -> dict[str, str]:
         """Return the credentials of a function, which MiniStack puts into its environment, and how it logs."""
-        logging = config.get("LoggingConfig") or {}
         issued: dict[str, str] = issue(config)
-        return issued | {
-            "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"),
-            "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO"),
-            "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
-        }
+        return issued | logging_of(config)
 
     def note(function: dict[str, Any], request: str, text: str, *others: Any, **more: Any) -> None:
         emit(function, request, text, *others, **more)
-        for line in (text or "").splitlines():
+        lines = (text or "").splitlines()
+        for line in lines:
             metrics.embedded(line)
+        metrics.filtered(logging_of(function["config"])["AWS_LAMBDA_LOG_GROUP_NAME"], lines)
 
     functions._execute_function_warm, functions._emit_lambda_logs = run, note
     workers.execution_credentials = environment
+
+
+def logging_of(config: dict[str, Any]) -> dict[str, str]:
+    """Return the variables that tell a function how to log."""
+    logging = config.get("LoggingConfig") or {}
+    return {
+        "AWS_LAMBDA_LOG_FORMAT": logging.get("LogFormat", "Text"),
+        "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO"),
+        "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
+    }
 
 
 def warm(function: dict[str, Any], count: int) -> None:

@@ -1,0 +1,149 @@
+"""Evaluates CloudWatch's alarms, in place of MiniStack, whose own know no dimensions, periods, math or missing data.
+
+"Evaluating an alarm" and "Configuring how CloudWatch alarms treat missing data" in the CloudWatch User Guide say how.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from tools.localcloud.completions import metrics
+from tools.localcloud.completions.call import ministack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Value = float | None
+    """A value of one period; None if there is none."""
+
+MEASURED: Final = frozenset({"AWS/Kinesis", "AWS/Lambda", "AWS/SQS"})
+"""The namespaces of AWS in which the local cloud has metrics: an alarm on another one waits for data for ever."""
+BREACHES: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+OPERATORS: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+}
+LISTS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {"MAX": max, "MIN": min, "SUM": sum}
+
+
+class Unsupported(Exception):  # noqa: N818 - it is no fault
+    """Something that is not evaluated here: the alarm keeps its state."""
+
+
+def evaluate(alarm: dict[str, Any]) -> None:
+    """Evaluate an alarm of the caller's account and region, and tell its actions of another state."""
+    try:
+        state = judge(alarm, _values(alarm, time.time()))
+    except Unsupported:
+        return
+    if state in (None, alarm["StateValue"]):
+        return
+    cloudwatch = ministack("services.cloudwatch")
+    old, reason = alarm["StateValue"], f"{alarm['ComparisonOperator']} {alarm.get('Threshold')}: {state}"
+    alarm |= {"StateValue": state, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+    cloudwatch._record_history(alarm["AlarmName"], old, state, reason)
+    cloudwatch._dispatch_alarm_actions(alarm, old, state, reason)
+    cloudwatch._evaluate_parent_alarms(alarm)
+
+
+def judge(alarm: Mapping[str, Any], values: Sequence[Value]) -> str | None:
+    """Return the state of an alarm with the values of its periods; None if it stays as it is.
+
+    Raises:
+        Unsupported: the comparison is one with a band.
+    """
+    breaches = BREACHES.get(alarm["ComparisonOperator"])
+    if breaches is None:
+        raise Unsupported
+    missing = alarm.get("TreatMissingData") or "missing"
+    wanted = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
+    present = [value for value in values if value is not None]
+    bad = sum(breaches(value, alarm["Threshold"]) for value in present)
+    if missing == "breaching":
+        bad += len(values) - len(present)
+    elif missing != "notBreaching":
+        if not present:
+            return "INSUFFICIENT_DATA" if missing == "missing" else None
+        wanted = min(wanted, len(present))
+    return "ALARM" if bad >= wanted else "OK"
+
+
+def _values(alarm: Mapping[str, Any], now: float) -> list[Value]:
+    """Return the values of an alarm's periods, the newest first.
+
+    Raises:
+        Unsupported: the local cloud does not measure it, or does not know a function in it.
+    """
+    periods = alarm["EvaluationPeriods"]
+    queries = alarm.get("Metrics")
+    if not queries:
+        metric = {key: alarm.get(key) for key in ("Namespace", "MetricName", "Dimensions")}
+        statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
+        return _series(metric, statistic, alarm.get("Period") or 60, periods, now)
+    operands = {
+        query["Id"]: _series(stat["Metric"], stat["Stat"], stat["Period"], periods, now)
+        for query in queries
+        if (stat := query.get("MetricStat"))
+    }
+    [result] = [query for query in queries if query.get("ReturnData", True)]
+    if "Expression" not in result:
+        return operands[result["Id"]]
+    rows = [{name: series[period] for name, series in operands.items()} for period in range(periods)]
+    return [calculate(result["Expression"], row) for row in rows]
+
+
+def _series(metric: Mapping[str, Any], statistic: str, period: float, periods: int, now: float) -> list[Value]:
+    """Return a statistic of each of the last periods of a metric, the newest first."""
+    cloudwatch = ministack("services.cloudwatch")
+    dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(metric.get("Dimensions") or []))
+    points = cloudwatch._metrics.get((metric["Namespace"], metric["MetricName"], dimensions)) or []
+    if not points and metric["Namespace"].startswith("AWS/") and metric["Namespace"] not in MEASURED:
+        raise Unsupported
+    found: list[list[dict[str, Any]]] = [[] for _ in range(periods)]
+    for point in points[-metrics.KEPT :]:
+        age = int((now - point["Timestamp"]) // period)
+        if 0 <= age < periods:
+            found[age].append(point)
+    return [cloudwatch._stat_value(cloudwatch._calc_stats(each), statistic, each) if each else None for each in found]
+
+
+def calculate(expression: str, operands: Mapping[str, Value]) -> Value:
+    """Return the value of metric math in one period; None if it has none, as a quotient by zero.
+
+    Raises:
+        Unsupported: it is more than arithmetic, FILL, IF and the greatest, the least and the sum of a list.
+    """
+    try:
+        return _calculate(ast.parse(expression.strip(), mode="eval").body, operands)
+    except SyntaxError:
+        raise Unsupported from None
+
+
+def _calculate(node: ast.expr, operands: Mapping[str, Value]) -> Value:
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return float(number)
+        case ast.Name(id=name) if name in operands:
+            return operands[name]
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
+            one, other = _calculate(left, operands), _calculate(right, operands)
+            if one is None or other is None or (isinstance(op, ast.Div) and not other):
+                return None
+            return OPERATORS[type(op)](one, other)
+        case ast.Call(func=ast.Name(id="FILL"), args=[inner, default]):
+            value = _calculate(inner, operands)
+            return _calculate(default, operands) if value is None else value
+        case ast.Call(func=ast.Name(id=name), args=[ast.List(elts=items)]) if name in LISTS:
+            values = [value for item in items if (value := _calculate(item, operands)) is not None]
+            return LISTS[name](values) if values else None
+    raise Unsupported
