@@ -59,9 +59,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 @contextmanager
 def running(home: Path) -> Iterator[LocalCloud]:
-    """Start a local cloud in `home`, and stop it in the end."""
+    """Start a local cloud without servers in `home`, and stop it in the end."""
     made = LocalCloud(home)
-    made.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TXMON_LOCAL_ENGINES", "off")
+        made.start()
     try:
         yield made
     finally:

@@ -26,13 +26,17 @@ KEY = AccessKey("AKIATEST", "secret-of-the-tests")
 
 
 @contextmanager
-def running(home: Path) -> Iterator[int]:
-    """Run an emulator with its state in `home` and `KEY` as the root's key, and give its port."""
+def running(home: Path, *, servers: str = "off") -> Iterator[int]:
+    """Run an emulator with its state in `home` and `KEY` as the root's key, and give its port.
+
+    Most tests need no server behind an endpoint; `servers="require"` lets instances and groups have one.
+    """
     port = free_port()
     home.mkdir(exist_ok=True)
     (home / "key").write_text(json.dumps(asdict(KEY)), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(REPOSITORY))
+        patch.setenv("TXMON_LOCAL_ENGINES", servers)
         process = emulator.spawn(port, home)
     try:
         assert emulator.wait(process, port)

@@ -90,5 +90,5 @@ def engines(
             ca,
         )
     finally:
+        fleet.delete_others(set())
         fleet.stop_all()
-        fleet.delete_all()

@@ -52,6 +52,7 @@ def serve(port: int) -> int:
             return 1
         clients = connection.Clients(f"http://{HOST}:{port}", files.read_key())
         set_aside = agree(files, clients, port)
+        emulator.start_servers(port, files.read_key())
         engines = Engines(files.engines)
         server, provider_port = servicer.serve(clients, engines, lambda: process.poll() is None, files.note_created)
         started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -18,19 +18,25 @@ from typing import TYPE_CHECKING, Final
 import tenacity
 
 from tools.localcloud import ministack_adapter
+from tools.localcloud.engines.status import SERVERS, STATUSES
 from tools.localcloud.home import Files
 from tools.localcloud.ministack_adapter import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tools.localcloud.engines.status import ServerStatus
     from tools.localcloud.home import AccessKey
 
 START_SECONDS: Final = 20  # 0.3 is usual; a loaded machine takes longer
 STOP_SECONDS: Final = 15  # up to 3.5 is usual when idle
 RESET_SECONDS: Final = 30
+SERVERS_SECONDS: Final = 10
 POLL_SECONDS: Final = 0.02
-INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH")
+START_SERVERS_SECONDS: Final = 90  # one is usual
+INHERITED: Final = (
+    "PATH", "HOME", "XDG_CACHE_HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "TXMON_LOCAL_ENGINES",
+)  # fmt: skip
 
 
 def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
@@ -43,6 +49,8 @@ def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
         (home / folder).mkdir(mode=0o700, exist_ok=True)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     settings = ministack_adapter.settings(port, state, scratch)
+    authority = str(Files(home.resolve()).ca)
+    settings |= {"SSL_CERT_FILE": authority, "PGSSLROOTCERT": authority}  # for functions, which inherit them
     return subprocess.Popen(
         [sys.executable, "-c", f"from tools.localcloud import emulator; emulator.child({port})"],
         stdin=subprocess.PIPE, env=inherited | settings, cwd=home,
@@ -64,7 +72,7 @@ def child(port: int) -> None:
 def healthy(port: int, seconds: float = 2) -> bool:
     """Return whether the emulator on `port` answers within some seconds; its gate refuses what is not signed."""
     try:
-        return _request(port, "GET", "/", seconds) == HTTPStatus.FORBIDDEN
+        return _request(port, "GET", "/", seconds)[0] == HTTPStatus.FORBIDDEN
     except (OSError, HTTPException):
         return False
 
@@ -82,10 +90,26 @@ def wait(process: subprocess.Popen[bytes], port: int) -> bool:
 
 def empty(port: int, key: AccessKey) -> None:
     """Delete everything that the emulator has, its saved state included."""
-    from tools.localcloud.gate import sign  # noqa: PLC0415 - it imports botocore, which most verbs do not need
-
     method, path = ministack_adapter.RESET
-    _request(port, method, path, RESET_SECONDS, sign(method, f"http://{HOST}:{port}{path}", key))
+    _signed_request(port, method, path, RESET_SECONDS, key)
+
+
+def start_servers(port: int, key: AccessKey) -> None:
+    """Start the servers that the emulator's state describes.
+
+    Raises:
+        OSError: the emulator does not answer.
+    """
+    _signed_request(port, "POST", SERVERS, START_SERVERS_SECONDS, key)
+
+
+def servers(port: int, key: AccessKey) -> list[ServerStatus]:
+    """Return what is behind the endpoints of RDS instances and replication groups.
+
+    Raises:
+        OSError: the emulator does not answer.
+    """
+    return STATUSES.validate_json(_signed_request(port, "GET", SERVERS, SERVERS_SECONDS, key))
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -98,11 +122,21 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _request(port: int, method: str, path: str, seconds: float, headers: Mapping[str, str] | None = None) -> int:
-    """Return the status of a request to the emulator; no proxy of the environment is used."""
+def _signed_request(port: int, method: str, path: str, seconds: float, key: AccessKey) -> bytes:
+    from tools.localcloud.gate import sign  # noqa: PLC0415 - it imports botocore, which most verbs do not need
+
+    _status, body = _request(port, method, path, seconds, sign(method, f"http://{HOST}:{port}{path}", key))
+    return body
+
+
+def _request(
+    port: int, method: str, path: str, seconds: float, headers: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Return the status and the body of the emulator's answer to a request; no proxy of the environment is used."""
     connection = HTTPConnection(HOST, port, timeout=seconds)
     try:
         connection.request(method, path, headers=headers or {})
-        return connection.getresponse().status
+        answer = connection.getresponse()
+        return answer.status, answer.read()
     finally:
         connection.close()

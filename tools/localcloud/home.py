@@ -105,6 +105,11 @@ class Files:
         self._key = home / "key"
         self.engines = home / "engines"
         """See `provider/engines.py`."""
+        self.servers = home / "servers"
+        """PostgreSQL and Valkey: see `engines/fleet.py`."""
+        self.ca = home / "ca.pem"
+        """The certificate by which the servers are verified."""
+        self.ca_key = home / "ca.key"
 
     def prepare(self) -> None:
         """Create the folders and the plugin."""

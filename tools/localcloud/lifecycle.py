@@ -18,6 +18,7 @@ import psutil
 import tenacity
 
 from tools.localcloud import emulator
+from tools.localcloud.engines import owner
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.home import Cloud, Files
 from tools.localcloud.ministack_adapter import HOST, REGION
@@ -361,5 +362,6 @@ def _stop(files: Files) -> bool:
     for each in left:
         each.kill()
     psutil.wait_procs(left, timeout=STOP_SECONDS)
+    owner.stop_home(files.servers)  # those of an emulator that was killed
     files.cloud.unlink(missing_ok=True)
     return bool(processes)

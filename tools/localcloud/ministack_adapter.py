@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,16 +55,17 @@ def run(port: int, root: AccessKey) -> None:
     """Run MiniStack behind a gate in this process until a signal ends it; `root` is the key of the root user."""
     from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
-    from tools.localcloud import completions  # noqa: PLC0415 - only the emulator's process needs them
+    from tools.localcloud import completions, control  # noqa: PLC0415 - only the emulator's process needs them
     from tools.localcloud.completions import runtime  # noqa: PLC0415 - as above
     from tools.localcloud.completions.gauges import Gauges  # noqa: PLC0415 - as above
     from tools.localcloud.completions.mappings import Mappings  # noqa: PLC0415 - as above
     from tools.localcloud.gate import Gate  # noqa: PLC0415 - as above
 
     hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
-    app.app = Gate(app.app, hosts, root, ROOT, _session)
+    app.app = Gate(control.with_servers(app.app), hosts, root, ROOT, _session)
     _give_functions_random_secrets()
     _know_sessions_by_their_role()
+    _know_root(root)
     completions.install(app)
     runtime.install()
     running, gauges = Mappings(), Gauges()
@@ -78,7 +80,10 @@ def run(port: int, root: AccessKey) -> None:
 
     app.save_all = save
     sys.argv = ["ministack"]
-    app.main()
+    try:
+        app.main()
+    finally:
+        control.stop_servers()
 
 
 def _save_whole(save: Callable[[], None]) -> None:
@@ -167,3 +172,19 @@ def _know_sessions_by_their_role() -> None:
         return resolve(key, request)
 
     iam_evaluator._resolve_condition_key = resolved  # noqa: SLF001
+
+
+def _know_root(root: AccessKey) -> None:
+    """Let tokens for databases be signed with the root's key, and not with MiniStack's, which is no secret."""
+    from ministack.core import iam_evaluator, rds_iam  # noqa: PLC0415 - as above
+
+    resolve = rds_iam.resolve_credential
+
+    def resolved(identity: str, account: str, token: str) -> Any:
+        if identity == root.identity:
+            return replace(resolve(ROOT, account, token), secret_access_key=root.secret)
+        if iam_evaluator.is_root_access_key(identity):
+            return iam_evaluator._unknown_access_key()  # noqa: SLF001 - what it returns for such a key
+        return resolve(identity, account, token)
+
+    rds_iam.resolve_credential = resolved

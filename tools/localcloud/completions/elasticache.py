@@ -1,4 +1,4 @@
-"""Completes ElastiCache: what MiniStack's replication groups drop, and members that follow their group."""
+"""Completes ElastiCache: the servers of replication groups, what MiniStack drops of them, and their members."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import copy
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions.call import Completion
+from tools.localcloud.completions import engines
+from tools.localcloud.completions.call import Completion, Refused
 from tools.localcloud.completions.wires import WholeForm
 
 if TYPE_CHECKING:
@@ -105,32 +106,53 @@ def _settle(call: Call, group: dict[str, Any]) -> None:
         tags.pop(own[name]["CacheClusterArn"], None)
 
 
-def _listen(group: dict[str, Any], port: int) -> None:
-    """Show a group's port in place of MiniStack's own, which all groups share."""
+def _listen(group: dict[str, Any], record: dict[str, Any]) -> None:
+    """Show where a group's server is; without a server, the group's port in place of MiniStack's, which all share."""
     for node in group["NodeGroups"]:
         members = [each["ReadEndpoint"] for each in node["NodeGroupMembers"]]
         for endpoint in (node["PrimaryEndpoint"], node["ReaderEndpoint"], *members):
-            endpoint["Port"] = port
+            endpoint.update(_door(record))
     if group.get("ConfigurationEndpoint"):
-        group["ConfigurationEndpoint"]["Port"] = port
+        group["ConfigurationEndpoint"] |= _door(record)
 
 
-async def _change(call: Call) -> dict[str, Any]:
+def _door(record: dict[str, Any]) -> dict[str, Any]:
+    return dict(record.get(engines.DOOR) or {"Port": record.get("Port", PORT)})
+
+
+async def _create(call: Call) -> dict[str, Any]:
     await call.proceed()
     identity = call.request["ReplicationGroupId"]
     group = call.store("_replication_groups")[identity]
+    group["Port"] = call.request.get("Port", PORT)
+    try:
+        await engines.change(lambda: engines.create_group(group))
+    except Refused:
+        await call.ask("elasticache", WholeForm("elasticache", "DeleteReplicationGroup"), ReplicationGroupId=identity)
+        raise
+    return await _settled(call, group)
+
+
+async def _modify(call: Call) -> dict[str, Any]:
+    await call.proceed()
+    group = call.store("_replication_groups")[call.request["ReplicationGroupId"]]
+    if {"AuthToken", "AuthTokenUpdateStrategy"} & call.request.keys():
+        await engines.change(lambda: engines.set_tokens(group))
+    return await _settled(call, group)
+
+
+async def _settled(call: Call, group: dict[str, Any]) -> dict[str, Any]:
     _keep(call, group)
-    group.setdefault("Port", call.request.get("Port", PORT))
     _settle(call, group)
     describe = WholeForm("elasticache", "DescribeReplicationGroups")
-    found = await call.ask("elasticache", describe, ReplicationGroupId=identity)
+    found = await call.ask("elasticache", describe, ReplicationGroupId=group["ReplicationGroupId"])
     return {"ReplicationGroup": _shown(call, found["ReplicationGroups"][0])}
 
 
 def _shown(call: Call, group: dict[str, Any]) -> dict[str, Any]:
     """Return a group as AWS describes it."""
     record = call.store("_replication_groups")[group["ReplicationGroupId"]]
-    _listen(group, record.get("Port", PORT))
+    _listen(group, record)
     return group | ({"KmsKeyId": record["KmsKeyId"]} if "KmsKeyId" in record else {})
 
 
@@ -145,9 +167,9 @@ async def _describe_clusters(call: Call) -> dict[str, Any]:
     for shown in answer["CacheClusters"]:
         record = call.store("_clusters")[shown["CacheClusterId"]]
         shown.update({name: record[name] for name in HIDDEN if name in record})
-        port = groups.get(shown.get("ReplicationGroupId"), {}).get("Port")
-        for node in shown.get("CacheNodes", ()) if port else ():
-            node["Endpoint"]["Port"] = port
+        group = groups.get(shown.get("ReplicationGroupId"))
+        for node in shown.get("CacheNodes", ()) if group else ():
+            node["Endpoint"] |= _door(group)
     return answer
 
 
@@ -165,21 +187,35 @@ async def _delete_group(call: Call) -> dict[str, Any]:
         create = WholeForm("elasticache", "CreateSnapshot")
         identity = call.request["ReplicationGroupId"]
         await call.ask("elasticache", create, SnapshotName=name, ReplicationGroupId=identity)
-    return await call.proceed()
+    group = call.store("_replication_groups").get(call.request["ReplicationGroupId"], {})
+    answer = await call.proceed()
+    await engines.change(lambda: engines.delete(group))
+    return answer
+
+
+async def _reboot(call: Call) -> dict[str, Any]:
+    """Start the server of a member's group anew."""
+    answer = await call.proceed()
+    member = call.store("_clusters")[call.request["CacheClusterId"]]
+    group = call.store("_replication_groups").get(member.get("ReplicationGroupId"), {})
+    await engines.change(lambda: engines.start_group(group))
+    return answer
 
 
 COMPLETIONS: Final = (
     Completion(
         "elasticache",
-        "keys, ports, topics, log delivery, final snapshots and members' settings of replication groups",
+        "a server for each replication group, over TLS, with one memory for all its nodes, and keys, topics, log "
+        "delivery, final snapshots and members' settings",
         {
-            "CreateReplicationGroup": _change,
-            "ModifyReplicationGroup": _change,
-            "IncreaseReplicaCount": _change,
-            "DecreaseReplicaCount": _change,
+            "CreateReplicationGroup": _create,
+            "ModifyReplicationGroup": _modify,
+            "IncreaseReplicaCount": _modify,
+            "DecreaseReplicaCount": _modify,
             "DescribeReplicationGroups": _describe_groups,
             "DescribeCacheClusters": _describe_clusters,
             "DeleteReplicationGroup": _delete_group,
+            "RebootCacheCluster": _reboot,
         },
     ),
     Completion(

@@ -1,4 +1,4 @@
-"""Completes RDS: what MiniStack's instances drop, their managed passwords, and event subscriptions."""
+"""Completes RDS: the servers of instances, what MiniStack drops of them, and event subscriptions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from tools.localcloud.completions import engines
 from tools.localcloud.completions.call import Completion, Failed, Refused, kept
 from tools.localcloud.completions.wires import WholeForm, Wire
 
@@ -49,15 +50,13 @@ def _keep(call: Call, instance: dict[str, Any]) -> None:
     enabled = {*instance.get(EXPORTS, ()), *given.get("EnableCloudwatchLogsExports", ())}
     enabled |= set(change.get("EnableLogTypes", ()))
     instance[EXPORTS] = sorted(enabled - set(change.get("DisableLogTypes", ())))
-    if "DBPortNumber" in given:
-        instance["Endpoint"]["Port"] = given["DBPortNumber"]
     instance.setdefault(SECRET, None)
 
 
 def _shown(call: Call, instance: dict[str, Any]) -> dict[str, Any]:
     """Return an instance as AWS describes it."""
     record = call.store("_instances").get(instance["DBInstanceIdentifier"], {})
-    names = {*GIVEN.values(), EXPORTS, SECRET} & record.keys()
+    names = {*GIVEN.values(), EXPORTS, SECRET, "Endpoint"} & record.keys()
     shown = instance | DEFAULTS | {name: record[name] for name in names if record[name] not in (None, "")}
     if not shown["PerformanceInsightsEnabled"]:
         for name in INSIGHTS:
@@ -72,9 +71,16 @@ async def _describe_instances(call: Call) -> dict[str, Any]:
 
 async def _create_instance(call: Call) -> dict[str, Any]:
     managed = call.request.get("ManageMasterUserPassword")
-    password = _password()
-    answer = await (call.proceed(MasterUserPassword=password) if managed else call.proceed())
-    instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
+    password = _password() if managed else call.request.get("MasterUserPassword", "")
+    answer = await call.proceed(MasterUserPassword=_password())  # the server has the true one, MiniStack a file
+    name = answer["DBInstance"]["DBInstanceIdentifier"]
+    instance = call.store("_instances")[name]
+    try:
+        await engines.change(lambda: engines.create_instance(instance, password))
+    except Refused:
+        await call.ask("rds", WholeForm("rds", "DeleteDBInstance"), DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+        engines.delete(instance)
+        raise
     _keep(call, instance)
     if managed:
         await _create_secret(call, instance, password)
@@ -83,20 +89,17 @@ async def _create_instance(call: Call) -> dict[str, Any]:
 
 async def _modify_instance(call: Call) -> dict[str, Any]:
     given = call.request
-    answer = await call.proceed()
+    without = {name: value for name, value in given.items() if name != "MasterUserPassword"}
+    answer = await call.ask("rds", call.wire, **without)
     instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
     _keep(call, instance)
     if "DBSubnetGroupName" in given:
         instance["DBSubnetGroup"] = call.store("_subnet_groups")[given["DBSubnetGroupName"]]
-    managed = given.get("ManageMasterUserPassword")
+    managed, password = given.get("ManageMasterUserPassword"), given.get("MasterUserPassword")
     if managed is False:
         await _delete_secret(call, instance)
     elif managed and not instance[SECRET]:
         password = _password()
-        await call.ask(
-            "rds", call.wire,
-            DBInstanceIdentifier=given["DBInstanceIdentifier"], MasterUserPassword=password, ApplyImmediately=True,
-        )  # fmt: skip
         await _create_secret(call, instance, password)
     elif given.get("MasterUserSecretKmsKeyId") and instance[SECRET]:
         key = given["MasterUserSecretKmsKeyId"]
@@ -105,6 +108,20 @@ async def _modify_instance(call: Call) -> dict[str, Any]:
             ClientRequestToken=str(uuid.uuid4()),
         )  # fmt: skip
         instance[SECRET]["KmsKeyId"] = key
+    if password:
+        await engines.change(lambda: engines.set_password(instance, password))
+    if given.get("DBPortNumber", instance["Endpoint"]["Port"]) != instance["Endpoint"]["Port"]:
+        instance["Endpoint"]["Port"] = given["DBPortNumber"]
+        await engines.change(lambda: engines.start_instance(instance))
+    return {"DBInstance": _shown(call, answer["DBInstance"])}
+
+
+async def _change_state(call: Call) -> dict[str, Any]:
+    """Start the server of an instance, anew if it runs, or stop it."""
+    answer = await call.proceed()
+    instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
+    act = engines.stop if call.wire.operation == "StopDBInstance" else engines.start_instance
+    await engines.change(lambda: act(instance))
     return {"DBInstance": _shown(call, answer["DBInstance"])}
 
 
@@ -115,6 +132,7 @@ async def _delete_instance(call: Call) -> dict[str, Any]:
         raise Refused("InvalidParameterCombination", text)
     instance = call.store("_instances").get(given["DBInstanceIdentifier"], {})
     answer = await call.proceed()
+    await engines.change(lambda: engines.delete(instance))
     await _delete_secret(call, instance)
     return answer
 
@@ -216,13 +234,17 @@ async def _remove_source(call: Call) -> dict[str, Any]:
 COMPLETIONS: Final = (
     Completion(
         "rds",
-        "managed master passwords, which are never rotated, log exports, Performance Insights, backup windows and "
-        "ports of instances",
+        "a server for each instance of PostgreSQL that is not of a cluster, a replica or a snapshot, and takes new "
+        "parameters when it starts; managed master passwords, which are never rotated; log exports, Performance "
+        "Insights and backup windows",
         {
             "CreateDBInstance": _create_instance,
             "ModifyDBInstance": _modify_instance,
             "DescribeDBInstances": _describe_instances,
             "DeleteDBInstance": _delete_instance,
+            "RebootDBInstance": _change_state,
+            "StartDBInstance": _change_state,
+            "StopDBInstance": _change_state,
         },
     ),
     Completion(

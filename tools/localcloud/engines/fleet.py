@@ -30,6 +30,7 @@ MODE: Final = "TXMON_LOCAL_ENGINES"
 OFF: Final = "off"
 REQUIRE: Final = "require"
 SPARE: Final = "spare"
+AGAIN: Final = "start the local cloud again: ./inv local-down, then ./inv local-env"
 WITHOUT: Final = (
     "there is no {} for this machine: no package of it runs here and none is on PATH. Install one, or unset " + MODE
 )
@@ -170,7 +171,7 @@ class Fleet:
         """
         engine = self._engines.get(identity)
         if engine is None:
-            raise LocalCloudError(f"the server {identity} does not run")
+            raise LocalCloudError(f"the server {identity} does not run; {AGAIN}")
         engine.call(*words)
 
     def program(self, identity: str) -> str | None:
@@ -195,17 +196,15 @@ class Fleet:
             if data.parent.name not in identities:
                 self.delete(data.parent.name)
 
-    def delete_all(self) -> None:
-        """Delete all servers, and what they share."""
-        self.stop_all()
-        if self._link.exists():
-            shutil.rmtree(self._link.resolve(), ignore_errors=True)
-        self._prepared = None
-
     def stop_all(self) -> None:
-        """Stop all servers; their data stays."""
+        """Stop all servers; their data stays. Remove the folder if no server has any."""
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.stop, [*self._engines]))
+        folder = self._link.resolve()
+        if folder.exists() and not any(folder.glob("*/data")):
+            shutil.rmtree(folder, ignore_errors=True)
+            self._link.unlink(missing_ok=True)
+            self._prepared = None
 
     def _start(self, identity: str, start: Start, refusal: Refusal) -> Endpoint:
         self.stop(identity)
@@ -222,7 +221,7 @@ class Fleet:
 
     def _require_data(self, identity: str) -> None:
         if not (self.prepare().folder / identity / "data").exists():
-            raise LocalCloudError(f"the data of {identity} is gone")
+            raise LocalCloudError(f"the data of {identity} is gone; destroy what it belongs to, and deploy it again")
 
     def _find(self, name: str) -> Binaries | None:
         found = binaries.first(self._candidates[name])

@@ -82,6 +82,12 @@ def remove_abandoned() -> None:
                 shutil.rmtree(each.parent, ignore_errors=True)
 
 
+def stop_home(link: Path) -> None:
+    """Stop every server of a home that still runs."""
+    if link.exists() and (not link.is_symlink() or _belongs(link.resolve(), link.parent)):
+        stop_all(link.resolve())
+
+
 def stop_all(servers: Path, seconds: float = 10) -> None:
     """Stop every process that works in a folder of servers: those whose host was killed."""
     left = [*working_in(servers)]

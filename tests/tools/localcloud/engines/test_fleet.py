@@ -26,15 +26,17 @@ if TYPE_CHECKING:
 def fleet(tmp_path: Path) -> Iterator[Fleet]:
     made = _fleet(tmp_path)
     yield made
-    made.delete_all()
+    made.delete_others(set())
+    made.stop_all()
+    assert not (tmp_path / "servers").exists()
 
 
 def _fleet(home: Path, **candidates: Sequence[Find]) -> Fleet:
     return Fleet(home / "servers", home / "ca.pem", home / "ca.key", **candidates)
 
 
-def _valkey(fleet: Fleet, identity: str = "cache") -> Endpoint:
-    found = fleet.create_valkey(identity, 6379, {}, [])
+def _valkey(fleet: Fleet, identity: str = "cache", port: int = 6379) -> Endpoint:
+    found = fleet.create_valkey(identity, port, {}, [])
     assert found
     return found
 
@@ -48,13 +50,13 @@ def test_two_servers_have_the_same_port_at_addresses_of_their_own(fleet: Fleet) 
 
 def test_a_taken_port_is_replaced(fleet: Fleet) -> None:
     with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("0.0.0.0", 6379))  # noqa: S104 - as a container does that publishes the port
+        other.bind(("0.0.0.0", 0))  # noqa: S104 - as a container does that publishes the port
         other.listen()
+        taken = other.getsockname()[1]
 
-        endpoint = _valkey(fleet)
+        endpoint = _valkey(fleet, port=taken)
 
-    assert endpoint.port != 6379
+    assert endpoint.port != taken
     assert endpoint.address != "127.0.0.1"
 
 
@@ -141,7 +143,7 @@ def test_without_programs_there_are_no_servers_unless_they_are_required(
             fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
     else:
         assert fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token) is None
-        fleet.delete_all()
+        assert not (tmp_path / "servers").exists()
 
 
 def test_a_parameter_that_postgresql_refuses_is_told(fleet: Fleet) -> None:
