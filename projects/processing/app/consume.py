@@ -74,7 +74,7 @@ class Consumer:
 
     def _report_outage(self, batch: "_Batch", outage: UnavailableError) -> None:
         if not batch.waited:
-            log("ERROR", f"the batch waits: {outage}", records=len(batch.records))
+            log("WARN", f"the batch waits: {outage}", records=len(batch.records))
         batch.waited = True
         # Lambda's own IteratorAge comes only when the batch ends.
         emit({"Environment": self._settings.environment}, {"Waiting": batch.lag()})

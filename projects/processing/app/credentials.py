@@ -77,7 +77,10 @@ class AwsCredentials:
         Raises:
             UnavailableError: Secrets Manager does not give them.
         """
-        fields = json.loads(self._secret(self._settings.db_master_secret_arn, "AWSCURRENT") or "{}")
+        text = self._secret(self._settings.db_master_secret_arn, "AWSCURRENT")
+        if text is None:
+            raise UnavailableError(f"the secret {self._settings.db_master_secret_arn} has no value")
+        fields = json.loads(text)
         return fields["username"], fields["password"]
 
     def _secret(self, arn: str, stage: str) -> str | None:

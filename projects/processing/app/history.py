@@ -132,7 +132,7 @@ class History:
                 continue
             self._token = token
             return client
-        raise UnavailableError("Redis refuses the current and the previous token of its secret")
+        raise UnavailableError("Redis takes neither the current nor the previous token of its secret")
 
     def _tokens(self) -> Iterator[str]:
         """Yield the token that was taken last, and then the secret's, read anew."""

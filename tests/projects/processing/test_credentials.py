@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -5,7 +8,10 @@ import pytest
 import tenacity
 
 from projects.processing.app.credentials import AwsCredentials
+from projects.processing.app.errors import UnavailableError
 from projects.processing.app.settings import Settings
+from tests.support.emulator import KEY, client, free_port, running
+from tools.localcloud.ministack_adapter import HOST
 
 VARIABLES = {
     "TXMON_ENVIRONMENT": "test",
@@ -60,3 +66,40 @@ def test_the_settings_are_what_the_variables_say() -> None:
 def test_a_variable_that_is_not_set_is_named() -> None:
     with pytest.raises(KeyError, match="DB_HOST"):
         Settings.read({name: value for name, value in VARIABLES.items() if name != "DB_HOST"})
+
+
+@pytest.fixture
+def secrets(role: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Secrets Manager of an emulator, which the functions reach, too."""
+    with running(tmp_path / "home") as port:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{port}")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY.identity)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY.secret)
+        monkeypatch.delenv("AWS_SESSION_TOKEN")
+        yield client("secretsmanager", port)
+
+
+def test_secrets_are_read_by_stage(secrets: Any) -> None:
+    redis = secrets.create_secret(Name="redis", SecretString="first")["ARN"]
+    master = secrets.create_secret(Name="db", SecretString='{"username": "txadmin", "password": "secret"}')["ARN"]
+    names = {"REDIS_SECRET_ARN": redis, "DB_MASTER_SECRET_ARN": master}
+    credentials = AwsCredentials(Settings.read(VARIABLES | names))
+
+    assert credentials.master() == ("txadmin", "secret")
+    assert (credentials.redis_token("AWSCURRENT"), credentials.redis_token("AWSPREVIOUS")) == ("first", None)
+    secrets.put_secret_value(SecretId=redis, SecretString="second")
+    assert (credentials.redis_token("AWSCURRENT"), credentials.redis_token("AWSPREVIOUS")) == ("second", "first")
+
+
+def test_a_secret_that_is_gone_is_an_outage(secrets: Any) -> None:
+    credentials = AwsCredentials(Settings.read(VARIABLES | {"DB_MASTER_SECRET_ARN": "gone"}))
+
+    with pytest.raises(UnavailableError, match="the secret gone has no value"):
+        credentials.master()
+
+
+def test_a_secrets_manager_that_does_not_answer_is_an_outage(role: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{HOST}:{free_port()}")
+
+    with pytest.raises(UnavailableError, match="Secrets Manager: "):
+        AwsCredentials(Settings.read(VARIABLES)).redis_token("AWSCURRENT")

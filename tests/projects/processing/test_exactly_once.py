@@ -1,7 +1,12 @@
 """What happens to transactions when something fails, on a real PostgreSQL and a real Valkey."""
 
+import base64
 import json
 import random
+import socket
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projects.processing.app.errors import DeadlineError
+from projects.processing.app.database import Database
+from projects.processing.app.errors import DeadlineError, UnavailableError
 from projects.processing.app.rules import Rules
 from projects.processing.app.tables import store
-from projects.processing.app.transaction import Record, parse
+from projects.processing.app.transaction import Record, Transaction, parse
 from tests.support.engines import AUTH_TOKEN, IAM_TOKEN
-from tests.support.processing import Flow, event, meanwhile, metrics, transaction
+from tests.support.processing import Flow, event, meanwhile, metrics, record, transaction
 from tools.localcloud.engines.valkey import hashed
 
 TAKEN: dict[str, Any] = {"batchItemFailures": []}
@@ -22,6 +28,13 @@ TAKEN: dict[str, Any] = {"batchItemFailures": []}
 
 def batches(count: int, size: int) -> list[list[dict[str, Any]]]:
     return [[transaction(batch * size + each) for each in range(size)] for batch in range(count)]
+
+
+def parsed(numbers: Iterable[int]) -> list[Transaction]:
+    """Return transactions as the consumer reads them, the same for the same number."""
+    moment = "2026-11-28T00:00:00Z"
+    records = [record(transaction(number, occurred_at=moment)) for number in numbers]
+    return [parse(Record.from_event(each), base64.b64decode(each["kinesis"]["data"])) for each in records]
 
 
 def ids(count: int) -> set[str]:
@@ -44,7 +57,7 @@ def test_a_transaction_is_in_both_stores(system: Flow) -> None:
 
 def test_a_repetition_changes_nothing_and_prolongs_nothing(system: Flow) -> None:
     sent = [transaction(number) for number in range(400)]
-    delivery = event(sent)
+    delivery = event([*sent, b"bad"])
     system.consumer.handle(delivery)
     before = system.history()
 
@@ -53,7 +66,7 @@ def test_a_repetition_changes_nothing_and_prolongs_nothing(system: Flow) -> None
     system.consumer.handle(delivery)  # Lambda delivers again
     system.new_consumer().handle(delivery)
 
-    assert system.counts() == (400, 0, 0)
+    assert system.counts() == (400, 1, 0)
     assert system.history() == before
     assert len(before) == 400
 
@@ -87,19 +100,45 @@ def test_records_that_are_refused_are_kept_with_payload_and_reason(system: Flow)
     assert all(kept.values())
 
 
-def test_what_postgresql_alone_refuses_is_found_by_halving(system: Flow) -> None:
-    record = Record("shardId-0", "7", "e30=", 1e9)
-    good = [parse(record, json.dumps(transaction(number) | {"occurred_at": "2001-01-01T00:00:00Z"}).encode())
-            for number in range(50)]  # fmt: skip
-    culprit = type(good[0])(**{name: getattr(good[7], name) for name in good[7].__slots__} | {"amount": "1e30"})
-    database = system.consumer_database()
+@pytest.mark.parametrize(
+    ("refused", "reason"), [({"amount": "1e30"}, "overflow"), ({"body": "[" * 50_000 + "]" * 50_000}, "stack depth")]
+)
+def test_what_postgresql_alone_refuses_is_found_by_halving(system: Flow, refused: Any, reason: str) -> None:
+    transactions = parsed(range(50))
+    transactions[7] = replace(transactions[7], **refused)
 
-    outcome = store(database, [*good[:7], culprit, *good[8:]], [], Rules())
+    outcome = store(system.consumer_database(), transactions, [], Rules())
 
     assert len(outcome.stored) == 49
     [rejection] = outcome.rejected
-    assert "numeric field overflow" in rejection.reason
+    assert reason in rejection.reason
     assert system.counts() == (49, 1, 0)
+
+
+def test_writers_of_the_same_transactions_do_not_deadlock(system: Flow) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        for start in range(0, 2000, 100):
+            ways = (range(start, start + 100), range(start + 99, start - 1, -1))
+            writers = [threads.submit(store, system.consumer_database(), parsed(way), [], Rules()) for way in ways]
+            outcomes = [writer.result() for writer in writers]
+            assert sum(len(outcome.stored) for outcome in outcomes) == 100
+
+    assert system.counts() == (2000, 0, 0)
+
+
+def test_a_postgresql_that_never_answers_is_an_outage(system: Flow) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        dark = replace(system.settings, db_host="127.0.0.1", db_port=silent.getsockname()[1])
+        database = Database(dark, lambda: ("tx_consumer", "token"), statement_seconds=0.1)
+        with pytest.raises(UnavailableError, match=r"does not answer: .*timed out"):
+            database.run("SELECT 1")
+
+
+def test_a_statement_that_takes_too_long_is_an_outage(system: Flow) -> None:
+    database = Database(system.settings, system.credentials.master, statement_seconds=0.1)
+
+    with pytest.raises(UnavailableError, match="statement timeout"):
+        database.run("SELECT pg_sleep(60)")
 
 
 @pytest.mark.parametrize("name", ["postgresql", "valkey"])
