@@ -13,6 +13,7 @@ import logging
 import os
 import sys
 import sysconfig
+import threading
 import time
 import traceback
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
@@ -25,6 +26,7 @@ RUNTIME = frozenset({"boto3", "botocore", "dateutil", "jmespath", "s3transfer", 
 """The packages in Lambda's runtime ("Runtime dependencies in Python", Lambda Developer Guide)."""
 INHERITED = frozenset({"LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PGSSLROOTCERT", "SSL_CERT_FILE", "TMPDIR", "TZ"})
 SET_BY_LAMBDA = ("AWS_", "LAMBDA_", "_LAMBDA_", "_X_AMZN_")
+PARENT_SECONDS = 0.5
 FAILED = "__failed__"
 """Marks the answer of a function that raised, for the adapter: MiniStack ends a script that says that it failed."""
 
@@ -94,6 +96,18 @@ def isolate(init: dict[str, Any]) -> None:
     os.environ.update(init["env"])
 
 
+def end_with_parent() -> None:
+    """End this process, whatever the handler does, when the emulator has ended."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def prepare_logging() -> Lines:
     """Have the root logger write as Lambda's does."""
     lines, handler = Lines("%(message)s"), logging.StreamHandler(sys.stderr)
@@ -137,4 +151,5 @@ if __name__ == "__main__":
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a function prints is its log
     sys.stdout = sys.stderr
+    end_with_parent()
     serve(sys.stdin, answers)

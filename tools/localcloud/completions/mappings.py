@@ -10,8 +10,8 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions import metrics, runtime
@@ -48,6 +48,8 @@ class Mappings:
 
     def __init__(self) -> None:
         self._readers: dict[Key, ShardReader] = {}
+        self._warmed: dict[tuple[str, str, str], str | None] = {}
+        """Mapping -> the revision of its function that was started."""
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -81,22 +83,24 @@ class Mappings:
                 reader.stop()
             if not reader.is_alive():
                 del self._readers[key]
-        fresh = sorted(wanted - self._readers.keys(), key=str)
-        for key in fresh:
+        for key in wanted - self._readers.keys():
             self._readers[key] = ShardReader(key)
             self._readers[key].start()
-        for mapping, keys in groupby(fresh, key=lambda key: (key.account, key.region, key.mapping)):
-            threading.Thread(target=_warm, args=(mapping, len(list(keys))), daemon=True).start()
+        self._warm(wanted)
 
-
-def _warm(mapping: tuple[str, str, str], shards: int) -> None:
-    """Start a function for each shard of a mapping, so that the first batches do not wait for it."""
-    functions = ministack("services.lambda_svc")
-    account, region, _ = mapping
-    name = functions._esms._data[mapping]["FunctionName"]
-    function = functions._functions._data.get((account, region, name))
-    if function and function["code_zip"]:
-        runtime.warm(function, shards)
+    def _warm(self, wanted: set[Key]) -> None:
+        """Start functions that are new or changed, so that the next batches do not wait for them."""
+        functions = ministack("services.lambda_svc")
+        shards = Counter((key.account, key.region, key.mapping) for key in wanted)
+        for mapping, count in shards.items():
+            account, region, _ = mapping
+            name = functions._esms._data.get(mapping, {}).get("FunctionName")
+            function = functions._functions._data.get((account, region, name))
+            revision = function and function["config"]["RevisionId"]
+            if revision != self._warmed.get(mapping):
+                self._warmed[mapping] = revision
+                if function and function["code_zip"]:
+                    threading.Thread(target=runtime.warm, args=(function, count), daemon=True).start()
 
 
 def _wanted() -> Iterator[Key]:

@@ -8,12 +8,13 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 import tenacity
 from botocore.exceptions import ClientError
 
 from tests.support.emulator import REPOSITORY, client, running
-from tests.support.functions import allow, make_function
+from tests.support.functions import allow, make_function, zipped
 from tools.localcloud.ministack_adapter import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -182,6 +183,38 @@ def test_a_restart_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:
         flow.port = port
         client("lambda", port).update_event_source_mapping(UUID=flow.mapping, Enabled=True)
         assert flow.wait_for("d") == ["a", "b", "c", "d"]
+
+
+def test_functions_are_started_before_records_come_and_end_with_the_emulator(tmp_path: Path) -> None:
+    with running(tmp_path) as port:
+        flow = Flow(port, "warm", shards=2)
+        first = workers(tmp_path, 2)
+        flow.functions.update_function_code(FunctionName="warm", ZipFile=zipped("def handler(event, context): pass"))
+        tenacity.Retrying(
+            stop=tenacity.stop_after_delay(20),
+            wait=tenacity.wait_fixed(0.1),
+            retry=tenacity.retry_if_result(lambda found: len(found - first) < 2),
+        )(workers, tmp_path, 2)
+        make_function(port, "endless", "import time\ndef handler(event, context): time.sleep(600)", Timeout=900)
+        client("lambda", port).invoke(FunctionName="endless", InvocationType="Event")
+        endless = workers(tmp_path, 3)
+    assert psutil.wait_procs(endless, timeout=10)[1] == []
+
+
+def workers(home: Path, least: int) -> set[psutil.Process]:
+    """Return the processes of functions that run in a home, once there are some."""
+
+    def found() -> set[psutil.Process]:
+        children = psutil.Process().children(recursive=True)
+        return {each for each in children if any(str(home) in part for part in each.cmdline()[1:])}
+
+    waits = tenacity.Retrying(
+        stop=tenacity.stop_after_delay(20),
+        wait=tenacity.wait_fixed(0.1),
+        retry=tenacity.retry_if_result(lambda processes: len(processes) < least),
+    )
+    made: set[psutil.Process] = waits(found)
+    return made
 
 
 MINISTACKS_OWN = """
