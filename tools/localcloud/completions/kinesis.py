@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions.call import Completion, Refused
+from tools.localcloud.completions.call import Completion, Refused, ministack
+from tools.localcloud.mapping import sequence
 
 if TYPE_CHECKING:
     from tools.localcloud.completions.call import Call, Run
@@ -51,7 +52,32 @@ async def _list_tags(call: Call) -> dict[str, Any]:
     return {"Tags": [{"Key": key, "Value": value} for key, value in sorted(_tags(call).items())]}
 
 
+async def _reshard(call: Call) -> dict[str, Any]:
+    """Give the stream new shards with all its records, which MiniStack drops.
+
+    Mappings read the new shards from where they were in the old ones at least, so that some records come again.
+    """
+    stream = call.store("_streams").get(call.request.get("StreamName"))
+    before: dict[str, Any] = dict(stream["shards"]) if stream else {}
+    answer = await call.proceed()
+    if stream is None:
+        return answer
+    kinesis, mappings = ministack("services.kinesis"), ministack("services.lambda_svc")
+    first = 1 + max(int(shard.rpartition("-")[2]) for shard in before)
+    fresh = {f"shardId-{first + number:012d}": shard for number, shard in enumerate(stream["shards"].values())}
+    for mapping in mappings._esms.values():
+        positions = mappings._kinesis_positions.get(mapping["UUID"])
+        if positions and mapping["EventSourceArn"] == stream["StreamARN"]:
+            mappings._kinesis_positions[mapping["UUID"]] = dict.fromkeys(fresh, min(positions.values()))
+    stream["shards"] = fresh
+    for record in sorted((each for shard in before.values() for each in shard["records"]), key=sequence):
+        shard = kinesis._route_to_shard(kinesis._partition_key_to_hash(record["PartitionKey"]), stream)
+        fresh[shard]["records"].append(record)
+    return answer
+
+
 COMPLETIONS: Final = (
+    Completion("kinesis", "the records of a stream whose number of shards changes", {"UpdateShardCount": _reshard}),
     Completion(
         "kinesis",
         "the metrics of a stream's shards",

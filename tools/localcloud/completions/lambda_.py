@@ -80,7 +80,6 @@ COMPLETIONS: Final = (
         "event source mappings of Kinesis, of which MiniStack's own lose data",
         lacks={
             "lambda.EventSourceMapping: parallelizationFactor": "one batch of a shard is handed on at a time",
-            "kinesis.Stream: shardCount": "the emulator drops what is not read yet when it changes",
         },
     ),
     Completion("lambda", "functions that see only their code, Lambda's packages and their environment"),

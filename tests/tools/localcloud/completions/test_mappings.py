@@ -139,6 +139,25 @@ def test_a_bad_record_goes_to_the_destination_and_all_others_arrive(port: int) -
     assert lost["Data"] == b"crash"
 
 
+@pytest.mark.parametrize("shards", [1, 5])
+def test_a_change_of_the_number_of_shards_loses_nothing(port: int, shards: int) -> None:
+    flow = Flow(port, f"resharded-{shards}", shards=3)
+    read = [f"r{number}" for number in range(20)]
+    flow.put(*read)
+    flow.wait_for(*read)
+    flow.functions.update_event_source_mapping(UUID=flow.mapping, Enabled=False)
+    time.sleep(0.3)
+    unread = [f"u{number}" for number in range(20)]
+    flow.put(*unread)
+    flow.streams.update_shard_count(StreamName=flow.name, TargetShardCount=shards, ScalingType="UNIFORM_SCALING")
+    flow.functions.update_event_source_mapping(UUID=flow.mapping, Enabled=True)
+    flow.wait_for(*unread)
+    names = [shard["ShardId"] for shard in flow.streams.list_shards(StreamName=flow.name)["Shards"]]
+    assert names == [f"shardId-{3 + number:012d}" for number in range(shards)]
+    flow.put("after")
+    flow.wait_for("after")
+
+
 def test_a_mapping_waits_for_a_function_that_was_deleted(port: int) -> None:
     flow = Flow(port, "deleted")
     flow.functions.delete_function(FunctionName="deleted")
