@@ -85,8 +85,8 @@ def _values(alarm: Mapping[str, Any], now: float) -> list[Value]:
         Unsupported: the local cloud does not measure it, or does not know a function in it.
     """
     periods = alarm["EvaluationPeriods"]
-    queries = alarm.get("Metrics")
-    if not queries:
+    queries = alarm.get("Metrics") or ()
+    if alarm.get("MetricName"):
         metric = {key: alarm.get(key) for key in ("Namespace", "MetricName", "Dimensions")}
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic") or "Average"
         return _series(metric, statistic, alarm.get("Period") or 60, periods, now)
@@ -95,7 +95,9 @@ def _values(alarm: Mapping[str, Any], now: float) -> list[Value]:
         for query in queries
         if (stat := query.get("MetricStat"))
     }
-    [result] = [query for query in queries if query.get("ReturnData", True)]
+    result = next((query for query in queries if query.get("ReturnData", True)), None)
+    if result is None:  # MiniStack evaluates an alarm before its queries are noted
+        raise Unsupported
     if "Expression" not in result:
         return operands[result["Id"]]
     rows = [{name: series[period] for name, series in operands.items()} for period in range(periods)]

@@ -130,6 +130,23 @@ def test_a_failing_function_rings_and_is_quiet_again(port: int) -> None:
 
 
 @pytest.mark.local
+def test_an_alarm_of_metric_math_rings(port: int) -> None:
+    metric = {"Namespace": "App", "MetricName": "Rate", "Dimensions": [{"Name": "a", "Value": "b"}]}
+    client("cloudwatch", port).put_metric_alarm(
+        AlarmName="math", ComparisonOperator="GreaterThanThreshold", EvaluationPeriods=1, Threshold=10,
+        Metrics=[
+            {"Id": "result", "Expression": "100 * rate / 5", "ReturnData": True},
+            {"Id": "rate", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}, "ReturnData": False},
+        ],
+    )  # fmt: skip
+    assert state(port, "math") == "INSUFFICIENT_DATA"
+    client("cloudwatch", port).put_metric_data(
+        Namespace="App", MetricData=[{"MetricName": "Rate", "Value": 1, "Dimensions": metric["Dimensions"]}]
+    )
+    wait_for(port, "math", "ALARM")
+
+
+@pytest.mark.local
 def test_a_function_behind_its_stream_and_dead_letters_ring(port: int) -> None:
     client("kinesis", port).create_stream(StreamName="behind", ShardCount=1)
     url = client("sqs", port).create_queue(QueueName="behind")["QueueUrl"]
