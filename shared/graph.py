@@ -40,10 +40,15 @@ LAYERS: dict[str, LayerInfo] = {
         reads=frozenset({"network", "security"}),
         state="every transaction",
     ),
+    "processing": LayerInfo(
+        owner="processing-team",
+        summary="Lambda functions that store transactions, schema migrations, stream mapping",
+        reads=frozenset({"network", "security", "streaming", "data"}),
+    ),
     "monitoring": LayerInfo(
         owner="monitoring-team",
         summary="log groups, flow logs, alarms, dashboard, alerts topic",
-        reads=frozenset({"network", "security", "streaming", "data"}),
+        reads=frozenset({"network", "security", "streaming", "data", "processing"}),
     ),
 }
 

@@ -32,6 +32,7 @@ PHYSICAL = {
     # Limits: the API reference of each service, at the parameter for the name.
     "vpc_flow_log_group": PhysicalName("/aws/transaction-monitoring/{suffix}/flow-logs", 512),
     "log_group": PhysicalName("/aws/transaction-monitoring/{suffix}", 512),
+    "processing_log_group": PhysicalName("/aws/transaction-monitoring/{suffix}/processing", 512),
     "redis_log_group": PhysicalName("/aws/elasticache/redis-{suffix}", 512),
     "rds_log_group": PhysicalName("/aws/rds/instance/txdb-{suffix}", 400),  # the log type is appended
     "data_key_alias": PhysicalName("alias/transaction-monitoring-{suffix}", 256),
@@ -50,6 +51,8 @@ PHYSICAL = {
     "dead_letter_queue": PhysicalName("transaction-dead-letters-{suffix}", 80),
     "rds_instance": PhysicalName("txdb-{suffix}", 63),
     "redis": PhysicalName("redis-{suffix}", 40),
+    "consumer_function": PhysicalName("transaction-consumer-{suffix}", 64),
+    "migrator_function": PhysicalName("transaction-migrator-{suffix}", 64),
     "alerts_topic": PhysicalName("transaction-alerts-{suffix}", 256),
     "dashboard": PhysicalName("transaction-monitoring-{suffix}", 255),
     "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's name is appended

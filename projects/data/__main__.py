@@ -5,7 +5,7 @@ import pulumi
 from projects.data import sizes
 from projects.data.cache import Redis
 from projects.data.config import DataConfig
-from projects.data.grants import grant_consumer, grant_migrator
+from projects.data.grants import IAM_USER, grant_consumer, grant_migrator
 from projects.data.postgres import Postgres
 from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.stack import StackContext
@@ -36,6 +36,7 @@ DataContract(
     rds_address=postgres.instance.address,
     rds_port=postgres.instance.port,
     rds_database_name=postgres.instance.db_name,
+    rds_iam_user=pulumi.Output.from_input(IAM_USER),
     rds_identifier=postgres.instance.identifier,
     rds_resource_id=postgres.instance.resource_id,
     rds_secret_arn=postgres.secret_arn,

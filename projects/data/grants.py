@@ -9,7 +9,7 @@ from shared.contracts import SecurityContract
 from shared.iam import allow, document, use_key
 from shared.stack import StackContext
 
-DATABASE_USER = "tx_consumer"
+IAM_USER = "tx_consumer"
 """The PostgreSQL user that logs in with an IAM token: `GRANT rds_iam TO tx_consumer`."""
 
 
@@ -44,12 +44,12 @@ def _access(
     rds_resource_id: Input[str],
     secret_arns: Mapping[str, Output[str]],
 ) -> Output[str]:
-    """Return the policy: log in as `DATABASE_USER`, read these secrets and decrypt these only."""
+    """Return the policy: log in as `IAM_USER`, read these secrets and decrypt these only."""
     return document(
         allow(
             "DatabaseLogin",
             ["rds-db:connect"],
-            [Output.concat(stack.arn("rds-db", "dbuser:"), rds_resource_id, f"/{DATABASE_USER}")],
+            [Output.concat(stack.arn("rds-db", "dbuser:"), rds_resource_id, f"/{IAM_USER}")],
         ),
         allow(
             "ReadSecrets",

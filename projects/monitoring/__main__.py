@@ -3,7 +3,7 @@
 from pulumi import Output, ResourceOptions
 
 from projects.monitoring import events
-from projects.monitoring.alarms.application import count_log_lines
+from projects.monitoring.alarms.application import count_errors
 from projects.monitoring.alarms.catalog import all_alarms
 from projects.monitoring.alarms.create import create_alarms, create_paging_alarm
 from projects.monitoring.budget import create_budget
@@ -12,20 +12,26 @@ from projects.monitoring.dashboard import create_dashboard
 from projects.monitoring.log_groups import ApplicationLogs, FlowLogs, mask_personal_data
 from projects.monitoring.queries import save_queries, saved_queries
 from projects.monitoring.topic import allow_publishers, create_topic, subscribe
-from shared.contracts import DataContract, MonitoringContract, NetworkContract, SecurityContract, StreamingContract
+from shared.contracts import (
+    DataContract,
+    MonitoringContract,
+    NetworkContract,
+    ProcessingContract,
+    SecurityContract,
+    StreamingContract,
+)
 from shared.stack import StackContext
 
 config = MonitoringConfig.load()
 stack = StackContext.current(config)
 network, security = NetworkContract.read(stack), SecurityContract.read(stack)
-streaming, data = StreamingContract.read(stack), DataContract.read(stack)
+streaming, data, processing = StreamingContract.read(stack), DataContract.read(stack), ProcessingContract.read(stack)
 
 logs = ApplicationLogs(stack, config, security)
 flows = FlowLogs(stack, config, network, security)
-if config.mask_personal_data:
-    mask_personal_data(stack, logs.group.name, data)
-count_log_lines(stack, logs.group.name)
-save_queries(stack, saved_queries(logs.group.name, flows.group.name, data))
+mask_personal_data(stack, config, logs.group.name, data, processing)
+count_errors(stack, {"application": logs.group.name, "processing": processing.processing_log_group_name})
+save_queries(stack, saved_queries(logs.group.name, flows.group.name, data, processing))
 
 topic = create_topic(stack, security)
 rules = events.api_call_rules(stack, config, security, streaming, data)
@@ -36,15 +42,14 @@ once_allowed = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=topi
 events.notify_on_api_calls(stack, topic, rules, created_rules, once_allowed)
 events.notify_on_database_events(stack, topic, data, once_allowed)
 
-alarms = all_alarms(stack, config, network, streaming, data, topic_name=topic.name)
+alarms = all_alarms(stack, config, network, streaming, data, processing=processing, topic_name=topic.name)
 created_alarms = create_alarms(stack, topic, alarms)
 paging_alarm = create_paging_alarm(stack, topic, alarms, created_alarms)
 subscribe(stack, topic, config.subscriptions, paging_alarm.alarm_name)
 
 alarm_arns = [paging_alarm.arn, *(alarm.arn for alarm in created_alarms.values())]
-dashboard = create_dashboard(stack, network, streaming, data, alarm_arns)
-if config.monthly_budget_usd:
-    create_budget(stack, config.monthly_budget_usd, config.subscriptions)
+dashboard = create_dashboard(stack, network, streaming, data, processing=processing, alarm_arns=alarm_arns)
+create_budget(stack, config.monthly_budget_usd, config.subscriptions)
 
 MonitoringContract(
     log_group_name=logs.group.name,

@@ -11,18 +11,20 @@ from shared.graph import PRODUCT
 from shared.stack import StackContext
 
 
-def create_budget(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Subscription]) -> aws.budgets.Budget:
-    """Create a budget that mails the e-mail subscriptions.
+def create_budget(stack: StackContext, monthly_usd: int, subscriptions: Sequence[Subscription]) -> None:
+    """Create a budget that mails the e-mail subscriptions, or none for 0.
 
     It mails when the month's forecast exceeds `monthly_usd`, and when 80 % of it is spent. It counts costs by the
     tags Project and Environment, which must be activated as cost allocation tags (AWS Billing User Guide), because
     the account may hold other systems and environments. It does not use the alerts topic: the topic's key would have
     to admit AWS Budgets.
     """
+    if not monthly_usd:
+        return
     addresses = [each.endpoint for each in subscriptions if each.protocol.startswith("email")]
     if not addresses:
         pulumi.log.warn(f"the budget of {monthly_usd} USD a month has no e-mail subscribers")
-    return aws.budgets.Budget(
+    aws.budgets.Budget(
         stack.names.logical("budget"),
         budget_type="COST",
         limit_amount=str(monthly_usd),

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
 
-from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Matching, Structured, refusal, suggestion
+from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Structured, refusal, suggestion
 from shared.pulumi_sdk import is_secret
 
 SUBSCRIBE = """pulumi config set --secret subscriptions '[{"protocol": "email", "endpoint": "team@example.com"}]'"""
@@ -22,11 +22,6 @@ ENDPOINTS = {
     "lambda": (r"arn:aws:lambda:.+", "arn:aws:lambda:..."),
 }
 """By protocol: the pattern of an endpoint and an example (SNS API reference, Subscribe)."""
-
-FunctionName = Annotated[
-    str, Matching(r"[a-zA-Z0-9_-]{1,64}", "letters, digits, hyphens and underscores, 64 at most")
-]
-"""A function's name without ARN or version (Lambda API reference, CreateFunction)."""
 
 
 class Subscription(BaseModel):
@@ -68,15 +63,12 @@ class MonitoringConfig(LayerConfig):
     iterator_age_seconds: PositiveInt = 60
     """Seconds that the consumer may be behind the stream until the alarm rings."""
 
-    consumer_function: FunctionName | None = None
-    """The Lambda function that reads the stream, if any: adds alarms on its errors, throttles and delay."""
-
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
     free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5
     """Percentage of PostgreSQL's initial disk below which the alarm rings. RDS should have grown the disk at 10 %."""
 
     expects_traffic: bool = True
-    """Whether 15 minutes without a transaction, or without a heartbeat in the logs, raise an alarm."""
+    """Whether 15 minutes without a transaction on the stream, or without a stored batch, raise an alarm."""
 
     mask_personal_data: bool = True
     """Mask card numbers and e-mail addresses in the logs of applications and databases."""

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi_aws as aws
 from pulumi import Input, Output
 
-from shared.contracts import DataContract, NetworkContract, StreamingContract
+from shared.contracts import DataContract, NetworkContract, ProcessingContract, StreamingContract
 from shared.stack import StackContext
 
 COLUMNS = 24
@@ -27,12 +27,15 @@ def create_dashboard(
     network: NetworkContract,
     streaming: StreamingContract,
     data: DataContract,
+    *,
+    processing: ProcessingContract,
     alarm_arns: Sequence[Input[str]],
 ) -> aws.cloudwatch.Dashboard:
     """Create the dashboard: alarm states first, then a row of graphs for each part of the system."""
     rows = [
         _headline(streaming, alarm_arns),
         _stream(streaming),
+        _processing(stack, processing),
         _cache(data),
         _database(data),
         _surroundings(network, streaming),
@@ -109,6 +112,23 @@ def _stream(streaming: StreamingContract) -> list[Widget]:
             ],
         ),
         graph("Stream: latency of puts (ms)", ["PutRecord.Latency", "PutRecords.Latency"], "Average"),
+    ]
+
+
+def _processing(stack: StackContext, processing: ProcessingContract) -> list[Widget]:
+    def transactions(title: str, names: Sequence[str], stat: str) -> Widget:
+        metrics = [["TransactionMonitoring", name, "Environment", stack.suffix] for name in names]
+        return _graph(title, metrics, stat)
+
+    def function(title: str, names: Sequence[str], stat: str) -> Widget:
+        metrics = [["AWS/Lambda", name, "FunctionName", processing.consumer_function_name] for name in names]
+        return _graph(title, metrics, stat)
+
+    return [
+        transactions("Processing: transactions", ["Stored", "Repeated", "Rejected", "Conflicting"], "Sum"),
+        transactions("Processing: behind, and waiting for a store (s)", ["LagSeconds", "Waiting"], "Maximum"),
+        function("Processing: errors and throttles", ["Errors", "Throttles"], "Sum"),
+        function("Processing: duration of a batch (ms)", ["Duration"], "Maximum"),
     ]
 
 

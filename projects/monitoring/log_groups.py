@@ -5,7 +5,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import DataContract, NetworkContract, SecurityContract
+from shared.contracts import DataContract, NetworkContract, ProcessingContract, SecurityContract
 from shared.iam import allow, document
 from shared.stack import StackContext
 
@@ -16,23 +16,19 @@ DATA_IDENTIFIERS = ("CreditCardNumber", "CreditCardSecurityCode", "EmailAddress"
 
 
 class ApplicationLogs(pulumi.ComponentResource):
-    """The log group of the producers and consumers: encrypted, writable by their two roles only."""
+    """The log group of the producers: encrypted, writable by their role only. Processing has one of its own."""
 
     group: aws.cloudwatch.LogGroup
 
     def __init__(self, stack: StackContext, config: MonitoringConfig, security: SecurityContract) -> None:
         super().__init__("txmon:monitoring:ApplicationLogs", stack.names.logical("application-logs"), opts=stack.opts)
         self.group = _log_group(self, stack, config, security, "log_group")
-        for who, role, role_id in (
-            ("consumer", security.kinesis_role_name, security.kinesis_role_id),
-            ("producer", security.kinesis_producer_role_name, security.kinesis_producer_role_id),
-        ):
-            aws.iam.RolePolicy(
-                stack.names.logical(f"{who}-log-access"),
-                role=role,
-                policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
-                opts=ResourceOptions(parent=self, replacement_trigger=role_id),
-            )
+        aws.iam.RolePolicy(
+            stack.names.logical("producer-log-access"),
+            role=security.kinesis_producer_role_name,
+            policy=document(allow("WriteLogs", WRITE, [_streams(self.group)])),
+            opts=ResourceOptions(parent=self, replacement_trigger=security.kinesis_producer_role_id),
+        )
         self.register_outputs({})
 
 
@@ -91,10 +87,19 @@ def _streams(group: aws.cloudwatch.LogGroup) -> Output[str]:
     return Output.concat(group.arn, ":log-stream:*")
 
 
-def mask_personal_data(stack: StackContext, application_group: Output[str], data: DataContract) -> None:
-    """Mask personal data in the logs of the applications and databases (slow statements and commands show values)."""
+def mask_personal_data(
+    stack: StackContext,
+    config: MonitoringConfig,
+    application_group: Output[str],
+    data: DataContract,
+    processing: ProcessingContract,
+) -> None:
+    """Mask personal data in the logs of applications and databases (slow statements show values), if asked to."""
+    if not config.mask_personal_data:
+        return
     groups = {
         "application": [application_group],
+        "processing": [processing.processing_log_group_name],
         "postgres": data.rds_log_group_names,
         "redis": data.redis_log_group_names,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi_aws as aws
 from pulumi import Input
 
-from shared.contracts import DataContract
+from shared.contracts import DataContract, ProcessingContract
 from shared.stack import StackContext
 
 
@@ -19,14 +19,16 @@ class Query:
     log_groups: Sequence[Input[str]]
 
 
-def saved_queries(application: Input[str], flow: Input[str], data: DataContract) -> list[Query]:
+def saved_queries(
+    application: Input[str], flow: Input[str], data: DataContract, processing: ProcessingContract
+) -> list[Query]:
     """Describe the queries over the logs of the applications, the VPC and the databases."""
     return [
         Query(
             name="errors",
             text="fields @timestamp, @message, @logStream | filter @message like /ERROR/ | sort @timestamp desc"
             " | limit 100",
-            log_groups=[application],
+            log_groups=[application, processing.processing_log_group_name],
         ),
         Query(
             name="slow-statements",

@@ -35,6 +35,8 @@ UserName = Annotated[
 ]
 """A master user name that RDS for PostgreSQL accepts."""
 
+LAMBDA = "lambda.amazonaws.com"
+
 Assumer = Literal["lambda.amazonaws.com", "ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]
 
 
@@ -79,6 +81,12 @@ class SecurityConfig(LayerConfig):
 
     senders: Annotated[tuple[IamPrincipals, ...], Structured] = ()
     """Who else may act as the producer, as `./inv send` does: ends of IAM ARNs, as in `secretReaders`."""
+
+    @model_validator(mode="after")
+    def _lambda_runs_the_consumer(self) -> Self:
+        if LAMBDA not in self.consumer_services:
+            raise ValueError(f"consumerServices must include {LAMBDA}, which runs the consumer of processing")
+        return self
 
     @model_validator(mode="after")
     def _one_source_of_credentials(self) -> Self:

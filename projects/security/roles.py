@@ -6,6 +6,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from projects.security.config import LAMBDA
 from shared.iam import Statement, allow, deny, document
 from shared.stack import StackContext
 
@@ -44,8 +45,6 @@ WITHIN_BOUNDARY = (
 
 READ_SECRETS = ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue")
 """What a layer can grant beyond that, on the system's own secrets only: an account has many secrets of others."""
-
-LAMBDA = "lambda.amazonaws.com"
 
 ENHANCED_MONITORING = "arn:aws:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
 """AWS's managed policy for the log group that all RDS instances of an account share."""
@@ -122,8 +121,7 @@ class Roles(pulumi.ComponentResource):
             policy_arn=ENHANCED_MONITORING,
             opts=here,
         )
-        if LAMBDA in consumer_services:
-            self._allow_vpc("kinesis-vpc-policy", self.consumer)
+        self._allow_vpc("kinesis-vpc-policy", self.consumer)
         self._allow_vpc("processing-migrator-vpc-policy", self.migrator)
         self.register_outputs({})
 

@@ -4,12 +4,20 @@ from shared.contracts.contract import Contract
 from shared.contracts.data import DataContract
 from shared.contracts.monitoring import MonitoringContract
 from shared.contracts.network import NetworkContract
+from shared.contracts.processing import ProcessingContract
 from shared.contracts.security import SecurityContract
 from shared.contracts.streaming import StreamingContract
 
 CONTRACTS: dict[str, type[Contract]] = {
     contract.layer: contract
-    for contract in (NetworkContract, SecurityContract, StreamingContract, DataContract, MonitoringContract)
+    for contract in (
+        NetworkContract,
+        SecurityContract,
+        StreamingContract,
+        DataContract,
+        ProcessingContract,
+        MonitoringContract,
+    )
 }
 
 __all__ = [
@@ -18,6 +26,7 @@ __all__ = [
     "DataContract",
     "MonitoringContract",
     "NetworkContract",
+    "ProcessingContract",
     "SecurityContract",
     "StreamingContract",
 ]

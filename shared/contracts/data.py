@@ -48,6 +48,9 @@ class DataContract(Contract):
     ]
     rds_port: Annotated[Output[int], OutputSpec("PostgreSQL's port; TLS only.", 5432)]
     rds_database_name: Annotated[Output[str], OutputSpec("Name of the database.", "transactions")]
+    rds_iam_user: Annotated[
+        Output[str], OutputSpec("PostgreSQL's user that logs in with an IAM token.", "tx_consumer")
+    ]
     rds_identifier: Annotated[Output[str], OutputSpec("Identifier of the instance, for alarms.", "txdb-dev")]
     rds_resource_id: Annotated[
         Output[str],

@@ -6,7 +6,7 @@ over every layer under mocks. `exceptions.py` lists the accepted violations, eac
 
 from collections.abc import Iterable, Sequence
 
-from shared.policies import access, conventions, databases, grants, known, network, telemetry
+from shared.policies import access, conventions, databases, functions, grants, known, network, telemetry
 from shared.policies.exceptions import is_accepted
 from shared.policies.resource import Resource
 from shared.policies.rule import Rule, Rules, Violation
@@ -15,6 +15,7 @@ AREAS: dict[str, Rules] = {
     "network": network.RULES,
     "access": Rules([*access.RULES, *grants.RULES]),
     "databases": databases.RULES,
+    "functions": functions.RULES,
     "telemetry": telemetry.RULES,
     "conventions": conventions.RULES,
 }

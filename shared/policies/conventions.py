@@ -25,6 +25,7 @@ PHYSICAL_NAMES = {
     "aws:cloudwatch/metricAlarm:MetricAlarm": "name",
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": "alarmName",
     "aws:cloudwatch/dashboard:Dashboard": "dashboardName",
+    "aws:lambda/function:Function": "name",
     "aws:sns/topic:Topic": "name",
 }
 """Type -> the input with the name that people, policies and applications use."""

@@ -15,6 +15,7 @@ TYPES_WITHOUT_RULES: Mapping[str, str] = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation": "connects a subnet and a route table, which have rules",
     "aws:elasticache/parameterGroup:ParameterGroup": "tunes Redis; access to it is set on the replication group",
     "aws:elasticache/subnetGroup:SubnetGroup": "lists subnets, which have rules",
+    "aws:lambda/invocation:Invocation": "runs a function, which has rules",
     "aws:rds/eventSubscription:EventSubscription": "sends to a topic, whose policy allows RDS for this account",
     "aws:rds/subnetGroup:SubnetGroup": "lists subnets, which have rules",
 }

@@ -72,11 +72,11 @@ def test_only_the_chosen_layers_are_deployed_and_they_carry_the_expiry(clone) ->
 def test_a_chosen_layer_may_not_rely_on_one_that_is_not_deployed(clone) -> None:
     done = clone.inv("deploy-all", "--env", ENV, "--from", "streaming")
     assert done.code == 1
-    assert f"monitoring reads data, which is not deployed: ./inv up data --env {ENV}" in done.err
+    assert f"processing, monitoring read data, which is not deployed: ./inv up data --env {ENV}" in done.err
 
 
 def test_a_skipped_layer_is_left_as_it_is_and_the_others_rely_on_it(clone) -> None:
-    done = clone.inv("deploy-all", "--env", ENV, "--skip", "network,data,monitoring")
+    done = clone.inv("deploy-all", "--env", ENV, "--skip", "network,data,processing,monitoring")
     assert done.code == 0, done.said
     assert clone.outputs(ENV).keys() == {"network", "security", "streaming"}
     assert "[network" not in done.out
@@ -145,10 +145,11 @@ def test_a_change_is_deployed_to_the_layers_it_affects(clone) -> None:
     with clone.settings("streaming", ENV, retentionHours=48):
         assert json.loads(clone.inv("affected", "--base", "main", "--format", "json").out)["layers"] == [
             "streaming",
+            "processing",
             "monitoring",
         ]
         assert clone.inv("affected", "--base", "main", "--env", "prod").out == "no layer is affected\n"
-        done = clone.inv("deploy-all", "--env", ENV, "--affected", "main", "--skip", "monitoring")
+        done = clone.inv("deploy-all", "--env", ENV, "--affected", "main", "--skip", "processing,monitoring")
         assert done.code == 0, done.said
         assert clone.outputs(ENV)["streaming"]["kinesis_retention_hours"] == 48
         assert "[security" not in done.out

@@ -139,10 +139,13 @@ REACHES = [
     # AWS asks for the log stream, the emulator for the group.
     ("producer", "logs:CreateLogStream", f"{GROUP}:{STREAM}"),
     ("producer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
-    ("consumer", "logs:CreateLogStream", f"{GROUP}:{STREAM}"),
-    ("consumer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
+    *(
+        (role, f"logs:{action}", f"{GROUP}/processing:{STREAM}")
+        for role in ("consumer", "migrator")
+        for action in ("CreateLogStream", "PutLogEvents")
+    ),
     ("flow logs", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
-    # There is no registered consumer, no Enhanced Monitoring, no database to log in to, no function in the VPC.
+    # There is no registered consumer, no Enhanced Monitoring, no network interface of a function.
     ("consumer", "kinesis:SubscribeToShard", "{stream}/consumer/one:1"),
     ("rds monitoring", "logs:CreateLogStream", f"{MONITORED}:{STREAM}"),
     ("rds monitoring", "logs:PutLogEvents", f"{MONITORED}:{STREAM}"),
@@ -171,8 +174,10 @@ BEYOND = [
     ),
     ("rds monitoring", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("producer", "logs:PutLogEvents", f"{GROUP}/flow-logs:{STREAM}"),
-    ("consumer", "logs:PutLogEvents", f"{GROUP}-2:{STREAM}"),
-    ("consumer", "logs:GetLogEvents", f"{GROUP}:{STREAM}"),
+    ("producer", "logs:PutLogEvents", f"{GROUP}/processing:{STREAM}"),
+    ("consumer", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
+    ("consumer", "logs:GetLogEvents", f"{GROUP}/processing:{STREAM}"),
+    ("migrator", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("flow logs", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:db-2/tx_consumer"),

@@ -19,7 +19,7 @@ def unchanged(said: str) -> bool:
 def test_preview_all_works_on_an_empty_environment_and_creates_nothing(clone) -> None:
     done = clone.inv("preview-all")
     assert done.code == 0, done.said
-    assert "not deployed yet: network, security, streaming, data, monitoring" in done.out
+    assert f"not deployed yet: {', '.join(LAYERS)}" in done.out
     assert not list((clone.path / ".local/state").rglob("stacks/*/local.json"))
     assert clone.client("ec2").describe_vpcs(Filters=[{"Name": "is-default", "Values": ["false"]}])["Vpcs"] == []
     assert clone.client("kinesis").list_streams()["StreamNames"] == []
@@ -29,7 +29,7 @@ def test_preview_all_works_on_a_half_deployed_environment(clone) -> None:
     assert clone.inv("up", "network").code == 0
     done = clone.inv("preview-all")
     assert done.code == 0, done.said
-    assert "not deployed yet: security, streaming, data, monitoring" in done.out
+    assert f"not deployed yet: {', '.join(layer for layer in LAYERS if layer != 'network')}" in done.out
 
 
 def test_deploy_all_deploys_every_layer_and_shows_what_an_application_needs(clone) -> None:
@@ -146,6 +146,7 @@ def test_the_log_groups_are_encrypted_and_kept_a_week(clone) -> None:
     named = [
         outputs["monitoring"]["log_group_name"],
         outputs["monitoring"]["flow_log_group_name"],
+        outputs["processing"]["processing_log_group_name"],
         *outputs["data"]["rds_log_group_names"],
     ]
     for name in named:
@@ -155,8 +156,12 @@ def test_the_log_groups_are_encrypted_and_kept_a_week(clone) -> None:
 
 def test_every_alarm_of_the_contract_exists_and_alerts_reach_the_topic(clone) -> None:
     outputs = clone.outputs()
-    described = clone.client("cloudwatch").describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-    alarms = {a["AlarmName"]: a for a in described["MetricAlarms"] + described["CompositeAlarms"]}
+    pages = (
+        clone.client("cloudwatch")
+        .get_paginator("describe_alarms")
+        .paginate(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
+    )
+    alarms = {a["AlarmName"]: a for page in pages for a in page["MetricAlarms"] + page["CompositeAlarms"]}
     assert set(outputs["monitoring"]["alarm_names"]) == alarms.keys()
     targets = {action for alarm in alarms.values() for action in alarm["AlarmActions"]}
     assert targets == {outputs["monitoring"]["alerts_topic_arn"]}
@@ -235,7 +240,9 @@ def test_rotating_the_database_password_changes_the_secret_and_the_instance(clon
         assert secrets.get_secret_value(SecretId="rds-credentials-local")["SecretString"] != before
 
 
-@pytest.mark.parametrize(("layer", "reader"), [("network", "monitoring, data"), ("streaming", "monitoring")])
+@pytest.mark.parametrize(
+    ("layer", "reader"), [("network", "monitoring, processing, data"), ("streaming", "monitoring, processing")]
+)
 def test_destroy_refuses_while_a_deployed_layer_reads_it(clone, layer: str, reader: str) -> None:
     done = clone.inv("destroy", layer)
     assert done.code == 1

@@ -47,7 +47,7 @@ def test_the_commands_that_the_refusal_names_replace_the_network(deployed, setti
         refused = deployed.inv("deploy-all")
         assert refused.code == 1
         commands = re.findall(r"\./inv ([a-z-]+(?: [a-z]+)?) --env local", refused.err)
-        assert commands == ["destroy monitoring", "destroy data", "deploy-all"]
+        assert commands == ["destroy monitoring", "destroy processing", "destroy data", "deploy-all"]
         for command in commands:
             done = deployed.inv(*command.split())
             assert done.code == 0, done.said

@@ -101,7 +101,7 @@ def test_a_new_major_version_keeps_the_old_parameter_group_until_the_window(prod
     [
         (("destroy-all",), "local-prod is protected"),
         (("destroy", "monitoring"), "local-prod is protected"),
-        (("destroy", "data"), "data is still read by monitoring"),
+        (("destroy", "data"), "data is still read by monitoring, processing"),
     ],
 )
 def test_destroy_is_refused_and_nothing_is_deleted(production, verb: tuple[str, ...], expected: str) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from projects.monitoring.alarms.processing import RULES
+from projects.processing.config import Rules
 from shared.environments import stack_file
 from shared.graph import LAYERS, project
 from tools.orchestrator.repository.environments import known_environments
@@ -101,3 +103,7 @@ def test_data_uses_the_user_and_secret_that_security_exports(run_layer, env: str
     [instance] = [resource.inputs for resource in data.all("aws:rds/instance:Instance")]
     assert instance["username"] == security["db_username"]
     assert bool(instance.get("manageMasterUserPassword")) is (security["db_secret_arn"] == "")
+
+
+def test_monitoring_has_an_alarm_on_every_rule_of_processing() -> None:
+    assert set(RULES) == Rules.model_fields.keys()

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ REGION: Final = "ap-northeast-1"
 ACCOUNT: Final = "000000000000"
 ROOT: Final = "test"
 """The access key of the account's root user, whose secret MiniStack does not check."""
+LONGEST_RUN: Final = 365 * 24 * 60 * 60
+"""Seconds for which a function's credentials are valid: for as long as its process may run."""
 RESET: Final = ("POST", "/_ministack/reset")
 """Deletes everything that MiniStack has, its saved state included."""
 
@@ -148,7 +151,8 @@ def _give_functions_random_secrets() -> None:
         issued: dict[str, str] = issue(function)
         identity = issued["AWS_ACCESS_KEY_ID"]
         secret = hmac.digest(salt, identity.encode(), "sha256").hex()
-        sts._sessions[identity]["SecretAccessKey"] = secret  # noqa: SLF001
+        # It takes a token for a database only of a session that ends.
+        sts._sessions[identity] |= {"SecretAccessKey": secret, "Expiration": time.time() + LONGEST_RUN}  # noqa: SLF001
         return issued | {"AWS_SECRET_ACCESS_KEY": secret}
 
     lambda_runtime.execution_credentials = lambda_svc.execution_credentials = credentials

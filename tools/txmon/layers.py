@@ -81,6 +81,7 @@ def load_modules() -> None:
 
 
 def _modules(folder: Path) -> Iterator[str]:
-    for source in sorted(folder.rglob("[!_]*.py")):
+    """Yield the modules that a layer's program imports; those of its functions, in `app/`, run elsewhere."""
+    for source in sorted(path for path in folder.rglob("[!_]*.py") if "app" not in path.parts):
         yield ".".join(source.relative_to(ROOT).with_suffix("").parts)
         yield from sorted({f"pulumi_aws.{name}" for name in AWS_SERVICE.findall(source.read_text("utf-8"))})

@@ -1,28 +1,22 @@
 """Alarms on the applications' logs and on the alerts topic, and the metric filters that count log lines."""
 
+from collections.abc import Mapping
+
 import pulumi_aws as aws
 from pulumi import Output
 
-from projects.monitoring.alarms.model import FIVE_MINUTES, ONCE, QUARTER_HOUR, Alarm, Metric, above, below
-from projects.monitoring.config import MonitoringConfig
+from projects.monitoring.alarms.model import FIVE_MINUTES, ONCE, Alarm, Metric, above
 from shared.stack import StackContext
 
-ERRORS, HEARTBEATS = "ApplicationErrors", "ApplicationHeartbeats"
-
-METRIC_FILTERS = {"application-errors": ("ERROR", ERRORS), "application-heartbeats": ("HEARTBEAT", HEARTBEATS)}
-"""By resource type: a word in log lines, and the metric that counts the lines with it."""
+ERRORS = "ApplicationErrors"
 
 
-def application_alarms(stack: StackContext, config: MonitoringConfig, topic_name: Output[str]) -> list[Alarm]:
+def application_alarms(stack: StackContext, topic_name: Output[str]) -> list[Alarm]:
     """Describe the alarms on the applications' log lines and on failed deliveries of the alerts topic."""
-
-    def counted(name: str) -> Metric:
-        return Metric(_namespace(stack), name, {}, "Sum")
-
-    table = [
+    return [
         Alarm(
             "application-errors",
-            counted(ERRORS),
+            Metric(_namespace(stack), ERRORS, {}, "Sum"),
             above(0, ONCE, seconds=FIVE_MINUTES),
             "An application logged an ERROR. Read it with the saved query 'errors' of Logs Insights.",
         ),
@@ -34,16 +28,6 @@ def application_alarms(stack: StackContext, config: MonitoringConfig, topic_name
             " refuses.",
         ),
     ]
-    if config.expects_traffic:
-        silent = Alarm(
-            "application-silent",
-            counted(HEARTBEATS),
-            below(1, QUARTER_HOUR, missing="breaching"),
-            "No application has logged a HEARTBEAT for a quarter of an hour: none runs, or none can log, and then no"
-            " ERROR is heard of either. Look whether they run, then at their roles and the VPC endpoint of logs.",
-        )
-        table.append(silent)
-    return table
 
 
 def _namespace(stack: StackContext) -> str:
@@ -51,15 +35,15 @@ def _namespace(stack: StackContext) -> str:
     return f"TransactionMonitoring/{stack.suffix}"
 
 
-def count_log_lines(stack: StackContext, log_group_name: Output[str]) -> None:
-    """Create the metric filters of `METRIC_FILTERS` on the applications' log group."""
-    for resource_type, (word, metric) in METRIC_FILTERS.items():
+def count_errors(stack: StackContext, log_groups: Mapping[str, Output[str]]) -> None:
+    """Create the metric filters that count the lines with ERROR. `log_groups` are names by what logs to them."""
+    for source, name in log_groups.items():
         aws.cloudwatch.LogMetricFilter(
-            stack.names.logical(resource_type),
-            log_group_name=log_group_name,
-            pattern=word,
+            stack.names.logical(f"{source}-errors"),
+            log_group_name=name,
+            pattern="ERROR",
             metric_transformation={
-                "name": metric,
+                "name": ERRORS,
                 "namespace": _namespace(stack),
                 "value": "1",
                 "default_value": "0",

@@ -14,17 +14,19 @@ from projects.monitoring.alarms.model import (
     below,
 )
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import StreamingContract
+from shared.contracts import ProcessingContract, StreamingContract
 
 
-def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> list[Alarm]:
+def stream_alarms(
+    config: MonitoringConfig, streaming: StreamingContract, processing: ProcessingContract
+) -> list[Alarm]:
     """Describe the alarms on the stream, its producers and how fast it is read."""
 
     def metric(name: str, statistic: str = "Sum") -> Metric:
         return Metric("AWS/Kinesis", name, {"StreamName": streaming.kinesis_stream_name}, statistic)
 
     age = metric("GetRecords.IteratorAgeMilliseconds", "Maximum")
-    half_of_retention_ms = streaming.kinesis_retention_hours.apply(lambda hours: hours * 3_600_000 / 2)
+    half_of_age_ms = processing.record_age_seconds.apply(lambda seconds: seconds * 1000 / 2)
     table = [
         Alarm(
             "stream-iterator-age",
@@ -37,9 +39,10 @@ def stream_alarms(config: MonitoringConfig, streaming: StreamingContract) -> lis
         Alarm(
             "stream-iterator-age-critical",
             age,
-            above(half_of_retention_ms, FIVE_OF_FIVE, missing="missing"),
-            "The consumer is half the stream's retention behind: at the whole, transactions are lost. Raise the"
-            " retention in streaming now, then fix the consumer.",
+            above(half_of_age_ms, FIVE_OF_FIVE, missing="missing"),
+            "The consumer is behind by half the age at which Lambda gives records up and names them in the"
+            " dead-letter queue. Raise retentionHours in streaming and deploy streaming and processing now, then fix"
+            " the consumer.",
             pages=True,
         ),
         Alarm(

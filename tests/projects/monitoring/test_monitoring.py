@@ -11,8 +11,17 @@ from pulumi.runtime import set_all_config
 from pulumi.runtime.rpc import is_rpc_secret, unwrap_rpc_secret
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from projects.monitoring.alarms.processing import RULES
 from projects.monitoring.config import MonitoringConfig
-from shared.contracts import CONTRACTS, DataContract, NetworkContract, SecurityContract, StreamingContract
+from shared.contracts import (
+    CONTRACTS,
+    DataContract,
+    NetworkContract,
+    ProcessingContract,
+    SecurityContract,
+    StreamingContract,
+)
+from shared.graph import LAYERS
 from shared.names import LONGEST_SUFFIX
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -26,6 +35,7 @@ NETWORK = NetworkContract.example()
 SECURITY = SecurityContract.example()
 STREAMING = StreamingContract.example()
 DATA = DataContract.example()
+PROCESSING = ProcessingContract.example()
 
 SUBSCRIPTIONS = [
     {"protocol": "email", "endpoint": "team@example.com"},
@@ -68,20 +78,15 @@ def test_log_groups_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("monitoring", "prod").protected == {"log-group-prod", "vpc-flow-log-group-prod"}
 
 
-def test_only_consumer_and_producer_can_write_application_logs(run_layer, statements, env: str) -> None:
+def test_only_the_producer_can_write_application_logs(run_layer, statements, env: str) -> None:
     run = run_layer("monitoring", env)
     grants = {
         each.inputs["role"]: statements(each.inputs["policy"]) for each in run.all("aws:iam/rolePolicy:RolePolicy")
     }
-    assert grants.keys() == {
-        SECURITY["kinesis_role_name"],
-        SECURITY["kinesis_producer_role_name"],
-        SECURITY["flow_log_role_name"],
-    }
-    for role in (SECURITY["kinesis_role_name"], SECURITY["kinesis_producer_role_name"]):
-        [grant] = grants[role].values()
-        assert grant["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-        assert grant["Resource"] == [f"arn:aws:test:ap-northeast-1:123456789012:log-group-{env}:log-stream:*"]
+    assert grants.keys() == {SECURITY["kinesis_producer_role_name"], SECURITY["flow_log_role_name"]}
+    [grant] = grants[SECURITY["kinesis_producer_role_name"]].values()
+    assert grant["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+    assert grant["Resource"] == [f"arn:aws:test:ap-northeast-1:123456789012:log-group-{env}:log-stream:*"]
 
 
 def test_flow_logs_record_all_traffic_of_the_vpc(run_layer, statements, env: str) -> None:
@@ -109,6 +114,7 @@ def test_production_masks_personal_data_in_all_logs(run_layer) -> None:
     policies = {each.inputs["logGroupName"]: each.inputs["policyDocument"] for each in run.all(masking)}
     assert policies.keys() == {
         run.exports["log_group_name"],
+        PROCESSING["processing_log_group_name"],
         *DATA["rds_log_group_names"],
         *DATA["redis_log_group_names"],
     }
@@ -143,6 +149,8 @@ def test_every_alarm_is_on_an_existing_resource(run_layer, env: str) -> None:
         "AWS/SQS": [{"QueueName": "transaction-dead-letters-dev"}],
         "AWS/RDS": [{"DBInstanceIdentifier": DATA["rds_identifier"]}],
         "AWS/ElastiCache": [{"CacheClusterId": member, "CacheNodeId": "0001"} for member in DATA["redis_member_ids"]],
+        "AWS/Lambda": [{"FunctionName": PROCESSING["consumer_function_name"]}],
+        "TransactionMonitoring": [{"Environment": env}, *({"Environment": env, "Rule": rule} for rule in RULES)],
         "AWS/SNS": [{"TopicName": f"transaction-alerts-{env}"}],
         f"TransactionMonitoring/{env}": [{}],
     }
@@ -168,7 +176,7 @@ def test_missing_data_is_bad_for_signs_of_life_and_good_for_counters(
 ) -> None:
     table = alarms(run_layer("monitoring", "prod"))
     breaching = {name for name, alarm in table.items() if alarm["treatMissingData"] == "breaching"}
-    assert breaching == {"database-down", "cache-1-down", "cache-2-down", "stream-silent", "application-silent"}
+    assert breaching == {"database-down", "cache-1-down", "cache-2-down", "stream-silent", "processing-silent"}
     for name, alarm in table.items():
         if alarm.get("statistic") == "Sum" and name not in breaching:
             assert alarm["treatMissingData"] == "notBreaching"
@@ -207,7 +215,6 @@ def test_thresholds_follow_the_size_of_the_stream(run_layer) -> None:
         | {"environment_suffix": "dev", "kinesis_shard_count": 3, "kinesis_retention_hours": 168}
     }
     table = alarms(run_layer("monitoring", "dev", upstream=upstream))
-    assert table["stream-iterator-age-critical"]["threshold"] == 84 * 3_600_000
     result, *operands = table["stream-shard-use"]["metricQueries"]
     assert result["expression"] == "100 * MAX([bytes / (60 * 1048576 * 3), records / (60 * 1000 * 3)])"
     assert result["returnData"] is True
@@ -233,27 +240,33 @@ def test_a_consumer_that_reads_nothing_raises_an_alarm(run_layer, env: str) -> N
     assert (alarm["datapointsToAlarm"], alarm["evaluationPeriods"]) == (3, 3)
 
 
-def test_alarms_on_the_consumer_function_need_its_name(run_layer) -> None:
-    assert not [name for name in alarms(run_layer("monitoring", "prod")) if name.startswith("function-")]
-    run = run_layer("monitoring", "prod", config={"consumerFunction": "consumer"})
+def test_alarms_on_the_consumer_are_on_the_function_of_processing(run_layer) -> None:
+    run = run_layer("monitoring", "prod")
     table = {name: alarm for name, alarm in alarms(run).items() if name.startswith("function-")}
-    result, *operands = table["function-errors"]["metricQueries"]
-    assert result["expression"] == "100 * errors / invocations"
-    assert {each["id"]: each["metric"]["metricName"] for each in operands} == {
-        "errors": "Errors",
-        "invocations": "Invocations",
-    }
-    assert {name: (alarm.get("metricName"), alarm["threshold"]) for name, alarm in table.items()} == {
-        "function-errors": (None, 1),
+    assert {name: (alarm["metricName"], alarm["threshold"]) for name, alarm in table.items()} == {
+        "function-errors": ("Errors", 0),
         "function-throttled": ("Throttles", 0),
         "function-iterator-age": ("IteratorAge", 60_000),
         "function-dead-letters-refused": ("DestinationDeliveryFailures", 0),
     }
-    dimensions = [alarm["dimensions"] for alarm in table.values() if "dimensions" in alarm]
-    dimensions += [each["metric"]["dimensions"] for each in operands]
-    assert dimensions == [{"FunctionName": "consumer"}] * 5
-    for name in ("function-iterator-age", "function-dead-letters-refused"):
+    for name in ("function-iterator-age", "function-dead-letters-refused", "store-away", "store-away-critical"):
         assert f'ALARM("transaction-monitoring-prod/{name}")' in run.one(COMPOSITE)["alarmRule"]
+
+
+@pytest.mark.parametrize("age", [60, 43_200, 302_400])
+def test_alarms_on_a_lag_ring_before_the_mapping_gives_records_up(run_layer, age: int) -> None:
+    upstream = {"processing": PROCESSING | {"environment_suffix": "dev", "record_age_seconds": age}}
+    table = alarms(run_layer("monitoring", "dev", upstream=upstream))
+    limits = {
+        name: table[name]["threshold"] / (1 if name.startswith("store") else 1000)
+        for name in ("function-iterator-age", "stream-iterator-age-critical", "store-away", "store-away-critical")
+    }
+    assert limits == {
+        "function-iterator-age": min(300, age / 2),
+        "stream-iterator-age-critical": age / 2,
+        "store-away": min(300, age / 2),
+        "store-away-critical": age / 2,
+    }
 
 
 def test_dropped_packets_are_counted_over_all_endpoints(run_layer) -> None:
@@ -299,13 +312,15 @@ def test_every_alarm_is_exported_and_allowed_to_publish(run_layer, statements, e
 def test_metric_filters_feed_the_metrics_of_the_alarms(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     filters = [each.inputs for each in run.all("aws:cloudwatch/logMetricFilter:LogMetricFilter")]
-    assert {each["logGroupName"] for each in filters} == {run.exports["log_group_name"]}
-    counted = {each["pattern"]: each["metricTransformation"] for each in filters}
-    alarm_of = {"ERROR": "application-errors"} | ({"HEARTBEAT": "application-silent"} if env == "prod" else {})
-    assert counted.keys() == {"ERROR", "HEARTBEAT"}
-    for word, name in alarm_of.items():
-        alarm = alarms(run)[name]
-        assert (alarm["namespace"], alarm["metricName"]) == (counted[word]["namespace"], counted[word]["name"])
+    assert {each["logGroupName"] for each in filters} == {
+        run.exports["log_group_name"],
+        PROCESSING["processing_log_group_name"],
+    }
+    alarm = alarms(run)["application-errors"]
+    for each in filters:
+        counted = each["metricTransformation"]
+        assert each["pattern"] == "ERROR"
+        assert (alarm["namespace"], alarm["metricName"]) == (counted["namespace"], counted["name"])
 
 
 # The topic
@@ -619,6 +634,7 @@ def test_the_dashboard_shows_every_stage_of_a_transaction(run_layer) -> None:
         STREAMING["kinesis_stream_name"],
         *DATA["redis_member_ids"],
         DATA["rds_identifier"],
+        PROCESSING["consumer_function_name"],
         "transaction-dead-letters-dev",
         NETWORK["vpc_id"],
     ):
@@ -630,6 +646,7 @@ def test_saved_queries_search_existing_log_groups(run_layer, env: str) -> None:
     existing = {
         run.exports["log_group_name"],
         run.exports["flow_log_group_name"],
+        PROCESSING["processing_log_group_name"],
         *DATA["rds_log_group_names"],
         *DATA["redis_log_group_names"],
     }
@@ -677,7 +694,7 @@ def unwrapped(value: Any) -> Any:
 
 
 def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
-    nothing: dict[str, dict[str, Any]] = {name: {} for name in ("network", "security", "streaming", "data")}
+    nothing: dict[str, dict[str, Any]] = {name: {} for name in LAYERS["monitoring"].reads}
     run = run_layer("monitoring", "dev", upstream=nothing, preview=True)
     assert alarms(run).keys() == alarms(run_layer("monitoring", "dev")).keys()
 
@@ -690,7 +707,6 @@ def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
         ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
         ({"freeStoragePercent": 10}, "freeStoragePercent: input should be less than or equal to 9, not 10"),
         ({"routineSecretReaders": ["deployers"]}, "routineSecretReaders.0: 'deployers' must be role/<path/name>,"),
-        ({"consumerFunction": "arn:aws:lambda:x"}, "consumerFunction: 'arn:aws:lambda:x' must be letters, digits, "),
         ({"monthlyBudgetUsd": -1}, "monthlyBudgetUsd: input should be greater than or equal to 0, not -1"),
     ],
 )

@@ -229,14 +229,13 @@ def test_security_grants_a_function_network_interfaces_only(run_layer, statement
     assert attachment["policyArn"].endswith(":policy/service-role/AmazonRDSEnhancedMonitoringRole")
 
 
-def test_a_consumer_outside_lambda_gets_no_network_interfaces(run_layer) -> None:
-    run = run_layer("security", "dev", config={"consumerServices": ["ecs-tasks.amazonaws.com", "ec2.amazonaws.com"]})
-    assert "kinesis-role-dev" not in {policy.inputs["role"] for policy in run.all(ROLE_POLICY)}
+def test_a_consumer_may_run_elsewhere_too_but_not_only(run_layer) -> None:
+    services = ["lambda.amazonaws.com", "ec2.amazonaws.com"]
+    run = run_layer("security", "dev", config={"consumerServices": services})
     trust = json.loads(run.one(ROLE, "kinesis-role-dev")["assumeRolePolicy"])["Statement"]
-    assert {statement["Principal"]["Service"] for statement in trust} == {
-        "ecs-tasks.amazonaws.com",
-        "ec2.amazonaws.com",
-    }
+    assert [statement["Principal"]["Service"] for statement in trust] == services
+    with pytest.raises(pulumi.RunError, match=r"consumerServices must include lambda\.amazonaws\.com"):
+        run_layer("security", "dev", config={"consumerServices": services[1:]})
 
 
 # Secrets

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pulumi_policy.proxy import UNKNOWN_STRING_VALUE, unknown_checking_proxy
 
-from shared.policies import AREAS, access, conventions, databases, documents, network, telemetry
+from shared.policies import AREAS, access, conventions, databases, documents, functions, network, telemetry
 from shared.policies.exceptions import Accepted
 from shared.policies.resource import PROVIDER, Resource
 from shared.policies.rule import Rule
@@ -72,6 +72,18 @@ def depending(kind: str, key: str, at: str, called: str) -> Resource:
 def port(number: int) -> dict[str, int]:
     return {"fromPort": number, "toPort": number}
 
+
+def variables(**values: str) -> dict[str, Any]:
+    """Return the inputs of a function with these environment variables."""
+    return {"environment": {"variables": values}}
+
+
+GIVES_UP = {
+    "maximumRetryAttempts": 1,
+    "maximumRecordAgeInSeconds": 60,
+    "destinationConfig": {"onFailure": {"destinationArn": f"arn:aws:sqs:ap-northeast-1:{ACCOUNT}:q"}},
+}
+"""The inputs of an event source mapping."""
 
 INLINE, BOUNDARY = "aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy"
 ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
@@ -440,6 +452,29 @@ CASES = {
         policy(ENDPOINT, NotResource="arn:aws:s3:::bucket/*"),
         *(policy(ENDPOINT, Resource="*", Condition=condition) for condition in unrestricted("aws:ResourceAccount")),
     ),
+    "Lambda.2": setting(functions.FUNCTION, {"runtime": "python3.13"}, {"runtime": "python3.8"}, {}),
+    "Lambda.3": setting(functions.FUNCTION, {"vpcConfig": {"securityGroupIds": ["sg-1"]}}, {"vpcConfig": {}}, {}),
+    "Lambda.5": setting(
+        functions.FUNCTION, {"vpcConfig": {"subnetIds": ["a", "b"]}}, {"vpcConfig": {"subnetIds": ["a"]}}
+    ),
+    "TXMON.35": setting(
+        functions.FUNCTION, {"loggingConfig": {"logGroup": "/one"}}, {"loggingConfig": {"logFormat": "JSON"}}, {}
+    ),
+    "TXMON.36": setting(
+        functions.FUNCTION,
+        variables(DB_HOST="host", REDIS_SECRET_ARN=f"arn:aws:secretsmanager:ap-northeast-1:{ACCOUNT}:secret:s"),
+        variables(DB_PASSWORD="one"),
+        variables(REDIS_TOKEN="one"),
+        variables(REDIS_SECRET_ARN="one"),
+    ),
+    "TXMON.37": setting(
+        functions.MAPPING,
+        GIVES_UP,
+        GIVES_UP | {"maximumRetryAttempts": -1},
+        GIVES_UP | {"maximumRecordAgeInSeconds": -1},
+        GIVES_UP | {"destinationConfig": {}},
+        {},
+    ),
     "TXMON.21": setting(
         PROVIDER,
         {"defaultTags": json.dumps({"tags": TAGS})},
@@ -476,6 +511,7 @@ SECURITY_HUB_CONTROLS = {
     "CloudWatch": (15, 16, 17),
     "SNS": (1,),
     "SQS": (1,),
+    "Lambda": (2, 3, 5),
     "IAM": (1, 21),
 }
 """The Security Hub controls that apply to resources of the layers."""

@@ -26,12 +26,12 @@ def test_the_lock_file_records_every_output_of_every_contract() -> None:
         assert recorded[layer]["version"] == contract.version
         found = {name: (output["type"], output["length"]) for name, output in recorded[layer]["outputs"].items()}
         assert found == {name: (spec.type_name, spec.length) for name, spec in contract.outputs().items()}
-    subnets = {"type": "list[str]", "length": 3, "readers": ["data"]}
+    subnets = {"type": "list[str]", "length": 3, "readers": ["data", "processing"]}
     assert recorded["network"]["outputs"]["private_subnet_ids"] == subnets
 
 
 def test_the_readers_of_an_output_are_those_of_the_lock_file() -> None:
-    assert lock.locked_readers("network")["private_subnet_ids"] == ("data",)
+    assert lock.locked_readers("network")["private_subnet_ids"] == ("data", "processing")
     assert lock.locked_readers("a new layer") == {}
 
 

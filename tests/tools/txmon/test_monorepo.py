@@ -49,6 +49,6 @@ def test_network_and_security_can_deploy_in_parallel() -> None:
 
 
 def test_readers_are_direct_and_dependents_include_indirect_ones() -> None:
-    assert MONOREPO.readers("network") == ["data", "monitoring"]
-    assert set(MONOREPO.dependents("security")) == {"streaming", "data", "monitoring"}
+    assert MONOREPO.readers("network") == ["data", "processing", "monitoring"]
+    assert set(MONOREPO.dependents("security")) == {"streaming", "data", "processing", "monitoring"}
     assert MONOREPO.dependents("monitoring") == []
