@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Self
 
 from .database import Database
+from .errors import RefusedError, UnavailableError
 
 CHECK = """
 INSERT INTO findings (transaction_id, rule)
@@ -81,16 +82,19 @@ class Rules:
         """Write down which of the stored transactions break a rule, and return what was not written before.
 
         Raises:
-            UnavailableError: PostgreSQL does not answer.
+            UnavailableError: PostgreSQL does not answer, or refuses the values of a rule.
         """
         if self == Rules() or not transaction_ids:
             return []
-        found = database.run(
-            CHECK,
-            amount=json.dumps(self.amount, default=str),
-            velocity_transactions=self.velocity_transactions,
-            velocity_seconds=self.velocity_seconds,
-            repeat_seconds=self.repeat_seconds,
-            ids=json.dumps(transaction_ids),
-        )
+        try:
+            found = database.run(
+                CHECK,
+                amount=json.dumps(self.amount, default=str),
+                velocity_transactions=self.velocity_transactions,
+                velocity_seconds=self.velocity_seconds,
+                repeat_seconds=self.repeat_seconds,
+                ids=json.dumps(transaction_ids),
+            )
+        except RefusedError as refused:  # for which the transactions must not be rejected
+            raise UnavailableError(f"the rules cannot be checked: {refused}") from None
         return [Finding(*row) for row in found]

@@ -99,3 +99,16 @@ def test_a_finding_is_counted_once_however_often_a_batch_comes(
     written = [line for line in metrics(capfd.readouterr().out) if "Findings" in line]
     assert [(line["Environment"], line["Rule"], line["Findings"]) for line in written] == [("test", "amount", 2)]
     assert found(system) == {("t-1", "amount"), ("t-2", "amount")}
+
+
+@pytest.mark.parametrize(
+    "rules", [{"velocity": {"transactions": 10**12, "seconds": 1}}, {"repeat": {"seconds": 1e300}}]
+)
+def test_a_rule_that_postgresql_refuses_rejects_no_transaction(system: Flow, rules: dict[str, Any]) -> None:
+    delivery = event([transaction(1)])
+
+    assert system.new_consumer(rules=json.dumps(rules)).handle(delivery)["batchItemFailures"]
+
+    assert system.counts() == (0, 0, 0)
+    assert system.consumer.handle(delivery) == {"batchItemFailures": []}
+    assert system.counts() == (1, 0, 0)
