@@ -107,7 +107,12 @@ def transactions(env: str, identity: str | None, customer: str | None, format: s
         found = stores.transactions(migrator(deployment), identity=identity, customer=customer)
     if identity is not None and not (found.postgresql or found.redis):
         raise OrchestratorError(f"there is no transaction {identity!r} in {env}; was it rejected? ./inv rejected")
-    show(format, table=lambda: render.found(found), json=lambda: found.model_dump_json(indent=2))
+    newest = identity is customer is None  # of which only PostgreSQL was asked
+    show(
+        format,
+        table=lambda: render.stored(found.postgresql) if newest else render.found(found),
+        json=lambda: found.model_dump_json(indent=2),
+    )
 
 
 def dead_letters(env: str, *, replay: bool, yes: bool, format: str) -> int:

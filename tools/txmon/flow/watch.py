@@ -47,10 +47,13 @@ NAMESPACE: Final = "TransactionMonitoring"
 
 @dataclass(frozen=True)
 class Minute:
-    """A count in the last minute that CloudWatch knows, and in the last five; None if it knows of none."""
+    """A count in the newest minute that CloudWatch knows, and in the last five; None if it knows of none."""
 
-    last: int | None
-    all: int | None
+    newest: int | None = None
+    all: int | None = None
+
+
+NONE: Final = Minute()
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,16 @@ class Look:
     @property
     def line(self) -> str:
         """This look as one line for a log."""
-        rates = ", ".join(f"{word} {render.number(minute.last)}" for word, minute in self.counts.items())
-        return f"{self.at:%H:%M:%S} last minute: {rates}; {_in_all(self.status)}; {self._alarms}"
+        rates = ", ".join(f"{word} {render.number(minute.newest)}" for word, minute in self.counts.items())
+        return f"{self.at:%H:%M:%S} newest minute: {rates}; {_in_all(self.status)}; {self._alarms}"
 
     @property
     def page(self) -> RenderableType:
         """This look as a page for a terminal."""
-        headings = ("", "last minute", f"last {MINUTES} min")
-        rows = [(word, render.number(minute.last), render.number(minute.all)) for word, minute in self.counts.items()]
+        headings = ("", "newest minute", f"last {MINUTES} min")
+        rows = [
+            (word, render.number(minute.newest), render.number(minute.all)) for word, minute in self.counts.items()
+        ]
         counted = table(*headings, rows=rows, right=headings[1:], title=f"{self.at:%H:%M:%S} UTC")
         alarms = Text(self._alarms, BAD if self.ringing else palette.TONES["good"].terminal)
         if isinstance(self.status, str):
@@ -118,11 +123,13 @@ class Observer:
             MetricDataQueries=[_query(word, self._metric(metric)) for word, metric in SUMS.items()],
             StartTime=now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1),
             EndTime=now + timedelta(minutes=1),
-            ScanBy="TimestampDescending",
         )
-        values = {result["Id"]: list(map(int, result["Values"])) for result in answer["MetricDataResults"]}
-        found = {word: values.get(f"sum_{word}", []) for word in SUMS}
-        return {word: Minute(next(iter(each), None), sum(each) if each else None) for word, each in found.items()}
+        by_minute = {
+            result["Id"]: dict(zip(result["Timestamps"], map(int, result["Values"]), strict=True))
+            for result in answer["MetricDataResults"]
+        }
+        found = {word: by_minute.get(f"sum_{word}", {}) for word in SUMS}
+        return {word: Minute(each[max(each)], sum(each.values())) if each else NONE for word, each in found.items()}
 
     def _metric(self, name: str) -> dict[str, Any]:
         if name == "IncomingRecords":

@@ -42,13 +42,13 @@ class CloudWatch:
 
     def get_metric_data(self, **request: Any) -> Mapping[str, Any]:
         self.requests.append(request)
-        known = {"IncomingRecords": [1002.0, 998.0], "Stored": [1000.0]}
-        return {
-            "MetricDataResults": [
-                {"Id": query["Id"], "Values": known.get(query["MetricStat"]["Metric"]["MetricName"], [])}
-                for query in request["MetricDataQueries"]
-            ]
-        }
+        known = {"IncomingRecords": {3: 998.0, 4: 1002.0}, "Stored": {3: 1000.0}}
+        results = []
+        for query in request["MetricDataQueries"]:
+            values = known.get(query["MetricStat"]["Metric"]["MetricName"], {})
+            times = [datetime(2026, 1, 1, 0, minute, tzinfo=UTC) for minute in values]
+            results.append({"Id": query["Id"], "Timestamps": times, "Values": list(values.values())})
+        return {"MetricDataResults": results}
 
     def describe_alarms(self, **request: Any) -> Mapping[str, Any]:
         self.requests.append(request)
@@ -87,7 +87,7 @@ def test_the_metrics_asked_for_are_the_environments_own(observer: Observer) -> N
 def test_a_line_tells_the_same_as_the_page(observer: Observer) -> None:
     line = observer.look().line
     assert line.partition(" ")[2] == (
-        "last minute: in 1,002, stored 1,000, repeated -, rejected -, conflicting -; in all: 42,113 stored, "
+        "newest minute: in 1,002, stored 1,000, repeated -, rejected -, conflicting -; in all: 42,113 stored, "
         "3 rejected, 1 conflicting; lag 0.06 s; ringing: paging, transactions-rejected"
     )
     console = Console(file=io.StringIO(), width=200)
@@ -140,4 +140,4 @@ def test_a_terminal_shows_one_page_that_changes(monkeypatch: pytest.MonkeyPatch)
     looks, printed = watched(terminal=True, seconds=3)
     assert len(looks) == 2
     assert "\x1b[" in printed
-    assert "last minute:" not in printed
+    assert "newest minute:" not in printed
