@@ -16,6 +16,7 @@ from tools.txmon.layers import access_matrix, config_class
 ROOT = PROJECTS.parent
 ROOT_README = ROOT / "README.md"
 POLICIES_README = ROOT / "shared/policies/README.md"
+RECORD_SCHEMA = PROJECTS / "processing/app/transaction.schema.json"
 
 
 def readme(layer: str) -> Path:
@@ -30,6 +31,7 @@ def readmes() -> dict[Path, str]:
     """
     tables = {readme(layer): {"outputs": outputs_table(layer), "settings": settings_table(layer)} for layer in LAYERS}
     tables[readme("network")]["access"] = access_table()
+    tables[readme("processing")]["record"] = record_table()
     tables[ROOT_README] = {"layers": layers_table()}
     tables[POLICIES_README] = {"rules": rules_table(), "exceptions": exceptions_table()}
     return {path: _written(path, made) for path, made in tables.items()}
@@ -79,6 +81,24 @@ def access_table() -> str:
         ("From", "To", "Port", "For"),
         ((access.source, access.target, str(access.port), access.purpose) for access in access_matrix()),
     )
+
+
+def record_table() -> str:
+    """Return what a record of the stream has to be, as the consumer's JSON Schema says."""
+    schema = json.loads(RECORD_SCHEMA.read_text("utf-8"))
+    return _table(
+        ("Field", "Required", "Type", "What it is"),
+        (
+            (f"`{name}`", "yes" if name in schema["required"] else "no", _type(field), field["description"])
+            for name, field in schema["properties"].items()
+        ),
+    )
+
+
+def _type(field: Mapping[str, Any]) -> str:
+    if "maxLength" in field:
+        return "{type} of {minLength} to {maxLength} characters".format_map(field)
+    return field["type"] if isinstance(field["type"], str) else " or ".join(field["type"])
 
 
 def rules_table() -> str:
