@@ -212,9 +212,12 @@ def test_every_type_can_be_created_read_updated_and_deleted(
     assert updated.steps["database"] == updated.steps["redis"] == "update"
     assert updated.diffs["vpc"] == {"tags.Name": "update"}
     assert updated.diffs["database"] == {"tags.Name": "update", "passwordWoVersion": "update"}
-    assert updated.diffs["function"] == {"tags.Name": "update", "environment.variables.SERIAL": "update"}
+    changes = {"tags.Name": "update", "environment.variables.SERIAL": "update", "code": "update"}
+    assert updated.diffs["function"] == changes
     assert updated.diffs["mapping"] == {"tags.Name": "update", "batchSize": "update"}
-    assert json.loads(stack.resource("invocation")["outputs"]["result"]) == {"asked": 2, "serial": "2"}
+    assert json.loads(stack.resource("invocation")["outputs"]["result"]) == {
+        "asked": 2, "variable": "2", "code": "2",
+    }  # fmt: skip
     assert secret_value(stack, "every-type") != old_password
     assert stack.resource("database")["outputs"]["port"] == 5432, "a value that AWS chose is kept"
     assert stack.resource("redis")["outputs"]["memberClusters"] == ["every-type-001", "every-type-002"]

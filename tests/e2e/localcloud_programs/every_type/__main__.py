@@ -414,7 +414,9 @@ function = aws.lambda_.Function(
     "function",
     name="every-type",
     role=role.arn,
-    code=pulumi.FileArchive("code"),
+    code=pulumi.AssetArchive(
+        {"answer.py": pulumi.FileAsset("code/answer.py"), "serial.txt": pulumi.StringAsset(str(serial))}
+    ),
     handler="answer.handler",
     runtime="python3.13",
     architectures=["arm64"],

@@ -185,6 +185,20 @@ def test_a_mapping_that_its_role_may_not_serve_is_refused(port: int, allowed: st
         flow.map(DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none"}})
 
 
+def test_a_message_that_the_role_may_not_send_is_counted(port: int) -> None:
+    flow = Flow(
+        port, "unsent", MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none"}},
+    )  # fmt: skip
+    allow(port, "kinesis:*")
+    flow.put("crash")
+    flow.wait_for("crash")
+    flow.put("after")
+    flow.wait_for("after")
+    found = client("cloudwatch", port).list_metrics(MetricName="DestinationDeliveryFailures")["Metrics"]
+    assert [each["Dimensions"] for each in found] == [[{"Name": "FunctionName", "Value": "unsent"}]]
+
+
 def test_a_restart_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:
     with running(tmp_path) as port:
         flow = Flow(port, "kept")
