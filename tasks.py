@@ -353,10 +353,13 @@ def check(_: Context) -> int:
     return int(bool(failed))
 
 
-@verb(scale="instead: how time and memory grow over generated monorepos of 5, 20 and 60 layers")
-def bench(_: Context, scale: bool = False) -> int:
+@verb(
+    scale="instead: how time and memory grow over generated monorepos of 5, 20 and 60 layers",
+    flow="instead: how long transactions take from the stream to both stores, and how many a second pass",
+)
+def bench(_: Context, scale: bool = False, flow: bool = False) -> int:
     """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
-    return _call(sys.executable, "-m", "benchmarks.scale" if scale else "benchmarks.deploy")
+    return _call(sys.executable, "-m", f"benchmarks.{'flow' if flow else 'scale' if scale else 'deploy'}")
 
 
 def _call(*command: str) -> int:

@@ -46,19 +46,10 @@ def test_a_failure_is_one_line_with_the_reason_and_the_log(payload: bytes, reaso
 
 def test_functions_are_called_in_their_own_account() -> None:
     outputs = {layer: contract.example() for layer, contract in CONTRACTS.items()}
-    outputs.setdefault("processing", EXAMPLE)
     deployment = Deployment("dev", outputs, boto3.Session("a", "b"), "http://127.0.0.1:1")
     account = "arn:aws:lambda:ap-northeast-1:123456789012:function"
     assert migrator(deployment).name == f"{account}:transaction-migrator-dev"
     assert consumer(deployment).name == f"{account}:transaction-consumer-dev"
-
-
-EXAMPLE = {
-    "consumer_function_name": "transaction-consumer-dev",
-    "consumer_function_arn": "arn:aws:lambda:ap-northeast-1:123456789012:function:transaction-consumer-dev",
-    "migrator_function_name": "transaction-migrator-dev",
-    "processing_log_group_name": "/aws/transaction-monitoring/dev/processing",
-}
 
 
 def test_history_is_rebuilt_for_as_long_as_redis_keeps_it(function) -> None:

@@ -1,0 +1,162 @@
+"""Transactions through the deployed system: from `./inv send` to both stores, across a restart, and replayed."""
+
+import base64
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tenacity
+
+pytestmark = pytest.mark.local
+
+CUSTOMER = "customer-of-the-test"
+BAD = {"transaction_id": "t-bad", "customer_id": CUSTOMER, "amount": "much"}
+
+
+@pytest.fixture(scope="module")
+def deployed(clone):  # noqa: ANN201 (a clone, as the fixture it is made of)
+    """The local environment, deployed."""
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+    return clone
+
+
+def asked(clone, event: dict[str, Any]) -> Any:
+    """Return what the migrator function answers."""
+    name = clone.outputs()["processing"]["migrator_function_name"]
+    answer = clone.client("lambda").invoke(FunctionName=name, Payload=json.dumps(event).encode())
+    assert "FunctionError" not in answer
+    return json.loads(answer["Payload"].read())
+
+
+def eventually(check: Callable[[], None], seconds: float = 60) -> None:
+    """Wait until an assertion holds."""
+    tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(seconds),
+        retry=tenacity.retry_if_exception_type(AssertionError),
+        reraise=True,
+    )(check)
+
+
+def transaction(number: int) -> dict[str, Any]:
+    return {
+        "transaction_id": f"t-{number}",
+        "occurred_at": datetime.now(UTC).isoformat(),
+        "customer_id": CUSTOMER,
+        "amount": 1980 + number,
+        "currency": "JPY",
+    }
+
+
+def written(path: Path, *transactions: dict[str, Any]) -> str:
+    path.write_text("".join(json.dumps(each) + "\n" for each in transactions), encoding="utf-8")
+    return str(path)
+
+
+def in_both(clone, number: int) -> None:
+    """Check that both stores have so many transactions of the test's customer."""
+    found = asked(clone, {"transactions": {"customer": CUSTOMER, "limit": 1000}})
+    assert [len(found[store]) for store in ("postgresql", "redis")] == [number, number]
+
+
+def test_transactions_reach_both_stores_and_a_bad_one_is_rejected(deployed, tmp_path: Path) -> None:
+    file = written(tmp_path / "some.jsonl", *map(transaction, range(100)), BAD)
+    done = deployed.inv("send", "--file", file)
+    assert done.code == 0, done.said
+    assert done.out.startswith("101 accepted by ")
+    eventually(lambda: in_both(deployed, 100))
+    table = deployed.inv("rejected").out
+    assert "shardId-" in table, table
+    assert asked(deployed, {"status": True})["rejected"] == 1
+
+
+def test_one_transaction_is_shown_with_both_stores(deployed) -> None:
+    found = json.loads(deployed.inv("transactions", "--id", "t-7", "--format", "json").out)
+    assert [len(found[store]) for store in ("postgresql", "redis")] == [1, 1]
+    missing = deployed.inv("transactions", "--id", "t-none")
+    assert missing.code == 1
+    assert "there is no transaction 't-none' in local" in missing.err
+
+
+def test_watch_prints_a_line_for_each_look(deployed) -> None:
+    done = deployed.inv("watch", "--for", "3s")
+    assert done.code == 0, done.said
+    lines = done.out.splitlines()
+    assert len(lines) == 2
+    assert all("in all: 100 stored, 1 rejected, 0 conflicting" in line for line in lines)
+
+
+def test_a_rejected_record_is_mended_and_put_again(deployed, tmp_path: Path) -> None:
+    [rejection] = json.loads(deployed.inv("rejected", "--format", "json").out)
+    assert json.loads(base64.b64decode(rejection["data"])) == BAD
+    file = written(tmp_path / "mended.jsonl", transaction(100))
+    done = deployed.inv("rejected", "--replay", rejection["id"], "--file", file)
+    assert done.code == 0, done.said
+    assert "1 of 1 rejected records are on the stream again" in done.out
+    assert "there are no rejected records in local" in deployed.inv("rejected").out
+    eventually(lambda: in_both(deployed, 101))
+
+
+def test_the_records_of_a_dead_letter_are_replayed_and_it_is_deleted(deployed) -> None:
+    outputs = deployed.outputs()["streaming"]
+    kinesis, arn = deployed.client("kinesis"), outputs["kinesis_stream_arn"]
+    [shard, *_] = [
+        each["ShardId"] for each in kinesis.list_shards(StreamARN=arn)["Shards"] if _records(deployed, each)
+    ]
+    records = _records(deployed, {"ShardId": shard})
+    batch = {
+        "shardId": shard,
+        "startSequenceNumber": records[0]["SequenceNumber"],
+        "endSequenceNumber": records[-1]["SequenceNumber"],
+        "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05Z",
+        "batchSize": len(records),
+        "streamArn": arn,
+    }
+    note = {
+        "requestContext": {"condition": "RetryAttemptsExhausted"},
+        "timestamp": "2026-01-02T03:04:05Z",
+        "KinesisBatchInfo": batch,
+    }
+    deployed.client("sqs").send_message(QueueUrl=outputs["dead_letter_queue_url"], MessageBody=json.dumps(note))
+    assert shard in deployed.inv("dead-letters").out
+    done = deployed.inv("dead-letters", "--replay")
+    assert done.code == 0, done.said
+    assert f"{len(records)} records processed" in done.out
+    assert "there are no dead letters in local" in deployed.inv("dead-letters").out
+    in_both(deployed, 101)
+
+
+def _records(clone, shard: dict[str, Any]) -> list[dict[str, Any]]:
+    kinesis, arn = clone.client("kinesis"), clone.outputs()["streaming"]["kinesis_stream_arn"]
+    place = {"StreamARN": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"}
+    found: list[dict[str, Any]] = kinesis.get_records(
+        ShardIterator=kinesis.get_shard_iterator(**place)["ShardIterator"]
+    )["Records"]
+    return found
+
+
+def test_everything_is_still_there_after_a_restart(deployed, tmp_path: Path) -> None:
+    assert deployed.inv("local-down").code == 0
+    done = deployed.inv("send", "--file", written(tmp_path / "more.jsonl", transaction(101)))
+    assert done.code == 0, done.said
+    eventually(lambda: in_both(deployed, 102))
+
+
+def test_history_is_written_anew_from_postgresql(deployed) -> None:
+    done = deployed.inv("rebuild-history")
+    assert done.code == 0, done.said
+    assert done.out == "102 transactions of the last 24 hours are in Redis\n"
+
+
+def test_an_environment_without_the_layer_is_told_with_the_command(deployed) -> None:
+    done = deployed.inv("destroy", "monitoring")
+    assert done.code == 0, done.said
+    done = deployed.inv("destroy", "processing")
+    assert done.code == 0, done.said
+    done = deployed.inv("transactions")
+    assert done.code == 1
+    assert done.err.endswith("txmon: processing is not deployed in local: ./inv deploy-all --env local\n")
