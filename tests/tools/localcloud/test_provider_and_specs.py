@@ -26,7 +26,7 @@ from tools.localcloud.provider import connection, functions, property_values
 from tools.localcloud.provider.servicer import Provider
 from tools.localcloud.resources import SPECS
 from tools.localcloud.schema import diff
-from tools.localcloud.schema.spec import Spec, keys
+from tools.localcloud.schema.spec import ResourceContext, Spec, keys
 from tools.localcloud.schema.values import SIGNATURE, UNKNOWN
 from tools.orchestrator.repository.environments import known_environments
 from tools.txmon.monorepo import MONOREPO
@@ -327,6 +327,21 @@ def test_an_absent_input_means_its_default_unless_aws_chooses_it() -> None:
     olds = {"name": "n", "retentionInDays": 7, "logGroupClass": "STANDARD"}
     assert kinds(LOG_GROUP, olds, {"name": "n"}) == {"retentionInDays": "UPDATE"}
     assert kinds(LOG_GROUP, olds | {"retentionInDays": 0}, {"name": "n"}) == {}
+
+
+def test_a_filters_scope_that_is_removed_goes_back_to_the_filters_default() -> None:
+    kind = "aws:sns/topicSubscription:TopicSubscription"
+    given = {"topic": "t", "protocol": "email", "endpoint": "a@example.com"}
+    policy, scope = {"filterPolicy": '{"AlarmName": ["x"]}'}, {"filterPolicyScope": "MessageBody"}
+    assert kinds(kind, given | policy | scope, given | policy) == {"filterPolicyScope": "UPDATE"}
+    assert kinds(kind, given | policy | scope, given) == {"filterPolicy": "DELETE"}
+    assert kinds(kind, given | policy, given | policy) == {}
+    account = SimpleNamespace(region="r", account="a")
+    context = ResourceContext(SPECS[kind], account, inputs=given | policy, state=given | policy | scope)
+    wanted = "MessageAttributes"
+    assert context.arguments(frozenset(scope)) == {"FilterPolicyScope": wanted}
+    planned = diff.planned(SPECS[kind], context.state, context.inputs, frozenset(scope), "r")
+    assert planned["filterPolicyScope"] == wanted
 
 
 def test_differences_name_the_path_within_a_property() -> None:

@@ -108,6 +108,7 @@ SPECS = (
         updatable=SUBSCRIPTION,
         outputs=keys("arn ownerId pendingConfirmation confirmationWasAuthenticated"),
         computed=keys("filterPolicyScope"),
+        default_with={"filterPolicyScope": ("filterPolicy", "MessageAttributes")},
         documents=keys("filterPolicy"),
         names={"topic": "TopicArn", "arn": "SubscriptionArn", "ownerId": "Owner"},
         codecs={"pendingConfirmation": FLAG, "confirmationWasAuthenticated": FLAG},

@@ -20,9 +20,9 @@ def changes(spec: Spec, olds: Props, news: Props) -> dict[str, tuple[str, str]]:
     for key in sorted((spec.inputs | {"tagsAll"}) & spec.properties - {"tags"}):
         wanted, have = news.get(key), olds.get(key)
         if wanted is None:
-            if spec.is_computed(key):
+            wanted = spec.default(key, news)
+            if spec.is_computed(key) and (key not in spec.default_with or None in (wanted, have)):
                 continue
-            wanted = spec.defaults.get(key)
         if have is None and key in spec.kept:
             have = spec.defaults.get(key)
         if key in pending:
@@ -54,6 +54,7 @@ def planned(spec: Spec, olds: Props, news: Props, changed: frozenset[str] | None
         return {**dict.fromkeys(decided, UNKNOWN), **spec.defaults, **given}
     stays = {key: value for key, value in olds.items() if key not in spec.inputs or spec.is_computed(key)}
     moves = {output: UNKNOWN for output, source in spec.unknown_when_changed.items() if source in changed}
+    moves |= {key: spec.default(key, news) for key in spec.default_with.keys() & changed - given.keys()}
     return {**spec.defaults, **stays, **given, **moves}
 
 

@@ -117,6 +117,9 @@ class Spec:
     """Inputs that AWS chooses if the program does not: an instance's `engineVersion`."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """The other inputs that are not given: `{"retentionPeriod": 24}`."""
+    default_with: Mapping[str, tuple[str, Any]] = field(default_factory=dict)
+    """Computed inputs that go back to a value if they are removed while another input stays:
+    `{"filterPolicyScope": ("filterPolicy", "MessageAttributes")}`."""
     force_new_if: Mapping[str, Callable[[Any, Any], bool]] = field(default_factory=dict)
     """Updatable inputs of which some changes replace the resource: an older `engineVersion` of Redis."""
     unknown_when_changed: Mapping[str, str] = field(default_factory=dict)
@@ -205,6 +208,11 @@ class Spec:
         later = frozenset(key for setter in self.setters if setter.create for key in setter.keys)
         return (self.force_new | self.updatable) - later - {"tags"}
 
+    def default(self, key: str, inputs: Props) -> Any:
+        """Return the value that an input has if the program does not give it; None if that is for AWS to say."""
+        other, value = self.default_with.get(key, ("", None))
+        return value if inputs.get(other) else self.defaults.get(key)
+
     def replaces(self, key: str, old: Any, new: Any) -> bool:
         """Return whether the change of an input replaces the resource."""
         return key in self.force_new or (key in self.force_new_if and self.force_new_if[key](old, new))
@@ -287,7 +295,7 @@ class ResourceContext:
 
     def get(self, key: str) -> Any:
         """Return the value of an input, else its default."""
-        return self.inputs.get(key, self.spec.defaults.get(key))
+        return self.inputs.get(key, self.spec.default(key, self.inputs))
 
     def arguments(self, names: frozenset[str]) -> dict[str, Any]:
         """Return inputs as AWS writes them: `{"KmsKeyId": "…"}`."""
