@@ -32,7 +32,7 @@ from tools.orchestrator.run import preconditions, recovery
 from tools.orchestrator.run import status as statuses
 from tools.orchestrator.run.drift import Drift, drift_of
 from tools.orchestrator.run.exclusive import exclusive_run
-from tools.orchestrator.run.in_use import require_unused, users
+from tools.orchestrator.run.in_use import require_previewed, require_unused, users
 from tools.orchestrator.run.journal import Journal, unfinished
 from tools.orchestrator.run.scheduler import Run
 from tools.orchestrator.run.stale import sentence, stale_layers
@@ -188,10 +188,10 @@ def _plan(
 def _require_unused(workspace: Workspace, snapshot: Snapshot, layers: Collection[str], parallel: int) -> None:
     """Check, where no plan is made, that no layer would lose what another one still uses.
 
-    Only the layers of which something is used are previewed. Why a preview fails is left to the deploy to show.
+    Only the layers of which something is used are previewed.
 
     Raises:
-        OrchestratorError: a layer would lose what another one still uses.
+        OrchestratorError: a layer would lose what another one still uses, or its preview failed.
         VerbEnd: it was interrupted.
     """
     used = [layer for layer in layers if users(workspace, snapshot, layer)]
@@ -202,6 +202,7 @@ def _require_unused(workspace: Workspace, snapshot: Snapshot, layers: Collection
         run.execute(lambda *_: None, parallel)
     if run.interruptions:
         raise VerbEnd(run.exit_code)
+    require_previewed(run.operations.values())
     require_unused(workspace, snapshot, plans.plan_of(workspace.env, run.operations.values()))
 
 

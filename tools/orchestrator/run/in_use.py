@@ -1,11 +1,11 @@
 """What other layers still use of a layer, and so has to be destroyed before it can be replaced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.orchestrator.model.operation import logical_name
+from tools.orchestrator.model.operation import Operation, OperationStatus, logical_name
 from tools.orchestrator.model.plan import Plan
 from tools.orchestrator.model.stack import Snapshot, StackSnapshot
 
@@ -42,6 +42,20 @@ def require_unused(workspace: Workspace, snapshot: Snapshot, plan: Plan) -> None
         used = {key: each for key, each in in_use.items() if key in losses}
         if used:
             raise _refusal(workspace, snapshot, layer, used)
+
+
+def require_previewed(previews: Iterable[Operation]) -> None:
+    """Check that every preview succeeded: a failed one says nothing about what the layer would lose.
+
+    Raises:
+        OrchestratorError: names the layer and why its preview failed.
+    """
+    failed = [f"{each.layer}: {each.reason}" for each in previews if each.status is not OperationStatus.SUCCEEDED]
+    if failed:
+        raise OrchestratorError(
+            "what other layers use of a layer may only be deployed after a preview, and the preview failed of "
+            f"{'; '.join(failed)}. Nothing was changed"
+        )
 
 
 def _refusal(

@@ -8,10 +8,10 @@ import pytest
 from tests.support.monorepo import make_monorepo, make_workspace
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.orchestrator.model.operation import Step
+from tools.orchestrator.model.operation import Action, Operation, OperationStatus, Step
 from tools.orchestrator.model.plan import Plan, PlannedLayer
 from tools.orchestrator.model.stack import Snapshot, StackSnapshot
-from tools.orchestrator.run.in_use import require_unused, users
+from tools.orchestrator.run.in_use import require_previewed, require_unused, users
 
 VPC = "aws:ec2/vpc:Vpc"
 
@@ -66,3 +66,13 @@ def test_a_loss_of_what_is_used_is_refused_with_the_order_that_works(workspace: 
 )
 def test_anything_else_is_allowed(workspace: Workspace, state: Snapshot, planned: Plan) -> None:
     require_unused(workspace, state, planned)
+
+
+def test_a_failed_preview_does_not_count_as_one_that_loses_nothing() -> None:
+    previews = [Operation(layer, Action.PREVIEW) for layer in ("base", "store")]
+    for preview in previews:
+        preview.end(OperationStatus.SUCCEEDED)
+    require_previewed(previews)
+    previews[0].end(OperationStatus.FAILED, "no program starts")
+    with pytest.raises(OrchestratorError, match=r"preview failed of base: no program starts\. Nothing was"):
+        require_previewed(previews)
