@@ -34,6 +34,9 @@ COMPUTED: dict[str, Callable[[MockResourceArgs], dict[str, Any]]] = {
         "arn": f"arn:aws:kinesis:ap-northeast-1:123456789012:stream/{args.name}"
     },
     "aws:sqs/queue:Queue": lambda args: {"url": f"https://sqs.ap-northeast-1.amazonaws.com/123456789012/{args.name}"},
+    "aws:lambda/function:Function": lambda args: {
+        "arn": f"arn:aws:lambda:ap-northeast-1:123456789012:function:{args.name}"
+    },
     "aws:lambda/invocation:Invocation": lambda _: {"result": json.dumps({"schema_version": 1, "applied": []})},
     "aws:lambda/eventSourceMapping:EventSourceMapping": lambda _: {"uuid": "91eaeb7e-c976-1234-9451-8709db01f137"},
     "aws:rds/instance:Instance": lambda args: {

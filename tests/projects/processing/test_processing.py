@@ -157,7 +157,7 @@ def test_the_mapping_gives_up_at_half_the_retention(run_layer, hours: int, age: 
     run = run_layer("processing", "dev", upstream=with_retention("dev", hours))
     assert run.one(MAPPING) == {
         "eventSourceArn": STREAMING["kinesis_stream_arn"],
-        "functionName": "arn:aws:test:ap-northeast-1:123456789012:consumer-function-dev",
+        "functionName": "arn:aws:lambda:ap-northeast-1:123456789012:function:consumer-function-dev",
         "startingPosition": "TRIM_HORIZON",
         "batchSize": 500,
         "maximumBatchingWindowInSeconds": 0,
