@@ -18,11 +18,12 @@ import pytest
 import yaml
 
 from shared.graph import project
+from tools.localcloud.engines import owner
 from tools.localcloud.home import Files
 from tools.orchestrator.repository.git import work_tree_files
 
 ROOT = Path(__file__).parents[2]
-KEPT = ("HOME", "PATH", "LANG")
+KEPT = ("HOME", "PATH", "LANG", "TXMON_LOCAL_ENGINES")
 """The variables that a clean environment has."""
 
 
@@ -197,6 +198,10 @@ def new_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         for process in psutil.process_iter(["cmdline"]):
             if {"serve", str(clone.path / ".local")} <= set(process.info["cmdline"] or ()):
                 process.kill()  # its emulator ends with it
+        servers = (clone.path / ".local/servers").resolve()
+        if servers.exists():
+            owner.stop_all(servers)
+            shutil.rmtree(servers)
 
 
 @pytest.fixture(scope="module")

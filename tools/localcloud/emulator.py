@@ -49,8 +49,7 @@ def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
         (home / folder).mkdir(mode=0o700, exist_ok=True)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     settings = ministack_adapter.settings(port, state, scratch)
-    authority = str(Files(home.resolve()).ca)
-    settings |= {"SSL_CERT_FILE": authority, "PGSSLROOTCERT": authority}  # for functions, which inherit them
+    settings |= Files(home).trust()  # for functions, which inherit them
     return subprocess.Popen(
         [sys.executable, "-c", f"from tools.localcloud import emulator; emulator.child({port})"],
         stdin=subprocess.PIPE, env=inherited | settings, cwd=home,

@@ -111,6 +111,10 @@ class Files:
         """The certificate by which the servers are verified."""
         self.ca_key = home / "ca.key"
 
+    def trust(self) -> dict[str, str]:
+        """Return the variables that name the certificate to OpenSSL, thus to Python, and to PostgreSQL's clients."""
+        return dict.fromkeys(("SSL_CERT_FILE", "PGSSLROOTCERT"), str(self.ca.resolve()))
+
     def prepare(self) -> None:
         """Create the folders and the plugin."""
         version = importlib.metadata.version("pulumi-aws")

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ import psutil
 import tenacity
 
 from tools.localcloud import emulator
-from tools.localcloud.engines import owner
+from tools.localcloud.engines import binaries, owner
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.home import Cloud, Files
 from tools.localcloud.ministack_adapter import HOST, REGION
@@ -26,6 +27,8 @@ from tools.localcloud.ministack_adapter import HOST, REGION
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
+
+    from tools.localcloud.engines.status import ServerStatus
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +158,18 @@ class LocalCloud:
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
         }
 
+    def trust(self) -> dict[str, str]:
+        """Return the variables by which clients of databases and caches verify them; none if it has no servers."""
+        return self._files.trust() if self._files.ca.exists() else {}
+
+    def servers(self) -> list[ServerStatus]:
+        """Return what is behind the endpoints of databases and caches; nothing if the local cloud does not answer."""
+        cloud = self.status()
+        try:
+            return emulator.servers(cloud.port, self._files.read_key()) if cloud else []
+        except (OSError, HTTPException, ValueError):
+            return []
+
     def created(self, urns: Iterable[str]) -> dict[str, str]:
         """Return the ids of those of `urns` that the local cloud has created, even if no engine heard of it."""
         known = self._files.created()
@@ -192,6 +207,8 @@ class LocalCloud:
     def _launched(self, files: Files, port: int | None) -> Cloud:
         """Launch the background process, again if another program takes the port in the meantime."""
         files.prune_notes()
+        for name, candidates in binaries.SERVERS.items():
+            binaries.find(name, candidates)  # here, because the background process has not the user's proxies
         chosen = _port(files, port)
         try:
             cloud = self.launch(files, chosen)

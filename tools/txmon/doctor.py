@@ -2,11 +2,13 @@
 
 import platform
 import shutil
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from rich.table import Table
 
 from tools.engine.install import Engine
+from tools.localcloud.engines import binaries
 from tools.localcloud.gaps import completed, gaps
 from tools.localcloud.lifecycle import PROVIDERS, LocalCloud
 from tools.orchestrator.render.table import table
@@ -25,8 +27,17 @@ def installation(engine: Engine, cloud: LocalCloud) -> Table:
             f"at {running.endpoint} since {running.started} (process {running.pid})" if running else "not running",
         ),
         ("its provider", f"{cloud.provider}: {PROVIDERS[cloud.provider]}"),
+        *((name, _server(name, candidates)) for name, candidates in binaries.SERVERS.items()),
+        *(("its server", str(server)) for server in cloud.servers()),
     ]
     return table("", "value", rows=rows, fold=["value"], show_header=False)
+
+
+def _server(name: str, candidates: Sequence[binaries.Find]) -> str:
+    """Return which program stands for a server of AWS, or how to get one."""
+    if binaries.mode() == binaries.OFF:
+        return f"none, because {binaries.MODE} is {binaries.OFF}"
+    return str(binaries.first(candidates) or binaries.WITHOUT.format(name))
 
 
 def differences() -> Table:

@@ -131,9 +131,11 @@ def outputs(env: str, format: str) -> None:
 
 
 def _access(environment: Environment) -> dict[str, str]:
-    """Return the variables with which AWS's SDKs reach a local environment; none for an environment on AWS."""
-    variables = LOCAL_CLOUD.variables() if environment.is_local else {}
-    return {name: value for name, value in variables.items() if name.startswith("AWS_")}
+    """Return the variables with which an application reaches a local environment; none for an environment on AWS."""
+    if not environment.is_local:
+        return {}
+    variables = LOCAL_CLOUD.variables()
+    return {name: value for name, value in variables.items() if name.startswith("AWS_")} | LOCAL_CLOUD.trust()
 
 
 def drift(env: str, format: str, parallel: int) -> int:

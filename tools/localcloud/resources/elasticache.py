@@ -236,6 +236,7 @@ SPECS = (
             "multiAzEnabled": False,
         },
         unordered=keys("securityGroupIds logDeliveryConfigurations"),
+        answered_otherwise=keys("port"),  # the port may be taken on this machine
         names={
             "description": "ReplicationGroupDescription",
             "arn": "ARN",

@@ -271,6 +271,7 @@ SPECS = (
             "storageEncrypted": False,
         },
         unordered=keys("vpcSecurityGroupIds enabledCloudwatchLogsExports"),
+        answered_otherwise=keys("port"),  # the port may be taken on this machine
         names={
             "identifier": "DBInstanceIdentifier",
             "instanceClass": "DBInstanceClass",

@@ -134,6 +134,8 @@ class Spec:
     """JSON texts, which are compared by what they say: `policy`."""
     canonical: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     """Input -> a function whose results are compared: `{"limitAmount": float}`."""
+    answered_otherwise: frozenset[str] = frozenset()
+    """Inputs that are compared with the last inputs, since the local cloud may have another value: `port`."""
 
     # How AWS writes them.
     names: Mapping[str, str] = field(default_factory=dict)

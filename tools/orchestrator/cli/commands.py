@@ -474,6 +474,9 @@ def _show_application_outputs(run: Run, before: Snapshot, console: Console) -> N
         if name in outputs:
             rows.append((name, str(outputs[name])))
     console.print(table("output", "value", rows=rows, fold=("value",), title="what an application needs"))
+    if run.workspace.environment.is_local and monorepo.local_cloud:
+        for server in monorepo.local_cloud.servers():
+            console.print(str(server), soft_wrap=True)
     console.print(
         f"next: ./inv outputs --format env --env {env}, ./inv status --env {env}, ./inv destroy-all --env {env}",
         soft_wrap=True,

@@ -5,7 +5,7 @@ environment by name.
 """
 
 import difflib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from graphlib import TopologicalSorter
@@ -57,6 +57,9 @@ class LocalCloud(Protocol):
 
     def variables(self) -> dict[str, str]:
         """Return the environment variables that lead the engine, AWS's SDKs and programs to it."""
+
+    def servers(self) -> Sequence[object]:
+        """Return what is behind the endpoints of databases and caches; the text of each is a line for the user."""
 
     def created(self, urns: Iterable[str]) -> dict[str, str]:
         """Return the ids of those of `urns` that it has created, even if no engine heard of it."""

@@ -24,6 +24,9 @@ class Cloud:
     def variables(self) -> dict[str, str]:
         return {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
 
+    def servers(self) -> list[object]:
+        return []
+
     def created(self, _: object) -> dict[str, str]:
         return {}
 
