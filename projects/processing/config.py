@@ -3,10 +3,13 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field
 
 from projects.processing.retries import MOST_ATTEMPTS, retry_attempts
 from shared.config import LayerConfig, LogRetentionDays, Structured
+
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+"""A rule looks back for a day at most: every transaction is compared with those of its customer in that time."""
 
 
 class _Rule(BaseModel):
@@ -16,20 +19,20 @@ class _Rule(BaseModel):
 class Velocity(_Rule):
     """Finds many transactions of a customer within some seconds."""
 
-    transactions: Annotated[int, Field(ge=2)]
-    seconds: PositiveInt
+    transactions: Annotated[int, Field(ge=2, le=10_000)]
+    seconds: Seconds
 
 
 class Repeat(_Rule):
     """Finds a second charge of a customer by the same merchant, of the same amount, within some seconds."""
 
-    seconds: PositiveInt
+    seconds: Seconds
 
 
 class Rules(_Rule):
     """The rules on transactions; one that is not given finds nothing."""
 
-    amount: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[Decimal, Field(gt=0)]] = {}
+    amount: dict[Annotated[str, Field(pattern="^[A-Z]{3}$")], Annotated[Decimal, Field(gt=0, lt=10**13)]] = {}
     """By currency: the amount above which a transaction is found."""
 
     velocity: Velocity | None = None

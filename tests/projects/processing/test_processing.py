@@ -199,6 +199,10 @@ def test_a_preview_works_before_other_layers_are_deployed(run_layer) -> None:
         ({"rules": {"amount": {"yen": 5}}}, "rules.amount.yen.[key]: string should match pattern"),
         ({"rules": {"amount": {"JPY": 0}}}, "rules.amount.JPY: input should be greater than 0, not 0"),
         ({"rules": {"velocity": {"seconds": 5}}}, "rules.velocity.transactions: field required"),
+        (
+            {"rules": {"repeat": {"seconds": 90_000}}},
+            "rules.repeat.seconds: input should be less than or equal to 86400",
+        ),
         ({"rules": {"speed": 5}}, "rules"),
         ({"logRetentionDays": 8}, "logRetentionDays: 8 must be one of 1, 3, 5, 7,"),
     ],
