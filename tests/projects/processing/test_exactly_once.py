@@ -23,6 +23,8 @@ from tests.support.engines import AUTH_TOKEN, IAM_TOKEN
 from tests.support.processing import Flow, event, meanwhile, metrics, record, transaction
 from tools.localcloud.engines.valkey import hashed
 
+pytestmark = pytest.mark.local
+
 TAKEN: dict[str, Any] = {"batchItemFailures": []}
 
 

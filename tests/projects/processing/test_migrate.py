@@ -14,6 +14,8 @@ from projects.processing.app.tables import require_schema
 from tests.support.engines import MASTER
 from tests.support.processing import SHARD, Flow, event, transaction
 
+pytestmark = pytest.mark.local
+
 MIGRATE = {"migrate": schema.digest()}
 
 

@@ -98,6 +98,8 @@ def test_the_roots_of_rds_are_trusted_for_decades() -> None:
 
 
 def test_the_zip_is_not_in_git() -> None:
-    ignored = subprocess.run(["git", "check-ignore", "-q", package.BUILD / "functions.zip"], check=False, timeout=60)
+    ignored = subprocess.run(
+        ["git", "check-ignore", "-q", package.BUILD / "functions.zip"], check=False, timeout=60, cwd=package.APP
+    )
 
     assert ignored.returncode == 0

@@ -10,6 +10,8 @@ import pytest
 from projects.processing.app.rules import Rules
 from tests.support.processing import Flow, event, metrics, transaction
 
+pytestmark = pytest.mark.local
+
 EXAMPLE = {
     "amount": {"JPY": 1_000_000, "USD": 5000.5},
     "velocity": {"transactions": 3, "seconds": 60},
