@@ -52,7 +52,7 @@ def serve(port: int) -> int:
             return 1
         clients = connection.Clients(f"http://{HOST}:{port}", files.read_key())
         set_aside = agree(files, clients, port)
-        emulator.start_servers(port, files.read_key())
+        _start_servers(files, port)
         engines = Engines(files.engines)
         server, provider_port = servicer.serve(clients, engines, lambda: process.poll() is None, files.note_created)
         started = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
@@ -69,6 +69,14 @@ def serve(port: int) -> int:
         files.cloud.unlink(missing_ok=True)
         emulator.stop(process)
     return 0
+
+
+def _start_servers(files: Files, port: int) -> None:
+    """Start the servers of databases and caches; the local cloud goes on without those that do not start."""
+    try:
+        emulator.start_servers(port, files.read_key())
+    except OSError as error:
+        log.error("the servers have not started: %s", error)  # noqa: TRY400 - a slow machine, not an error of the code
 
 
 def agree(files: Files, clients: Clients, port: int) -> str | None:

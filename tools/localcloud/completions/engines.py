@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 Record = dict[str, Any]
 
+FAULTS: Final = (LocalCloudError, OSError, subprocess.SubprocessError)
+"""What a start can end with: also a full disk, or a program that takes too long."""
 DOOR: Final = "Endpoint"
 """In a record of an instance, and here also in that of a replication group: where its server is."""
 SERVER: Final = "_server"
@@ -53,7 +56,7 @@ async def change(run: Callable[[], None]) -> None:
     """
     try:
         await asyncio.to_thread(run)
-    except LocalCloudError as error:
+    except FAULTS as error:
         raise Refused("InvalidParameterCombination", str(error)) from None
 
 
@@ -146,7 +149,10 @@ def delete(record: Record) -> None:
 def start_all() -> None:
     """Start the servers of all records, and delete those that no record has; keep each fault in its record."""
     records = [*_records()]
-    fleet().delete_others({record[SERVER] for _name, record, _start in records if SERVER in record})
+    try:
+        fleet().delete_others({record[SERVER] for _name, record, _start in records if SERVER in record})
+    except FAULTS as error:
+        log.error("servers of which the state knows nothing are left: %s", error)  # noqa: TRY400 - as in `_try`
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda each: _try(*each), records))
     if not any(start is start_instance for _name, _record, start in records):
@@ -178,7 +184,7 @@ def _records() -> Iterator[tuple[str, Record, Callable[[Record], None]]]:
 def _try(name: str, record: Record, start: Callable[[Record], None]) -> None:
     try:
         start(record)
-    except LocalCloudError as error:
+    except FAULTS as error:
         log.error("the server of %s does not run: %s", name, error)  # noqa: TRY400 - not an error of the code
         record[FAULT] = str(error)
 
@@ -186,7 +192,7 @@ def _try(name: str, record: Record, start: Callable[[Record], None]) -> None:
 def _prepare() -> None:
     try:
         fleet().prepare_postgresql()
-    except LocalCloudError as error:
+    except FAULTS as error:
         log.error("%s", error)  # noqa: TRY400 - as above; the first instance fails for the same reason
 
 

