@@ -10,8 +10,6 @@ from tools.txmon.flow.functions import Function
 
 SHOWN: Final = 20
 """How many transactions, rejected records or findings a verb shows."""
-HISTORY_HOURS: Final = 24
-"""How long Redis keeps a transaction."""
 
 
 class Stored(BaseModel):
@@ -109,9 +107,9 @@ def resolve(migrator: Function, ids: Iterable[str]) -> None:
     migrator.call({"resolved": list(ids)}, RESOLVED)
 
 
-def rebuild_history(migrator: Function) -> int:
+def rebuild_history(migrator: Function, hours: int) -> int:
     """Write the last hours from PostgreSQL to Redis, and return how many transactions those are."""
-    return migrator.call({"rebuild": HISTORY_HOURS}, WRITTEN).written
+    return migrator.call({"rebuild": hours}, WRITTEN).written
 
 
 def findings(migrator: Function) -> list[dict[str, Any]]:

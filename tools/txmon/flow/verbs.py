@@ -182,8 +182,9 @@ def rebuild_history(env: str, *, yes: bool) -> None:
     """Write the last hours from PostgreSQL to Redis."""
     with _deployed(env) as (workspace, deployment):
         confirm(workspace, "write the history of Redis anew in", yes=yes)
-        written = stores.rebuild_history(migrator(deployment))
-    print(f"{written} transactions of the last {stores.HISTORY_HOURS} hours are in Redis")
+        hours = deployment.output("data", "redis_history_hours")
+        written = stores.rebuild_history(migrator(deployment), hours)
+    print(f"{written} transactions of the last {hours} hours are in Redis")
 
 
 def findings(env: str, format: str) -> None:

@@ -53,7 +53,7 @@ def test_history_is_rebuilt_from_postgresql(flow: Flow, migrator: Function) -> N
     sample = next(iter(Samples()))
     flow.put(as_record(sample).data)
     flow.redis().flushall()
-    assert stores.rebuild_history(migrator) == 1
+    assert stores.rebuild_history(migrator, 24) == 1
     assert stores.transactions(migrator, identity=sample["transaction_id"], customer=None).redis
 
 

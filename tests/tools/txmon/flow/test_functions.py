@@ -54,7 +54,7 @@ def test_functions_are_called_in_their_own_account() -> None:
 
 def test_history_is_rebuilt_for_as_long_as_redis_keeps_it(function) -> None:
     asked = function(lambda _: {"written": 7})
-    assert stores.rebuild_history(asked) == 7
+    assert stores.rebuild_history(asked, 24) == 7
     assert asked.events == [{"rebuild": 24}]
 
 
