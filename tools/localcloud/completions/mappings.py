@@ -185,9 +185,12 @@ class ShardReader(threading.Thread):
             mapping["LastProcessingResult"] = "PROBLEM: Function not found"
             return Answer(refused=True)
         given = event(mapping["EventSourceArn"], shard, config["Role"], records)
+        revision = config["RevisionId"]
         started = time.monotonic()
         result = self._functions._execute_function(function, given)
         refused, failed = bool(result.get("throttle")), bool(result.get("error"))
+        if failed and config["RevisionId"] != revision:  # MiniStack ends a function that changes; AWS lets it finish
+            return Answer(refused=True)
         metrics.invoked(config["FunctionName"], time.monotonic() - started, failed=failed, refused=refused)
         metrics.behind(config["FunctionName"], records[-1]["ApproximateArrivalTimestamp"])
         mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if failed or refused else "OK"

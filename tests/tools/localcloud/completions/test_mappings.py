@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import subprocess
 import sys
@@ -183,6 +184,22 @@ def test_a_mapping_that_its_role_may_not_serve_is_refused(port: int, allowed: st
     allow(port, allowed)
     with pytest.raises(ClientError, match=sentence):
         flow.map(DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none"}})
+
+
+def test_a_change_of_the_code_while_it_runs_is_no_failure(port: int) -> None:
+    flow = Flow(port, "changed", MaximumRetryAttempts=0)
+    slow = "import time\ndef handler(event, context):\n    print('got', 'begun')\n    time.sleep(8)"
+    flow.functions.update_function_code(FunctionName="changed", ZipFile=zipped(slow))
+    flow.put("a")
+    time.sleep(2)
+    flow.functions.update_function_code(FunctionName="changed", ZipFile=zipped(FAILS_ON_BAD))
+    flow.wait_for("a")
+    now = dt.datetime.now(dt.UTC)
+    found = client("cloudwatch", port).get_metric_statistics(
+        Namespace="AWS/Lambda", MetricName="Errors", Dimensions=[{"Name": "FunctionName", "Value": "changed"}],
+        StartTime=now - dt.timedelta(hours=1), EndTime=now, Period=3600, Statistics=["Sum"],
+    )["Datapoints"]  # fmt: skip
+    assert sum(each["Sum"] for each in found) == 0
 
 
 def test_a_message_that_the_role_may_not_send_is_counted(port: int) -> None:
