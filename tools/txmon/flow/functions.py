@@ -39,14 +39,14 @@ class Function:
             OrchestratorError: it failed, or another version of it is deployed.
         """
         result = self.invoke(FunctionName=self.name, Payload=json.dumps(event).encode())
-        payload = result["Payload"].read()
+        payload, shown = result["Payload"].read(), self.name.rpartition(":")[2]
         if result.get("FunctionError"):
-            raise OrchestratorError(f"{self.name} failed: {_reason(payload)}; its log is {self.log_group}")
+            raise OrchestratorError(f"{shown} failed: {_reason(payload)}; its log is {self.log_group}")
         try:
             return answer.validate_json(payload)
         except ValidationError:
             raise OrchestratorError(
-                f"{self.name} does not answer as this version of the repository asks: deploy the same version with "
+                f"{shown} does not answer as this version of the repository asks: deploy the same version with "
                 f"./inv up processing --env {self.env}"
             ) from None
 

@@ -204,11 +204,11 @@ def test_only_messages_whose_records_are_stored_are_deleted(function, capsys) ->
     assert messages.deleted == ["r0"]
     assert messages.released == ["r1", "r2", "r3"]
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(": ")[2][:32] for line in lines[:5]] == [
+    assert [line.partition(": ")[2][:33] for line in lines[:5]] == [
         "2 records processed",
-        "arn:aws:lambda:r:1:function:it f",
-        "the consumer could not store 1 o",
-        "2 of 2 records have left the str",
-        "not a message of Lambda; it stay",
+        "it failed: the code still crashes",
+        "the consumer could not store 1 of",
+        "2 of 2 records have left the stre",
+        "not a message of Lambda; it stays",
     ]
     assert lines[5] == "1 of 5 dead letters replayed"

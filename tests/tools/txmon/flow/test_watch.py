@@ -102,7 +102,7 @@ def test_watching_goes_on_while_a_store_is_away(function) -> None:
         raise RuntimeError("PostgreSQL does not answer")
 
     look = Observer(Deployment("dev", OUTPUTS, boto3.Session()), CloudWatch(), function(away)).look()
-    sentence = "function:it failed: PostgreSQL does not answer; its log is /logs; ringing: paging"
+    sentence = "; it failed: PostgreSQL does not answer; its log is /logs; ringing: paging"
     assert sentence in look.line
     console = Console(file=io.StringIO(), width=200)
     console.print(look.page)
