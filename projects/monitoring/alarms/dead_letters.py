@@ -12,7 +12,8 @@ def dead_letter_alarms(streaming: StreamingContract) -> list[Alarm]:
             "dead-letters",
             Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}, "Maximum"),
             above(0, ONCE),
-            "A batch of transactions failed for good and waits in the queue. Read the message: it names shard and"
-            " sequence numbers; fix the consumer, then process them again.",
+            "A batch of transactions failed for good, and the queue names its shard and sequence numbers:"
+            " './inv dead-letters' shows them. Fix the consumer, then run './inv dead-letters --replay' before the"
+            " stream's retention ends.",
         )
     ]
