@@ -24,7 +24,7 @@ def layers_of_last_run(clone) -> list[str]:
 
 def test_only_a_reader_of_what_has_changed_is_stale_and_is_deployed(clone) -> None:
     assert stale(clone) == []
-    with clone.settings("streaming", retentionHours=48):
+    with clone.settings("streaming", shardCount=3):
         done = clone.inv("up", "streaming")
         assert done.out.splitlines()[-1] == (
             "stale: monitoring (streaming changed); next: ./inv up monitoring --env local"

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 import yaml
 
 from shared.graph import project
@@ -140,9 +139,7 @@ class DeployedProfile:
         self._write_generations()
         self.cloud = LocalCloud(root / ".local")
         self._monorepo = replace(MONOREPO, root=root, local_cloud=self.cloud)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("TXMON_LOCAL_ENGINES", "off")  # no change is one of a server's data
-            self.cloud.start()
+        self.cloud.start()
         environment = self._monorepo.environment(ENV)
         self._workspace = open_workspace(self._monorepo, environment, find_engine(print), self.cloud.variables())
 
