@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from shared.graph import project
-from tools.localcloud.engines import owner
+from tests.support.engines import remove_servers
 from tools.localcloud.home import Files
 from tools.orchestrator.repository.git import work_tree_files
 
@@ -198,10 +198,7 @@ def new_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
         for process in psutil.process_iter(["cmdline"]):
             if {"serve", str(clone.path / ".local")} <= set(process.info["cmdline"] or ()):
                 process.kill()  # its emulator ends with it
-        servers = (clone.path / ".local/servers").resolve()
-        if servers.exists():
-            owner.stop_all(servers)
-            shutil.rmtree(servers, ignore_errors=True)  # the emulator may do the same as it ends
+        remove_servers(clone.path / ".local")
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ with engines(folder) as stores:
 
 from __future__ import annotations
 
+import shutil
 import signal
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -92,3 +93,11 @@ def engines(
     finally:
         fleet.delete_others(set())
         fleet.stop_all()
+
+
+def remove_servers(home: Path) -> None:
+    """Remove what a local cloud's servers have, which a home of root has elsewhere."""
+    folder = (home / "servers").resolve()
+    if folder.exists():
+        owner.stop_all(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # the emulator may do the same as it ends

@@ -13,6 +13,7 @@ import redis
 from pg8000 import DatabaseError, native
 
 from tests.support.emulator import KEY, client, running
+from tests.support.engines import remove_servers
 from tools.localcloud import emulator
 from tools.localcloud.home import AccessKey
 
@@ -231,6 +232,7 @@ def test_the_emulators_files_have_no_master_password(home: Path, tmp_path: Path)
     with running(own, servers="require") as port:
         create_instance(client("rds", port), "db", MasterUserPassword="a-secret-password")
 
+    remove_servers(own)
     saved = "".join(each.read_text(encoding="utf-8") for each in (own / "emulator").iterdir())
     assert '"db"' in saved
     assert "a-secret-password" not in saved
@@ -271,7 +273,7 @@ def test_data_that_is_gone_is_told(tmp_path: Path) -> None:
         [found] = emulator.servers(port, KEY)
         assert found.program is None
         assert "is gone" in str(found.fault)
-        client("elasticache", port).delete_replication_group(ReplicationGroupId="cache")
+    remove_servers(own)
 
 
 def test_without_servers_an_instance_is_made_all_the_same(tmp_path: Path) -> None:
