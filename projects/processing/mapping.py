@@ -1,7 +1,7 @@
 """The event source mapping: how Lambda reads the stream for the consumer."""
 
 import pulumi_aws as aws
-from pulumi import Input
+from pulumi import Input, ResourceOptions
 
 from projects.processing.retries import BATCH_SIZE, record_age_seconds
 from shared.contracts import StreamingContract
@@ -28,5 +28,6 @@ def read_stream(
         destination_config={"on_failure": {"destination_arn": streaming.dead_letter_queue_arn}},
         metrics_config={"metrics": ["EventCount"]},
         tags=stack.name_tag("stream-mapping"),
-        opts=stack.opts,
+        # AWS refuses a second mapping of a stream to the same function.
+        opts=ResourceOptions.merge(stack.opts, ResourceOptions(delete_before_replace=True)),
     )

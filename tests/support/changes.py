@@ -258,7 +258,8 @@ def check_replacement(profiles: Profiles, replacement: Replacement) -> None:
         raise
     if effect.refusal:
         profile.replace(replacement.resource, 0)
-    assert effect.words_without(replacement.layer) == replacement.cost, effect.refusal
+    found = effect.words_without(replacement.layer)
+    assert found == replacement.cost, f"{found} {effect.refusal}"
 
 
 def check(profiles: Profiles, change: Change) -> None:
@@ -274,7 +275,8 @@ def check(profiles: Profiles, change: Change) -> None:
     finally:
         if not undone:
             profiles.discard()
-    assert _cost(made, back) == change.cost, made.refusal or back.refusal
+    found = _cost(made, back)
+    assert found == change.cost, f"{found} {made.refusal or back.refusal}"
 
 
 def _cost(made: Effect, back: Effect) -> str:
