@@ -13,6 +13,7 @@ import yaml
 
 from shared.graph import project
 from tests.support.cost_table import Change, Replacement
+from tests.support.engines import remove_servers
 from tools.engine.install import find_engine
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.engine.workspace import open_workspace
@@ -244,6 +245,7 @@ class Profiles:
         """Stop the local cloud; the next test gets a new profile."""
         if self._deployed is not None:
             self._deployed.cloud.stop()
+            remove_servers(self._deployed.cloud.home)
             self._deployed = None
 
 
