@@ -208,7 +208,7 @@ def watch(_: Context, env: str = "local", for_: str = "10m") -> None:
 def transactions(
     _: Context, env: str = "local", id: str | None = None, customer: str | None = None, format: str = "table"
 ) -> None:
-    """Show transactions as PostgreSQL and Redis have them; without an option, PostgreSQL's newest."""
+    """Show transactions as PostgreSQL and Redis have them; without an option, the newest of the last hour."""
     flow().transactions(env, id, customer, format)
 
 
@@ -216,7 +216,7 @@ def transactions(
 def dead_letters(
     _: Context, env: str = "local", replay: bool = False, yes: bool = False, format: str = "table"
 ) -> int:
-    """Show the batches that the consumer's code could not survive, or replay them from the stream."""
+    """Show Lambda's messages about batches that it discarded, or replay them from the stream."""
     return flow().dead_letters(env, replay=replay, yes=yes, format=format)
 
 
@@ -238,7 +238,7 @@ def rejected(
 
 @verb()
 def rebuild_history(_: Context, env: str = "local", yes: bool = False) -> None:
-    """Write the last 24 hours from PostgreSQL to Redis, as after a failover that lost some."""
+    """Write the last `historyHours` from PostgreSQL to Redis, as after a failover that lost some."""
     flow().rebuild_history(env, yes=yes)
 
 

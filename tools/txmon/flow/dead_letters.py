@@ -1,4 +1,4 @@
-"""The batches that the code could not survive: Lambda's messages in the dead-letter queue, and their replay."""
+"""Batches that Lambda discarded: its messages in the dead-letter queue, and their replay."""
 
 import base64
 import json
@@ -47,7 +47,7 @@ class _Context(BaseModel):
 
 
 class Note(BaseModel):
-    """What Lambda says of a batch that it gave up (Lambda Developer Guide, "Retaining discarded batch records")."""
+    """What Lambda says of a batch that it discarded (Lambda Developer Guide, "Retain discarded batch records")."""
 
     batch: Batch = Field(alias="KinesisBatchInfo")
     context: _Context = Field(alias="requestContext")

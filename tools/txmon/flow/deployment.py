@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tools.orchestrator.engine.workspace import Workspace
 
 CALL_SECONDS: Final = 60
-"""How long a call may take: the longest is an invocation of the consumer, whose time-out is below that."""
+"""How long a call may take, except an invocation, which has a limit of its own."""
 REFUSALS: Final = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "KMSAccessDeniedException"}
 """The error codes with which AWS's services say that the caller lacks a right."""
 MISSING: Final = {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}

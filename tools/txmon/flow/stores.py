@@ -9,7 +9,9 @@ from pydantic import BaseModel, TypeAdapter
 from tools.txmon.flow.functions import Function
 
 SHOWN: Final = 20
-"""How many transactions, rejected records or findings a verb shows."""
+"""How many rejected records, findings or transactions of a customer a verb shows."""
+MOST_REPLAYED: Final = 1000
+"""How many rejected records are replayed at once, if all are."""
 
 
 class Stored(BaseModel):
@@ -92,9 +94,9 @@ def transactions(migrator: Function, *, identity: str | None, customer: str | No
     return Found(postgresql=status(migrator).newest, redis=[])
 
 
-def rejected(migrator: Function) -> list[Rejected]:
+def rejected(migrator: Function, limit: int = SHOWN) -> list[Rejected]:
     """Return the newest rejected records that are not resolved."""
-    return migrator.call({"rejected": {"limit": SHOWN}}, REJECTED)
+    return migrator.call({"rejected": {"limit": limit}}, REJECTED)
 
 
 def payloads(migrator: Function, ids: Iterable[str]) -> list[Rejected]:

@@ -100,7 +100,7 @@ def watch(env: str, for_: str) -> None:
 
 
 def transactions(env: str, identity: str | None, customer: str | None, format: str) -> None:
-    """Show a transaction, a customer's newest, or the newest of all."""
+    """Show a transaction, a customer's newest, or the newest of the last hour."""
     if identity is not None and customer is not None:
         raise OrchestratorError("--id and --customer exclude each other")
     with _deployed(env) as (_, deployment):
@@ -162,14 +162,15 @@ def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, forma
         if replay is None:
             found = stores.rejected(asked)
             if format == "json":  # with the payloads, to be mended
-                found = stores.payloads(asked, [each.id for each in found])
+                found = rejections.find(asked, [each.id for each in found])
             show(
                 format,
                 table=lambda: render.listed(found, render.rejected, f"rejected records in {env}"),
                 json=lambda: stores.REJECTED.dump_json(found).decode(),
             )
             return 0
-        ids = [each.id for each in stores.rejected(asked)] if replay == ALL else replay.split(",")
+        every = [each.id for each in stores.rejected(asked, stores.MOST_REPLAYED)] if replay == ALL else None
+        ids = replay.split(",") if every is None else every
         found = rejections.find(asked, ids)
         records = rejections.mend(found, mended)
         confirm(workspace, f"put {len(records)} rejected records on the stream of", yes=yes)
