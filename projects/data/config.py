@@ -45,8 +45,11 @@ class DataConfig(LayerConfig):
     master_password_rotation_days: Annotated[int, Field(ge=1, le=1000)] = 30
     """Days between RDS's rotations of the master password that it manages."""
 
-    postgres_version: Annotated[str, Matching(r"1[5-8]", "a major version from 15 to 18")] = "17"
-    """A major version. AWS applies minor versions by itself, and allows no downgrade."""
+    postgres_version: Annotated[str, Matching(r"1[6-8]", "a major version from 16 to 18")] = "17"
+    """A major version. AWS applies minor versions by itself, and allows no downgrade.
+
+    Before 16, PostgreSQL lacks the grants without INHERIT that processing's migrations make.
+    """
 
     postgres_instance_class: Annotated[str, OneOf(DATABASE_CLASSES)] = "db.m7g.large"
     """The instance class of the database and its standby."""

@@ -57,7 +57,12 @@ class Functions(pulumi.ComponentResource):
             # A deleted function's network interfaces hold their group for up to 45 minutes (Lambda Developer Guide,
             # "Giving Lambda functions access to resources in an Amazon VPC").
             "replace_security_groups_on_destroy": True,
-            "logging_config": {"log_format": "JSON", "log_group": log_group.name, "system_log_level": "WARN"},
+            "logging_config": {
+                "log_format": "JSON",
+                "log_group": log_group.name,
+                "system_log_level": "WARN",
+                "application_log_level": "INFO",  # embedded metrics have no level, which counts as INFO
+            },
         }
         variables: dict[str, Input[str]] = {
             "TXMON_ENVIRONMENT": stack.suffix,
@@ -82,7 +87,7 @@ class Functions(pulumi.ComponentResource):
             | {"DB_MASTER_SECRET_ARN": data.rds_secret_arn, "OUTAGE_SECONDS": str(MIGRATOR_OUTAGE_SECONDS)},
             depends_on=depends_on,
         )
-        migration = self._migrate(migrations)
+        migration = self._migrate(migrations, data.rds_resource_id)
         self.schema_version = migration.result.apply(json.loads).apply(lambda answer: int(answer["schema_version"]))
         self.consumer = self._function(
             "consumer",
@@ -128,12 +133,12 @@ class Functions(pulumi.ComponentResource):
             **self._common,
         )
 
-    def _migrate(self, migrations: str) -> aws.lambda_.Invocation:
-        """Run the migrations now, and again when their digest changes. An error fails the deployment."""
+    def _migrate(self, migrations: str, database: Input[str]) -> aws.lambda_.Invocation:
+        """Run the migrations now, and again when they or the database change. An error fails the deployment."""
         return aws.lambda_.Invocation(
             self._stack.names.logical("migration"),
             function_name=self.migrator.name,
             input=json.dumps({"migrate": migrations}),
-            triggers={"migrations": migrations},
+            triggers={"migrations": migrations, "database": database},
             opts=ResourceOptions(parent=self),
         )

@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
@@ -24,6 +25,10 @@ READ_SECONDS = STATEMENT_SECONDS + MARGIN_SECONDS
 IDLE_SECONDS = 30
 """PostgreSQL's `idle_in_transaction_session_timeout`, after which a function that was killed holds no locks."""
 
+REUSE_SECONDS = 60
+"""How long a connection may have been idle to be used again: Lambda drops idle ones without a word (Lambda Developer
+Guide, "Best practices for working with Lambda functions")."""
+
 DATA = frozenset({"22", "23", "54"})
 """Classes of SQLSTATE that blame the data: exception, integrity, program limit (PostgreSQL, Appendix A).
 
@@ -41,12 +46,15 @@ class Database:
         *,
         on_connect: Callable[["Database"], None] = lambda _: None,
         statement_seconds: float = STATEMENT_SECONDS,
+        reuse_seconds: float = REUSE_SECONDS,
     ) -> None:
         self._settings = settings
         self._login = login
         self._on_connect = on_connect
         self._statement_seconds = statement_seconds
+        self._reuse_seconds = reuse_seconds
         self._connection: Any = None
+        self._used_at = 0.0
         self._prepared: dict[str, Any] = {}
 
     def run(self, sql: str, **values: Any) -> list[list[Any]]:
@@ -56,6 +64,9 @@ class Database:
             RefusedError: PostgreSQL does not take the values.
             UnavailableError: it does not answer, or refuses for a reason that is not the values'.
         """
+        if time.time() - self._used_at > self._reuse_seconds:
+            self.close()
+        self._used_at = time.time()
         if self._connection is None:
             self._connect()
         with self._translated():

@@ -18,7 +18,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .credentials import Credentials
-from .database import CONNECT_SECONDS, READ_SECONDS
+from .database import CONNECT_SECONDS, READ_SECONDS, REUSE_SECONDS
 from .errors import UnavailableError
 from .patience import unlimited
 from .settings import Settings
@@ -43,10 +43,12 @@ class Remembered(Protocol):
 class History:
     """A connection with Redis, opened when it is needed and dropped after every error."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+    def __init__(self, settings: Settings, credentials: Credentials, *, reuse_seconds: float = REUSE_SECONDS) -> None:
         self._settings = settings
+        self._reuse_seconds = reuse_seconds
         self._credentials = credentials
         self._client: Any = None
+        self._used_at = 0.0
         self._token: str | None = None
 
     def remember(self, transactions: Sequence[Remembered]) -> None:
@@ -114,6 +116,9 @@ class History:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
+        if time.time() - self._used_at > self._reuse_seconds:
+            self.close()
+        self._used_at = time.time()
         try:
             if self._client is None:
                 with unlimited():

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 NAMESPACE = "TransactionMonitoring"
 
@@ -19,8 +20,18 @@ def emit(dimensions: Mapping[str, str], values: Mapping[str, float]) -> None:
 
 
 def log(level: str, message: str, **fields: object) -> None:
-    """Write a line of the log. Levels are those of Lambda: INFO, WARN, ERROR."""
-    _write({"level": level, "message": message, **fields})
+    """Write a line of the log. Levels are those of Lambda: INFO, WARN, ERROR.
+
+    Lambda takes a line's level only if the line has a timestamp (Lambda Developer Guide, "Log-level filtering").
+    """
+    _write(
+        {
+            "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": level,
+            "message": message,
+            **fields,
+        }
+    )
 
 
 def _write(line: Mapping[str, object]) -> None:

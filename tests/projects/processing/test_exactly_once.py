@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from projects.processing.app.database import Database
 from projects.processing.app.errors import DeadlineError, UnavailableError
+from projects.processing.app.history import History
 from projects.processing.app.rules import Rules
 from projects.processing.app.tables import store
 from projects.processing.app.transaction import Record, Transaction, parse
@@ -291,3 +292,31 @@ def test_every_record_ends_in_exactly_one_place(
     kinds = {name: written[name] for name in ("Stored", "Repeated", "Rejected", "Conflicting")}
     assert sum(kinds.values()) == len(contents)
     assert sum(system.counts()) - before == len(contents) - kinds["Repeated"]
+
+
+@pytest.mark.parametrize(("reuse_seconds", "sessions"), [(60, 1), (0, 2)])
+def test_a_session_with_postgresql_that_was_idle_for_long_is_opened_again(
+    system: Flow, reuse_seconds: float, sessions: int
+) -> None:
+    database = Database(
+        system.settings,
+        lambda: (system.settings.db_user, system.credentials.database_token()),
+        reuse_seconds=reuse_seconds,
+    )
+    processes = {tuple(*database.run("SELECT pg_backend_pid()")) for _ in range(2)}
+    database.close()
+    assert len(processes) == sessions
+
+
+@pytest.mark.parametrize(("reuse_seconds", "connections"), [(60, 1), (0, 4)])
+def test_a_connection_with_redis_that_was_idle_for_long_is_opened_again(
+    system: Flow, reuse_seconds: float, connections: int
+) -> None:
+    history = History(system.settings, system.credentials, reuse_seconds=reuse_seconds)
+    with system.redis() as observer:
+        before = observer.info("stats")["total_connections_received"]
+        for _ in range(2):
+            history.of_customer("nobody", 1)  # two commands
+        after = observer.info("stats")["total_connections_received"]
+    history.close()
+    assert after - before == connections

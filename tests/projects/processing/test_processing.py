@@ -113,7 +113,7 @@ def test_new_code_waits_for_the_migration(run_layer, env: str) -> None:
     digest = package.migrations_digest()
     assert migration["functionName"] == f"transaction-migrator-{env}"
     assert json.loads(migration["input"]) == {"migrate": digest}
-    assert migration["triggers"] == {"migrations": digest}
+    assert migration["triggers"] == {"migrations": digest, "database": DATA["rds_resource_id"]}
     assert f"migration-{env}" in run.waits_for[f"consumer-function-{env}"]
     assert run.exports["schema_version"] == 1
 
