@@ -474,9 +474,9 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
             "postgresInstanceClass: 'db.t2.micro' must be one of db.t3.micro,",
         ),
         ({"redisNodeType": "cache.big"}, "redisNodeType: 'cache.big' must be one of cache.t3.micro,"),
-        ({"postgresVersion": "15.x"}, "postgresVersion: '15.x' must be a major version from 15 to 18"),
+        ({"postgresVersion": "15.x"}, "postgresVersion: '15.x' must be a major version from 16 to 18"),
         # RDS applies minor versions by itself and allows no downgrade.
-        ({"postgresVersion": "17.4"}, "postgresVersion: '17.4' must be a major version from 15 to 18"),
+        ({"postgresVersion": "17.4"}, "postgresVersion: '17.4' must be a major version from 16 to 18"),
         ({"postgresBackupDays": 36}, "postgresBackupDays: input should be less than or equal to 35, not 36"),
         ({"postgresMonitoringSeconds": 7}, "postgresMonitoringSeconds: 7 must be one of 0, 1, 5, 10, 15, 30, 60"),
         ({"postgresStorageGib": 10}, "postgresStorageGib: input should be greater than or equal to 20, not 10"),
