@@ -35,4 +35,4 @@ def test_the_report_of_a_destroy_counts_what_is_gone(clone) -> None:
     assert clone.inv("destroy-all", "--report", "gone").code == 0
     text = (clone.path / "gone/report.md").read_text()
     assert "destroy-all local: succeeded" in text
-    assert "| network | ✓ succeeded | 32 delete |" in text
+    assert "| network | ✓ succeeded | 37 delete |" in text
