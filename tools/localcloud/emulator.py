@@ -21,6 +21,7 @@ from tools.localcloud import ministack_adapter
 from tools.localcloud.engines.status import SERVERS, STATUSES
 from tools.localcloud.home import Files
 from tools.localcloud.ministack_adapter import HOST
+from tools.localcloud.processes import end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,12 +114,7 @@ def servers(port: int, key: AccessKey) -> list[ServerStatus]:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Stop the emulator gracefully, so that it saves its state; kill it after `STOP_SECONDS`."""
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end(process, STOP_SECONDS)
 
 
 def _signed_request(port: int, method: str, path: str, seconds: float, key: AccessKey) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.engines import owner
 from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.processes import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +74,7 @@ class Engine:
 
     def stop(self) -> None:
         """Stop the server, with its data saved, and its host."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        end(self._process, STOP_SECONDS)
         owner.stop_all(self.folder)  # the server of a host that was killed
 
     def _call(self, words: object, seconds: float) -> Any:

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tools.localcloud.engines.binaries import Binaries
-    from tools.localcloud.engines.postgresql import Master
+    from tools.localcloud.engines.postgresql import Master, PostgreSQL
+    from tools.localcloud.engines.server import Server
+    from tools.localcloud.engines.valkey import Valkey
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,8 @@ class StartValkey(Start):
 class Host(ABC):
     """A server and its door."""
 
+    server: Server
+
     @abstractmethod
     def start(self) -> None:
         """Start the server; create it first if it is new."""
@@ -84,43 +88,31 @@ class Host(ABC):
     def call(self, *words: Any) -> None:
         """Do what the local cloud calls for."""
 
-    @abstractmethod
-    def wait(self) -> int:
-        """Wait until the server ends, and return its exit code."""
-
-    @abstractmethod
-    def stop(self) -> None:
-        """Stop the server."""
-
 
 class PostgreSQLHost(Host):
+    server: PostgreSQL
+
     def __init__(self, start: StartPostgreSQL, questions: Connection) -> None:
-        from tools.localcloud.engines.postgresql import PostgreSQL  # noqa: PLC0415 - a host needs one kind only
+        from tools.localcloud.engines import postgresql  # noqa: PLC0415 - a host needs one kind only
 
         self._start = start
         self._questions = questions
         self._asking = threading.Lock()
-        self._server = PostgreSQL(start.binaries)
+        self.server = postgresql.PostgreSQL(start.binaries)
 
     def start(self) -> None:
         if self._start.created:
-            self._server.create()
-        self._server.start(self._start.parameters)
+            self.server.create()
+        self.server.start(self._start.parameters)
         if self._start.created:
-            self._server.create_master(self._start.created)
+            self.server.create_master(self._start.created)
 
     async def open(self, at: Endpoint, context: ssl.SSLContext) -> asyncio.Server:
-        door = PostgreSQLDoor(context, self._server.socket, self._server.login, self._refusal)
+        door = PostgreSQLDoor(context, self.server.socket, self.server.login, self._refusal)
         return await door.open(at.address, at.port)
 
     def call(self, *words: Any) -> None:
-        self._server.set_password(*words)
-
-    def wait(self) -> int:
-        return self._server.wait()
-
-    def stop(self) -> None:
-        self._server.stop()
+        self.server.set_password(*words)
 
     def _refusal(self, user: str, token: str) -> str | None:
         with self._asking:
@@ -130,28 +122,24 @@ class PostgreSQLHost(Host):
 
 
 class ValkeyHost(Host):
+    server: Valkey
+
     def __init__(self, start: StartValkey) -> None:
-        from tools.localcloud.engines.valkey import Valkey  # noqa: PLC0415 - a host needs one kind only
+        from tools.localcloud.engines import valkey  # noqa: PLC0415 - a host needs one kind only
 
         self._start = start
-        self._server = Valkey(start.binaries)
+        self.server = valkey.Valkey(start.binaries)
 
     def start(self) -> None:
         if self._start.new:
-            self._server.create()
-        self._server.start(self._start.parameters, self._start.tokens)
+            self.server.create()
+        self.server.start(self._start.parameters, self._start.tokens)
 
     async def open(self, at: Endpoint, context: ssl.SSLContext) -> asyncio.Server:
-        return await open_valkey(at.address, at.port, context, self._server.socket)
+        return await open_valkey(at.address, at.port, context, self.server.socket)
 
     def call(self, *words: Any) -> None:
-        self._server.set_tokens(words)
-
-    def wait(self) -> int:
-        return self._server.wait()
-
-    def stop(self) -> None:
-        self._server.stop()
+        self.server.set_tokens(words)
 
 
 async def _open(host: Host, wanted: Endpoint, authority_key: bytes) -> tuple[asyncio.Server, Endpoint]:
@@ -198,7 +186,7 @@ async def _run(calls: Connection, questions: Connection) -> None:
         server, endpoint = await _open(host, start.wanted, start.authority_key)
         calls.send(endpoint)
         threading.Thread(target=_follow, args=(calls, host), daemon=True).start()
-        ended = asyncio.create_task(asyncio.to_thread(host.wait))
+        ended = asyncio.create_task(asyncio.to_thread(host.server.wait))
         await asyncio.wait({ended, asyncio.create_task(stopping.wait())}, return_when=asyncio.FIRST_COMPLETED)
         if ended.done():
             log.error("%s has ended by itself or was killed (exit code %s)", start.binaries, ended.result())
@@ -206,7 +194,7 @@ async def _run(calls: Connection, questions: Connection) -> None:
     except Exception as error:  # noqa: BLE001 - the other side has to hear of any
         calls.send(error if isinstance(error, LocalCloudError) else LocalCloudError(f"{start.binaries}: {error}"))
     finally:
-        host.stop()
+        host.server.stop()
 
 
 def main() -> None:

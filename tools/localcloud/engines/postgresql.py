@@ -10,25 +10,23 @@ import signal
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import tenacity
 from pg8000 import exceptions, native
 
 from tools.localcloud.engines import owner
+from tools.localcloud.engines.server import START_SECONDS, Server, last_line
 from tools.localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from tools.localcloud.engines.binaries import Binaries
 
 SUPERUSER: Final = "rdsadmin"
 """RDS's own superuser, as whom no client is let in."""
 SOCKET: Final = ".s.PGSQL.5432"
-START_SECONDS: Final = 30  # 0.2 is usual; after a crash the server first replays its log
-STOP_SECONDS: Final = 10  # 0.05 is usual
 CONNECT_SECONDS: Final = 5
 INITDB_SECONDS: Final = 120  # one is usual
 QUIET: Final = {
@@ -117,18 +115,15 @@ def initialise(binaries: Binaries, data: Path) -> None:
         **owner.process_user(),
     )  # fmt: skip
     if done.returncode:
-        raise LocalCloudError(f"{binaries} cannot create a database: {_last_line(done.stderr)}")
+        raise LocalCloudError(f"{binaries} cannot create a database: {last_line(done.stderr)}")
 
 
-class PostgreSQL:
-    """A server whose data is in the folder `data` of the working directory."""
+class PostgreSQL(Server):
+    """A server of PostgreSQL."""
 
-    def __init__(self, binaries: Binaries) -> None:
-        self._binaries = binaries
-        self._data = Path("data").absolute()
-        self._log = Path("server.log").absolute()
-        self.socket = f"data/{SOCKET}"
-        self._process: subprocess.Popen[bytes] | None = None
+    stop_signal = signal.SIGINT
+    not_ready = (exceptions.Error, OSError)
+    socket = f"data/{SOCKET}"
 
     def create(self) -> None:
         """Create the data of an empty server, unless there is some."""
@@ -150,36 +145,7 @@ class PostgreSQL:
                 [self._binaries.folder / "postgres", "-D", self._data, *options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env={"LANG": "C"}, **owner.process_user(),
             )  # fmt: skip
-        waiting = tenacity.Retrying(
-            wait=tenacity.wait_fixed(0.02),
-            stop=tenacity.stop_after_delay(START_SECONDS),
-            retry=tenacity.retry_if_exception(lambda error: not isinstance(error, LocalCloudError)),
-            reraise=True,
-        )
-        try:
-            waiting(self._require_answer)
-        except (exceptions.Error, OSError) as error:
-            self.stop()
-            raise LocalCloudError(f"{self._binaries} does not answer: {error}") from None
-
-    def stop(self) -> None:
-        """Stop the server at once, but with its data written; kill it if that takes longer than `STOP_SECONDS`."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def wait(self) -> int:
-        """Wait until the server ends, and return its exit code."""
-        return self._process.wait() if self._process else 0
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+        self.await_answer()
 
     def create_master(self, master: Master) -> None:
         """Create the master user and its database."""
@@ -218,11 +184,8 @@ class PostgreSQL:
         finally:
             admin.close()
 
-    def _require_answer(self) -> None:
-        if not self.running:
-            raise LocalCloudError(
-                f"{self._binaries} does not start: {_last_line(self._log.read_text('utf-8', 'replace'))}"
-            )
+    def ask(self) -> None:
+        """Log in."""
         with self._admin():
             pass
 
@@ -235,8 +198,3 @@ class PostgreSQL:
             file = self._data / name
             file.write_text(text, "utf-8")
             owner.give(file)
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"

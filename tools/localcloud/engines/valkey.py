@@ -8,13 +8,10 @@ import socket
 import subprocess
 import tempfile
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import tenacity
-
 from tools.localcloud.engines import owner
-from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.engines.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,8 +25,6 @@ RESTRICTED: Final = (
     "replicaof", "save", "shutdown", "slaveof", "sync",
 )  # fmt: skip
 """https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/RestrictedCommands.html"""
-START_SECONDS: Final = 30  # 0.05 is usual; a large snapshot takes longer to load
-STOP_SECONDS: Final = 10
 CONNECT_SECONDS: Final = 5
 SETTINGS: Final = {
     "port": "0",
@@ -47,16 +42,19 @@ def hashed(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-class Valkey:
-    """A server whose data is in the folder `data` of the working directory."""
+class _RefusedError(Exception):
+    """The server's refusal of a command."""
+
+
+class Valkey(Server):
+    """A server of Valkey."""
+
+    not_ready = (OSError, _RefusedError)
+    socket = "data/valkey.sock"
 
     def __init__(self, binaries: Binaries) -> None:
-        self._binaries = binaries
-        self._data = Path("data").absolute()
-        self._log = Path("server.log").absolute()
-        self.socket = "data/valkey.sock"
+        super().__init__(binaries)
         self._password = secrets.token_hex(32)
-        self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
         self._data.mkdir(mode=0o700)
@@ -78,45 +76,16 @@ class Valkey:
                 [program, "-"],
                 stdin=settings, stdout=log, stderr=log, cwd=self._data, env={}, **owner.process_user(),
             )  # fmt: skip
-        waiting = tenacity.Retrying(
-            wait=tenacity.wait_fixed(0.01),
-            stop=tenacity.stop_after_delay(START_SECONDS),
-            retry=tenacity.retry_if_exception_type((OSError, _RefusedError)),
-            reraise=True,
-        )
-        try:
-            waiting(self._require_answer)
-        except (OSError, _RefusedError) as error:
-            self.stop()
-            raise LocalCloudError(f"{self._binaries} does not answer: {error}") from None
+        self.await_answer()
         for name, value in parameters.items():
             with suppress(_RefusedError):  # a parameter that this server does not have, or cannot change
-                self._ask(f"CONFIG SET {name} {value}")
-
-    def stop(self) -> None:
-        """Stop the server, which saves its data first; kill it if that takes longer than `STOP_SECONDS`."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def wait(self) -> int:
-        """Wait until the server ends, and return its exit code."""
-        return self._process.wait() if self._process else 0
-
-    @property
-    def running(self) -> bool:
-        return self._process is not None and self._process.poll() is None
+                self._command(f"CONFIG SET {name} {value}")
 
     def set_tokens(self, tokens: Sequence[str]) -> None:
         """Let clients log in with the tokens that have these hashes, and with no others; without any, let all in."""
-        self._ask(f"ACL SETUSER {_client(tokens)}")
+        self._command(f"ACL SETUSER {_client(tokens)}")
 
-    def _ask(self, command: str) -> None:
+    def _command(self, command: str) -> None:
         """Send a command in Redis's inline form, for which importing a client would take half a second.
 
         Raises:
@@ -133,15 +102,9 @@ class Valkey:
                     if not answer.startswith("+"):
                         raise _RefusedError(answer)
 
-    def _require_answer(self) -> None:
-        if not self.running:
-            said = self._log.read_text("utf-8", "replace").strip().splitlines() or ["it says nothing"]
-            raise LocalCloudError(f"{self._binaries} does not start: {said[-1]}")
-        self._ask("PING")
-
-
-class _RefusedError(Exception):
-    """The server's refusal of a command."""
+    def ask(self) -> None:
+        """Send PING."""
+        self._command("PING")
 
 
 def _client(tokens: Sequence[str]) -> str:
