@@ -37,7 +37,6 @@ class Settings(BaseModel):
 
     event_source_arn: str
     function_arn: str
-    starting_position: str = "LATEST"
     enabled: bool = True
     batch_size: int = 100
     maximum_batching_window_in_seconds: float = 0

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from bisect import bisect_right
-from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions import alarms, metrics
@@ -45,14 +44,12 @@ class Gauges(threading.Thread):
         while not self._stopping.wait(SECONDS):
             try:
                 for account, region in _scopes():
-                    Context().run(self._look, account, region)
+                    with ministack("core.responses").request_scope(account, region):
+                        self._look()
             except Exception:
                 log.exception("the streams, the queues or the alarms cannot be measured")
 
-    def _look(self, account: str, region: str) -> None:
-        responses = ministack("core.responses")
-        responses._request_account_id.set(account)
-        responses._request_region.set(region)
+    def _look(self) -> None:
         for name, stream in ministack("services.kinesis")._streams.items():
             self._count_incoming(name, stream)
         for mapping in ministack("services.lambda_svc")._esms.values():

@@ -145,9 +145,10 @@ class ShardReader(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        responses = ministack("core.responses")
-        responses._request_account_id.set(self._key.account)
-        responses._request_region.set(self._key.region)
+        with ministack("core.responses").request_scope(self._key.account, self._key.region):
+            self._read()
+
+    def _read(self) -> None:
         reader = Reader(self._key.shard, self)
         while not self._stopping.is_set():
             try:

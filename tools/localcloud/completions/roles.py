@@ -28,10 +28,10 @@ def role_may(role: str, action: str, resource: str) -> bool:
     }  # fmt: skip
 
     def allowed() -> bool:
-        ministack("core.responses")._request_account_id.set(account)
-        evaluator.pin_request_origin("127.0.0.1", secure_transport=True)
         service, region = action.partition(":")[0], resource.split(":")[3]
-        return evaluator.enforce(key, action, service, region, resource) is None
+        with ministack("core.responses").request_scope(account, region):
+            evaluator.pin_request_origin("127.0.0.1", secure_transport=True)
+            return evaluator.enforce(key, action, service, region, resource) is None
 
     sessions._sessions[key] = session
     try:

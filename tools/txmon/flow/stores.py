@@ -99,6 +99,11 @@ def rejected(migrator: Function, limit: int = SHOWN) -> list[Rejected]:
     return migrator.call({"rejected": {"limit": limit}}, REJECTED)
 
 
+def rejected_ids(migrator: Function) -> list[str]:
+    """Return the ids of all rejected records that are not resolved, `MOST_REPLAYED` at most."""
+    return [each.id for each in rejected(migrator, MOST_REPLAYED)]
+
+
 def payloads(migrator: Function, ids: Iterable[str]) -> list[Rejected]:
     """Return rejected records with their payloads."""
     return migrator.call({"rejected": {"ids": list(ids)}}, REJECTED)

@@ -169,8 +169,7 @@ def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, forma
                 json=lambda: stores.REJECTED.dump_json(found).decode(),
             )
             return 0
-        every = [each.id for each in stores.rejected(asked, stores.MOST_REPLAYED)] if replay == ALL else None
-        ids = replay.split(",") if every is None else every
+        ids = stores.rejected_ids(asked) if replay == ALL else replay.split(",")
         found = rejections.find(asked, ids)
         records = rejections.mend(found, mended)
         confirm(workspace, f"put {len(records)} rejected records on the stream of", yes=yes)
