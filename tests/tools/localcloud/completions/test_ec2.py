@@ -7,22 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.emulator import client
 from tools.localcloud.ministack_adapter import REGION
 
 pytestmark = pytest.mark.local
 
 OTHER = [{"Name": "description", "Values": ["AWS Lambda VPC ENI*"]}]
-
-
-@pytest.fixture
-def ec2(port: int) -> Any:
-    return client("ec2", port)
-
-
-@pytest.fixture
-def vpc(ec2) -> str:
-    return str(ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])
 
 
 def subnet(ec2, vpc: str, number: int) -> str:

@@ -14,11 +14,6 @@ pytestmark = pytest.mark.local
 TOPIC = "arn:aws:sns:ap-northeast-1:000000000000:events"
 
 
-@pytest.fixture
-def rds(port: int) -> Any:
-    return client("rds", port)
-
-
 def create(rds, name: str, **more: Any) -> dict[str, Any]:
     given = {"DBInstanceClass": "db.t4g.micro", "Engine": "postgres", "AllocatedStorage": 20, "MasterUsername": "u"}
     return dict(rds.create_db_instance(DBInstanceIdentifier=name, **given, **more)["DBInstance"])

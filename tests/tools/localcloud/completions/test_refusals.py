@@ -25,16 +25,6 @@ def refused(code: str, words: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def ec2(port: int) -> Any:
-    return client("ec2", port)
-
-
-@pytest.fixture
-def vpc(ec2) -> str:
-    return str(ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"])
-
-
-@pytest.fixture
 def subnets(ec2, vpc: str) -> list[str]:
     ranges = ("10.0.1.0/24", "10.0.2.0/24")
     return [ec2.create_subnet(VpcId=vpc, CidrBlock=each)["Subnet"]["SubnetId"] for each in ranges]
@@ -48,11 +38,6 @@ def group(ec2, vpc: str) -> str:
 @pytest.fixture
 def other_group(ec2, vpc: str) -> str:
     return str(ec2.create_security_group(GroupName="other", Description="other", VpcId=vpc)["GroupId"])
-
-
-@pytest.fixture
-def rds(port: int) -> Any:
-    return client("rds", port)
 
 
 @pytest.fixture
