@@ -49,11 +49,11 @@ class Store:
     """Starts it again, after `stop` or `kill`, with its data."""
 
     def stop(self) -> None:
-        """Stop the server and close its door."""
+        """Stop the server and close its port."""
         self.fleet.stop(self.identity)
 
     def kill(self) -> None:
-        """Kill the server (SIGKILL), and close its door."""
+        """Kill the server (SIGKILL), and close its port."""
         for each in self.processes():
             each.send_signal(signal.SIGKILL)
         self.fleet.stop(self.identity)

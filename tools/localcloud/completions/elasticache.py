@@ -117,7 +117,7 @@ def _listen(group: dict[str, Any], record: dict[str, Any]) -> None:
 
 
 def _door(record: dict[str, Any]) -> dict[str, Any]:
-    return dict(record.get(engines.DOOR) or {"Port": record.get("Port", PORT)})
+    return dict(record.get(engines.ENDPOINT) or {"Port": record.get("Port", PORT)})
 
 
 async def _create(call: Call) -> dict[str, Any]:

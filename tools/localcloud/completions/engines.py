@@ -33,7 +33,7 @@ Record = dict[str, Any]
 
 FAULTS: Final = (LocalCloudError, OSError, subprocess.SubprocessError)
 """What a start can end with: also a full disk, or a program that takes too long."""
-DOOR: Final = "Endpoint"
+ENDPOINT: Final = "Endpoint"
 """In a record of an instance, and here also in that of a replication group: where its server is."""
 SERVER: Final = "_server"
 """In a record: the identity of its server."""
@@ -72,7 +72,7 @@ def create_instance(instance: Record, password: str) -> None:
 
     identity = instance["DbiResourceId"]
     master = Master(instance["MasterUsername"], password, instance.get("DBName") or None)
-    port = instance[DOOR]["Port"]
+    port = instance[ENDPOINT]["Port"]
     _place(
         instance,
         identity,
@@ -87,7 +87,7 @@ def start_instance(instance: Record) -> None:
         LocalCloudError: it does not start.
     """
     if SERVER in instance:
-        identity, at = instance[SERVER], Endpoint(instance[DOOR]["Address"], instance[DOOR]["Port"])
+        identity, at = instance[SERVER], Endpoint(instance[ENDPOINT]["Address"], instance[ENDPOINT]["Port"])
         _place(
             instance,
             identity,
@@ -122,7 +122,7 @@ def start_group(group: Record) -> None:
         LocalCloudError: it does not start.
     """
     if SERVER in group:
-        identity, at = group[SERVER], Endpoint(group[DOOR]["Address"], group[DOOR]["Port"])
+        identity, at = group[SERVER], Endpoint(group[ENDPOINT]["Address"], group[ENDPOINT]["Port"])
         _place(group, identity, fleet().start_valkey(identity, at, _parameters(group), _tokens(group)))
 
 
@@ -165,7 +165,7 @@ def status() -> list[ServerStatus]:
     for name, record, _start in _records():
         identity = record.get(SERVER)
         program = fleet().program(identity) if identity else None
-        at = f"{record[DOOR]['Address']}:{record[DOOR]['Port']}" if identity else ""
+        at = f"{record[ENDPOINT]['Address']}:{record[ENDPOINT]['Port']}" if identity else ""
         declared = f"{record['Engine']} {record['EngineVersion']}"
         found.append(ServerStatus(name, declared, program, at, record.get(FAULT)))
     return found
@@ -200,7 +200,7 @@ def _place(record: Record, identity: str, endpoint: Endpoint | None) -> None:
     """Note in a record where its server runs, if it does."""
     if endpoint:
         record[SERVER] = identity
-        record[DOOR] = record.get(DOOR, {}) | {"Address": endpoint.address, "Port": endpoint.port}
+        record[ENDPOINT] = record.get(ENDPOINT, {}) | {"Address": endpoint.address, "Port": endpoint.port}
         record.pop(FAULT, None)
 
 

@@ -33,7 +33,7 @@ PROGRAM: Final = "from tools.localcloud.engines import host; host.main()"
 
 
 class Engine:
-    """A running server with its door."""
+    """A running server with its proxy."""
 
     def __init__(self, folder: Path, start: Start, refusal: Refusal) -> None:
         """Start the server in a folder of its own.

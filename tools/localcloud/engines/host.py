@@ -1,4 +1,4 @@
-"""Runs a server and its door as a process of its own, which ends with the process that started it.
+"""Runs a server and its proxy as a process of its own, which ends with the process that started it.
 
 Its arguments are the numbers of two inherited sockets: calls come by one, questions about tokens go by the other. Its
 working directory is the server's folder.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.engines.certificates import write_server
-from tools.localcloud.engines.door import PostgreSQLDoor, open_valkey
+from tools.localcloud.engines.proxy import PostgreSQLProxy, open_valkey
 from tools.localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class StartValkey(Start):
 
 
 class Host(ABC):
-    """A server and its door."""
+    """A server and its proxy."""
 
     server: Server
 
@@ -82,7 +82,7 @@ class Host(ABC):
 
     @abstractmethod
     async def open(self, at: Endpoint, context: ssl.SSLContext) -> asyncio.Server:
-        """Open the door."""
+        """Open the proxy's port."""
 
     @abstractmethod
     def call(self, *words: Any) -> None:
@@ -108,8 +108,8 @@ class PostgreSQLHost(Host):
             self.server.create_master(self._start.created)
 
     async def open(self, at: Endpoint, context: ssl.SSLContext) -> asyncio.Server:
-        door = PostgreSQLDoor(context, self.server.socket, self.server.login, self._refusal)
-        return await door.open(at.address, at.port)
+        proxy = PostgreSQLProxy(context, self.server.socket, self.server.login, self._refusal)
+        return await proxy.open(at.address, at.port)
 
     def call(self, *words: Any) -> None:
         self.server.set_password(*words)
@@ -143,7 +143,7 @@ class ValkeyHost(Host):
 
 
 async def _open(host: Host, wanted: Endpoint, authority_key: bytes) -> tuple[asyncio.Server, Endpoint]:
-    """Open the door as near to where it is wanted as it goes, and return where it is."""
+    """Open the proxy's port as near to where it is wanted as it goes, and return where it is."""
     places = [Endpoint(address, port) for address in (wanted.address, HOST) for port in (wanted.port, 0)]
     for place in places:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

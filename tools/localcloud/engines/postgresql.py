@@ -1,6 +1,6 @@
-"""Runs a PostgreSQL server that listens on a Unix socket, and lets in the user that runs its door, as any role.
+"""Runs a PostgreSQL server that listens on a Unix socket, and lets in the user that runs its proxy, as any role.
 
-The door authenticates clients (`door.py`). The master user has the rights that RDS gives it, so that what needs a
+The proxy authenticates clients (`proxy.py`). The master user has the rights that RDS gives it, so that what needs a
 superuser fails here, too.
 """
 
@@ -192,8 +192,8 @@ class PostgreSQL(Server):
     def _let_in_own_user(self) -> None:
         """Let the user of this process in as any role, and nobody else."""
         for name, text in (
-            ("pg_hba.conf", "local all all peer map=door\n"),
-            ("pg_ident.conf", f"door {owner.own_name()} all\n"),
+            ("pg_hba.conf", "local all all peer map=proxy\n"),
+            ("pg_ident.conf", f"proxy {owner.own_name()} all\n"),
         ):
             file = self._data / name
             file.write_text(text, "utf-8")

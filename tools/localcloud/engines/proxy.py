@@ -1,7 +1,7 @@
-"""Opens the address of a server to clients: over TLS only, and for PostgreSQL to those that RDS would let in.
+"""Accepts clients for a server: over TLS only, and for PostgreSQL those that RDS would let in.
 
-PostgreSQL's server lets in whom its door lets in. A member of `rds_iam` has to show a token of IAM, even if it has a
-password: RDS's order of the two is not documented, and a program that works with this one works with the other.
+PostgreSQL's server trusts every connection of its proxy. A member of `rds_iam` has to show a token of IAM, even if it
+has a password: RDS's order of the two is not documented, and a program that works with this one works with the other.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ async def open_valkey(address: str, port: int, context: ssl.SSLContext, socket: 
     return await asyncio.start_server(_quietly(serve), address, port, ssl=context, limit=CHUNK)
 
 
-class PostgreSQLDoor:
+class PostgreSQLProxy:
     """Lets clients in to a server on a Unix socket."""
 
     def __init__(
@@ -124,7 +124,7 @@ class PostgreSQLDoor:
         code, packet = await _packet(reader)
         if code == CANCEL_REQUEST:
             return packet
-        # Written anew, so that the server cannot understand it otherwise than this door does.
+        # Written anew, so that the server cannot understand it otherwise than this proxy does.
         fields = b"".join(key + b"\0" + value + b"\0" for key, value in _parameters(packet).items())
         return _framed(packet[4:8] + fields + b"\0")
 
