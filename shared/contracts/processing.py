@@ -38,6 +38,6 @@ class ProcessingContract(Contract):
         OutputSpec("The event source mapping between stream and consumer.", "91eaeb7e-c976-1234-9451-8709db01f137"),
     ]
     record_age_seconds: Annotated[
-        Output[int], OutputSpec("Age in seconds at which a record that cannot be processed is given up.", 43200)
+        Output[int], OutputSpec("Age in seconds at which a record that cannot be processed is discarded.", 43200)
     ]
     schema_version: Annotated[Output[int], OutputSpec("Version of PostgreSQL's schema.", 1)]

@@ -1,4 +1,4 @@
-"""Hands the records of a Kinesis shard to a function as Lambda's event source mapping does.
+"""Invokes a function with the records of a Kinesis shard, as Lambda's event source mapping does.
 
 It does what the Lambda Developer Guide says in "Using Lambda to process records from Amazon Kinesis Data Streams",
 "Configuring partial batch response" and "Retain discarded batch records".
@@ -52,7 +52,7 @@ class Settings(BaseModel):
 
     @property
     def destination(self) -> str | None:
-        """The ARN of the queue that gets a message about each batch that is given up."""
+        """The ARN of the on-failure destination: the queue that gets a message about each batch that is discarded."""
         return self.destination_config.get("OnFailure", {}).get("Destination")
 
 
@@ -85,8 +85,8 @@ class Cloud(Protocol):
     def invoke(self, records: Sequence[Record]) -> Answer:
         """Invoke the function with some records."""
 
-    def put_aside(self, destination: str, message: dict[str, Any]) -> None:
-        """Send a message about a batch that was given up to the queue with the ARN `destination`."""
+    def send_to_destination(self, destination: str, message: dict[str, Any]) -> None:
+        """Send a message about a batch that was discarded to the queue with the ARN `destination`."""
 
     def sleep(self, seconds: float) -> None:
         """Wait; a mapping that stops ends the wait."""
@@ -111,7 +111,7 @@ class Reader:
         self._pause = FIRST_PAUSE
 
     def step(self) -> bool:
-        """Hand on the next batch; return False if it is not complete yet."""
+        """Invoke the function with the next batch; return False if it is not complete yet."""
         settings = self.cloud.settings()
         batch = self._next(settings) if settings else ()
         if not settings or not batch:
@@ -138,7 +138,7 @@ class Reader:
         return found
 
     def _deliver(self, batch: Sequence[Record]) -> None:
-        """Invoke the function until each record is done, or was given up. A mapping that stops leaves the rest."""
+        """Invoke the function until each record is done, or was discarded. A mapping that stops leaves the rest."""
         parts = deque([Part(batch)])
         while parts and (settings := self.cloud.settings()):
             part = self._without_old(settings, parts.popleft())
@@ -146,13 +146,13 @@ class Reader:
                 parts.extendleft(reversed(self._attempt(settings, part)))
 
     def _without_old(self, settings: Settings, part: Part) -> Part:
-        """Give up the records that are too old."""
+        """Discard the records that are too old."""
         oldest = time.time() - settings.maximum_record_age_in_seconds
         if settings.maximum_record_age_in_seconds < 0:
             return part
         old = [record for record in part.records if record["ApproximateArrivalTimestamp"] < oldest]
         if old:
-            self._give_up(settings, Part(old, part.attempts), "RecordAgeExceeded")
+            self._discard(settings, Part(old, part.attempts), "RecordAgeExceeded")
         return Part(part.records[len(old) :], part.attempts)
 
     def _attempt(self, settings: Settings, part: Part) -> list[Part]:
@@ -173,7 +173,7 @@ class Reader:
             return [Part(part.records[:half], part.attempts), Part(part.records[half:], part.attempts)]
         tried = Part(part.records, part.attempts + 1)
         if 0 <= settings.maximum_retry_attempts < tried.attempts:
-            self._give_up(settings, tried, "RetryAttemptsExhausted", answer)
+            self._discard(settings, tried, "RetryAttemptsExhausted", answer)
             return []
         self._back_off()
         return [tried]
@@ -186,10 +186,10 @@ class Reader:
         self.cloud.sleep(self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    def _give_up(self, settings: Settings, part: Part, condition: str, answer: Answer | None = None) -> None:
+    def _discard(self, settings: Settings, part: Part, condition: str, answer: Answer | None = None) -> None:
         """Tell the destination of records that were never processed, and go on after them."""
         if settings.destination:
-            self.cloud.put_aside(settings.destination, self._message(settings, part, condition, answer))
+            self.cloud.send_to_destination(settings.destination, self._message(settings, part, condition, answer))
         self._done(part.records)
 
     def _message(self, settings: Settings, part: Part, condition: str, answer: Answer | None) -> dict[str, Any]:

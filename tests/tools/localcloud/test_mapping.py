@@ -63,7 +63,7 @@ class Stand:
         self.calls.append([mapping.sequence(each) for each in records])
         return self.answer(self.calls[-1])
 
-    def put_aside(self, destination: str, message: dict[str, Any]) -> None:
+    def send_to_destination(self, destination: str, message: dict[str, Any]) -> None:
         assert destination == QUEUE
         self.aside.append(message)
 

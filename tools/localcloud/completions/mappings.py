@@ -1,6 +1,6 @@
 """Runs the event source mappings for Kinesis in MiniStack's process, in place of MiniStack's own.
 
-MiniStack's own ignores reports of failures, gives nothing up, and tells no destination, so that records are lost or
+MiniStack's own ignores reports of failures, discards nothing, and tells no destination, so that records are lost or
 block their shard. Mappings, positions, streams and functions stay in MiniStack's records, which it saves and loads.
 """
 
@@ -60,7 +60,7 @@ class Mappings:
         threading.Thread(target=self._watch, name="mappings", daemon=True).start()
 
     def stop(self) -> None:
-        """Note no further position: what is on its way is handed on again after the next start."""
+        """Note no further position: a batch that is being processed is delivered again after the next start."""
         with self._lock:
             self._stopped = True
             for reader in self._readers.values():
@@ -197,7 +197,7 @@ class ShardReader(threading.Thread):
         mapping["LastProcessingResult"] = "PROBLEM: Function call failed" if failed or refused else "OK"
         return Answer(result.get("body"), "Unhandled" if failed else None, refused)
 
-    def put_aside(self, destination: str, message: dict[str, Any]) -> None:
+    def send_to_destination(self, destination: str, message: dict[str, Any]) -> None:
         """Send a message with the rights of the function's role; AWS, too, only counts one that cannot be sent."""
         queues, name = ministack("services.sqs"), destination.rpartition(":")[2]
         function = self._functions._functions.get(self._mapping().get("FunctionName"))

@@ -61,7 +61,7 @@ def behind(function: str, arrival: float) -> None:
 
 
 def undelivered(function: str) -> None:
-    """Count a message about a batch that was given up, which could not be sent."""
+    """Count a message about a discarded batch, which could not be sent."""
     record("AWS/Lambda", "DestinationDeliveryFailures", {"FunctionName": function}, 1, unit="Count")
 
 

@@ -46,7 +46,7 @@ class _Context(BaseModel):
     condition: str
 
 
-class Note(BaseModel):
+class InvocationRecord(BaseModel):
     """What Lambda says of a batch that it discarded (Lambda Developer Guide, "Retain discarded batch records")."""
 
     batch: Batch = Field(alias="KinesisBatchInfo")
@@ -54,7 +54,7 @@ class Note(BaseModel):
     timestamp: datetime
 
 
-NOTE: Final = TypeAdapter(Note)
+INVOCATION_RECORD: Final = TypeAdapter(InvocationRecord)
 
 
 class FailedItem(BaseModel):
@@ -78,7 +78,7 @@ class DeadLetter:
 
     message_id: str
     receipt: str
-    note: Note | None
+    invocation: InvocationRecord | None
     """None if it is not from Lambda."""
 
 
@@ -121,10 +121,10 @@ class Queue:
 
 def _letter(message: Mapping[str, Any]) -> DeadLetter:
     try:
-        note = NOTE.validate_json(message["Body"])
+        invocation = INVOCATION_RECORD.validate_json(message["Body"])
     except ValidationError:
-        note = None
-    return DeadLetter(message["MessageId"], message["ReceiptHandle"], note)
+        invocation = None
+    return DeadLetter(message["MessageId"], message["ReceiptHandle"], invocation)
 
 
 def queue(deployment: Deployment) -> Queue:
@@ -140,25 +140,25 @@ class Replay:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
-    def replay(self, note: Note) -> int:
+    def replay(self, invocation: InvocationRecord) -> int:
         """Hand the records of a message to the consumer, and return how many those were.
 
         Raises:
             OrchestratorError: the consumer could not store one, or some have left the stream.
         """
-        records = self.read(note.batch)
-        for part in _events(note.batch, records):
+        records = self.read(invocation.batch)
+        for part in _events(invocation.batch, records):
             answer = self.consumer.call({"Records": part}, ANSWER)
             if answer.failures:
                 raise OrchestratorError(
                     f"the consumer could not store {len(answer.failures)} of {len(part)} records, as while a store "
                     "is away; the message stays"
                 )
-        gone = note.batch.batch_size - len(records)
+        gone = invocation.batch.batch_size - len(records)
         if gone > 0:
             raise OrchestratorError(
-                f"{gone} of {note.batch.batch_size} records have left the stream: the producer has to send them "
-                "again; the message stays until the queue forgets it"
+                f"{gone} of {invocation.batch.batch_size} records have left the stream: the producer has to send "
+                "them again; the message stays until the queue forgets it"
             )
         return len(records)
 
@@ -240,7 +240,8 @@ def _event_record(batch: Batch, record: Mapping[str, Any]) -> dict[str, Any]:
 def as_json(found: Iterable[DeadLetter]) -> str:
     """Return the messages as JSON, each with what Lambda says of it."""
     shown = [
-        {"message_id": letter.message_id} | ({} if letter.note is None else letter.note.model_dump(mode="json"))
+        {"message_id": letter.message_id}
+        | ({} if letter.invocation is None else letter.invocation.model_dump(mode="json"))
         for letter in found
     ]
     return json.dumps(shown, indent=2)

@@ -77,16 +77,16 @@ def rejected(rows: Sequence[Rejected]) -> Table:
 
 def dead_letters(letters: Sequence[DeadLetter]) -> Table:
     """Return a row for each message of the dead-letter queue."""
-    headings = ("message", "given up at (UTC)", "records", "shard", "from sequence number", "why")
+    headings = ("message", "discarded at (UTC)", "records", "shard", "from sequence number", "why")
     rows = []
     for letter in letters:
-        if letter.note is None:
+        if letter.invocation is None:
             rows.append((letter.message_id, ABSENT, ABSENT, ABSENT, ABSENT, "not a message of Lambda"))
             continue
-        note, batch = letter.note, letter.note.batch
-        when, size = moment(note.timestamp), str(batch.batch_size)
+        invocation, batch = letter.invocation, letter.invocation.batch
+        when, size = moment(invocation.timestamp), str(batch.batch_size)
         first = batch.start_sequence_number
-        rows.append((letter.message_id, when, size, batch.shard_id, first, note.context.condition))
+        rows.append((letter.message_id, when, size, batch.shard_id, first, invocation.context.condition))
     return table(*headings, rows=rows, right=("records",))
 
 

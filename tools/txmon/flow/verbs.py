@@ -136,13 +136,13 @@ def replay_all(queue: letters.Queue, replay: letters.Replay, found: Sequence[let
     """Replay messages and delete those whose records are stored; return whether that is true of all."""
     stay = 0
     for letter in found:
-        if letter.note is None:
+        if letter.invocation is None:
             print(f"{letter.message_id}: not a message of Lambda; it stays")
             stay += 1
             continue
         queue.keep_hidden(letter, LONGEST_SECONDS)
         try:
-            print(f"{letter.message_id}: {replay.replay(letter.note)} records processed")
+            print(f"{letter.message_id}: {replay.replay(letter.invocation)} records processed")
             queue.delete(letter)
         except OrchestratorError as error:
             print(f"{letter.message_id}: {error}")

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.flow.dead_letters import NOTE, Note, Queue, Replay, as_json
+from tools.txmon.flow.dead_letters import INVOCATION_RECORD, InvocationRecord, Queue, Replay, as_json
 from tools.txmon.flow.verbs import replay_all
 
 STREAM = "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"
@@ -43,8 +43,8 @@ def body(first: int, last: int, size: int) -> str:
     )
 
 
-def note(first: int, last: int, size: int) -> Note:
-    return NOTE.validate_json(body(first, last, size))
+def note(first: int, last: int, size: int) -> InvocationRecord:
+    return INVOCATION_RECORD.validate_json(body(first, last, size))
 
 
 class Shard:
@@ -117,7 +117,7 @@ def test_every_message_is_found_once_and_shown_to_others_again() -> None:
     queue = Queue(messages, "url")
     found = queue.receive()
     queue.release(found)
-    assert [(letter.message_id, letter.note is None) for letter in found] == [
+    assert [(letter.message_id, letter.invocation is None) for letter in found] == [
         ("m0", False),
         ("m1", False),
         ("m2", True),
