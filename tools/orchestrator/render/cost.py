@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tools.orchestrator.model.operation import Operation
 from tools.orchestrator.render.table import Row, table
-from tools.orchestrator.run.cost import Estimate, estimate, of_layers, price_book, total
+from tools.orchestrator.run.cost import Estimate, Price, estimate, of_layers, price_book, total
 
 
 def difference(operations: Iterable[Operation]) -> str:
@@ -41,17 +41,20 @@ def notes(found: Mapping[str, Estimate]) -> list[str]:
     if by_usage:
         lines.append(f"billed by usage and not in it: {', '.join(by_usage)}, data transfer")
     lines.append(f"an estimate from list prices of {price_book().region}, without tax")
-    return [*lines, *(f"prices {source}" for source in _sources(found))]
+    return [*lines, *(f"prices as public documents quote {source}" for source in _sources(found))]
 
 
 def _sources(found: Mapping[str, Estimate]) -> list[str]:
-    """Return where the prices used come from, with dates."""
+    """Return what the prices used are quoted from, with the dates of the oldest and the newest quotation."""
     book = price_book()
-    used: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    used: defaultdict[str, dict[str, Price]] = defaultdict(dict)
     for name in (name for estimated in found.values() for name in estimated.quantities):
-        price = book.prices[name]
-        used[f"{book.bases[price.basis]} ({price.date})"][name] = None
-    return [f"{source}: {', '.join(names)}" for source, names in used.items()]
+        used[book.prices[name].basis][name] = book.prices[name]
+    return [f"{book.bases[basis]} ({_dates(prices.values())}): {', '.join(prices)}" for basis, prices in used.items()]
+
+
+def _dates(prices: Iterable[Price]) -> str:
+    return " to ".join(dict.fromkeys(str(end(price.date for price in prices)) for end in (min, max)))
 
 
 def as_json(found: Mapping[str, Estimate]) -> str:
@@ -62,7 +65,7 @@ def as_json(found: Mapping[str, Estimate]) -> str:
             name: {
                 "units": units,
                 "usd_a_month": round(book.monthly(name) * units, 2),
-                **book.prices[name].model_dump(mode="json", include={"page", "basis", "date"}),
+                **book.prices[name].model_dump(mode="json", include={"usage", "page", "basis", "by", "date"}),
             }
             for name, units in estimated.quantities.items()
         }

@@ -28,10 +28,14 @@ class Price(BaseModel):
 
     usd: float
     per: Literal["hour", "month"]
+    usage: str
+    """AWS's usage type, under which its Price List has the price."""
     page: str
     """AWS's page with the price."""
     basis: str
-    """How the price came into the book."""
+    """What is quoted: a key of the book's `bases`."""
+    by: str
+    """Who quotes it."""
     date: date
 
 
@@ -119,7 +123,7 @@ class Estimate:
 
     quantities: Mapping[str, float]
     unpriced: tuple[str, ...]
-    """Resources without a price here, each with the reason."""
+    """Resources without a price here, or without one of their prices, each with the reason."""
     by_usage: tuple[str, ...]
 
     @property
@@ -139,10 +143,17 @@ def estimate(resources: Iterable[PlannedResource]) -> Estimate:
         if resource.type in book.by_usage:
             by_usage[book.by_usage[resource.type]] = None
         try:
-            for name, units in _needed(resource):
-                quantities[name] += units
+            needed = _needed(resource)
         except _NoPriceError as error:
             unpriced.append(f"{resource.type} {resource.name}: {error}")
+            continue
+        for name, units in needed:
+            if name in book.prices:
+                quantities[name] += units
+            else:
+                unpriced.append(
+                    f"{resource.type} {resource.name}: no source is known for the price of {units:g} {name}"
+                )
     return Estimate({name: units for name, units in quantities.items() if units}, tuple(unpriced), tuple(by_usage))
 
 
@@ -157,13 +168,9 @@ def _needed(resource: PlannedResource) -> list[Quantity]:
             return []
         raise _NoPriceError("the price book does not know the type")
     try:
-        needed = list(QUANTITIES[resource.type](resource.inputs))
+        return list(QUANTITIES[resource.type](resource.inputs))
     except (KeyError, TypeError, ValueError):
         raise _NoPriceError("what its price depends on is not known yet") from None
-    missing = [name for name, _ in needed if name not in book.prices]
-    if missing:
-        raise _NoPriceError(f"the price book has no {', '.join(missing)}")
-    return needed
 
 
 def of_layers(operations: Iterable[Operation]) -> dict[str, Estimate]:

@@ -41,12 +41,14 @@ def test_a_charge_by_usage_is_named_once() -> None:
     assert last.startswith("an estimate from list prices of ap-northeast-1")
 
 
-def test_the_sources_of_the_used_prices_are_named() -> None:
-    found = [line for line in notes({"data": estimate([KEY, STREAM])}) if line.startswith("prices ")]
-    assert found == [
-        "prices as third parties quote AWS's page or Price List API (2026-11-28): kms key",
-        "prices not verified on AWS's page; from memory, within 25 % (2026-11-24): kinesis shard",
-    ]
+def test_the_sources_of_the_used_prices_are_named_with_their_dates() -> None:
+    database = resource("aws:rds/instance:Instance", instanceClass="db.t4g.micro", allocatedStorage=20)
+    composite = resource("aws:cloudwatch/compositeAlarm:CompositeAlarm")
+    found = [line for line in notes({"data": estimate([KEY, database, composite])}) if line.startswith("prices ")]
+    tokyo, seoul = found
+    assert tokyo.endswith("Tokyo (2026-09-17 to 2026-09-23): kms key, db.t4g.micro, database gp3 GiB")
+    assert "Seoul" in seoul
+    assert seoul.endswith("(2026-11-28): composite alarm")
 
 
 def test_json_has_every_price_with_its_source() -> None:
@@ -56,9 +58,11 @@ def test_json_has_every_price_with_its_source() -> None:
     assert found["layers"]["security"]["kms key"] == {
         "units": 2,
         "usd_a_month": 2,
+        "usage": "ap-northeast-1-KMS-Keys",
         "page": "https://aws.amazon.com/kms/pricing/",
-        "basis": "quoted",
-        "date": "2026-11-28",
+        "basis": "tokyo",
+        "by": "the cost_model.py of a public repository (milk-camera)",
+        "date": "2026-09-23",
     }
 
 
