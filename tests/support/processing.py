@@ -89,11 +89,13 @@ class GivenCredentials:
     token: str = IAM_TOKEN
     redis: dict[str, str] = field(default_factory=lambda: {"AWSCURRENT": AUTH_TOKEN})
     master_password: str = MASTER.password
+    redis_reads: int = 0
 
     def database_token(self) -> str:
         return self.token
 
     def redis_token(self, stage: str) -> str | None:
+        self.redis_reads += 1
         return self.redis.get(stage)
 
     def master(self) -> tuple[str, str]:

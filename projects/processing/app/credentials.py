@@ -1,6 +1,7 @@
 """Credentials of the stores: tokens signed with the function's role, and secrets."""
 
 import json
+from functools import cached_property
 from typing import Any, Protocol
 
 import botocore.config
@@ -83,12 +84,16 @@ class AwsCredentials:
         fields = json.loads(text)
         return fields["username"], fields["password"]
 
-    def _secret(self, arn: str, stage: str) -> str | None:
+    @cached_property
+    def _secrets(self) -> Any:
+        """Return the client of Secrets Manager."""
         config = botocore.config.Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
-        client: Any = self._session.create_client("secretsmanager", region_name=self._settings.region, config=config)
+        return self._session.create_client("secretsmanager", region_name=self._settings.region, config=config)
+
+    def _secret(self, arn: str, stage: str) -> str | None:
         try:
-            text: str = client.get_secret_value(SecretId=arn, VersionStage=stage)["SecretString"]
-        except client.exceptions.ResourceNotFoundException:
+            text: str = self._secrets.get_secret_value(SecretId=arn, VersionStage=stage)["SecretString"]
+        except self._secrets.exceptions.ResourceNotFoundException:
             return None
         except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError) as error:
             raise UnavailableError(f"Secrets Manager: {error}") from None

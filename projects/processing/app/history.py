@@ -23,8 +23,8 @@ from .errors import UnavailableError
 from .patience import unlimited
 from .settings import Settings
 
-STAGES = ("AWSCURRENT", "AWSPREVIOUS")
-"""The token's versions in the order in which they are tried: in a rotation Redis may still know only the older."""
+STAGES = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
+"""The token's versions in the order in which they are tried: in a rotation Redis may know any two of them."""
 
 
 class Remembered(Protocol):
@@ -131,16 +131,15 @@ class History:
 
     def _connect(self) -> Any:
         for token in self._tokens():
+            self._token = token  # it is not read again while Redis is away
             try:
-                client = self._open(token)
+                return self._open(token)
             except redis.AuthenticationError:
-                continue
-            self._token = token
-            return client
-        raise UnavailableError("Redis takes neither the current nor the previous token of its secret")
+                self._token = None
+        raise UnavailableError("Redis takes none of the tokens of its secret")
 
     def _tokens(self) -> Iterator[str]:
-        """Yield the token that was taken last, and then the secret's, read anew."""
+        """Yield the token that was not refused yet, and then the secret's, read anew."""
         if self._token is not None:
             yield self._token
         for stage in STAGES:

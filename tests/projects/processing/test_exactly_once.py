@@ -244,6 +244,23 @@ def test_a_token_that_redis_does_not_know_yet_gives_way_to_the_previous(system: 
     assert system.put(transaction(1)) == TAKEN
 
 
+def test_a_token_that_redis_knows_and_the_secret_does_not_have_yet_is_taken(system: Flow) -> None:
+    system.credentials.redis = {"AWSCURRENT": "a-token-that-was-removed", "AWSPENDING": AUTH_TOKEN}
+
+    assert system.put(transaction(1)) == TAKEN
+
+
+def test_a_token_is_read_once_while_redis_is_away(system: Flow) -> None:
+    system.stores.valkey.stop()
+    for _ in range(3):
+        assert system.put(transaction(1)) != TAKEN
+    assert system.credentials.redis_reads == 1
+
+    system.stores.valkey.restart()
+    assert system.put(transaction(1)) == TAKEN
+    assert system.credentials.redis_reads == 1
+
+
 def test_a_token_that_was_rotated_is_read_again(system: Flow) -> None:
     system.consumer = system.new_consumer(outage_seconds=20)
     system.put(transaction(1))
