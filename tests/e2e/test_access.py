@@ -5,12 +5,16 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.browser import Site, chromium, visit
+
 pytestmark = pytest.mark.local
 
+ATTACK = Path(__file__).parents[1] / "support/attack.html"
 NOBODY = 65534
 CREATE_FUNCTION = "/2015-03-31/functions"
 ATTACKS = [
@@ -64,6 +68,39 @@ def test_the_provider_serves_no_process_but_engines(clone, cloud) -> None:
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert set(done.stdout.splitlines()) == {"the local cloud's provider serves the engines of its own clone only"}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Path:
+    if not chromium().exists():
+        pytest.skip("Chromium is missing; this fetches it: .venv/bin/python -m tests.support.browser")
+    return chromium()
+
+
+def test_a_page_in_a_browser_changes_and_reads_nothing(clone, cloud, browser: Path) -> None:
+    clone.client("sqs").create_queue(QueueName="kept")
+    with Site(ATTACK.read_text("utf-8")) as site:
+        read_there = visit(browser, site, f"target=http://localhost:{site.server_port}")
+        read_here = visit(browser, site, f"target=http://127.0.0.1:{cloud['port']}")
+    # A server that lets everybody in gets every attempt, and its answers are read.
+    assert {path for _, path in site.requests} >= {f"/{name}" for name in read_there if name != "reset"}
+    assert {name for name, text in read_there.items() if text} == {"cors", "preflighted", "get"}
+    assert set(read_here.values()) == {""}
+    assert _queues(clone) == ["kept"]
+
+
+def test_a_page_whose_name_was_made_to_lead_here_reads_refusals_only(clone, cloud, browser: Path) -> None:
+    # Without web security a page can read every answer, as one can whose name suddenly leads to this machine.
+    rebound = ("--disable-web-security", "--host-resolver-rules=MAP shop.example 127.0.0.1")
+    with Site(ATTACK.read_text("utf-8")) as site:
+        read = visit(browser, site, f"target=http://shop.example:{cloud['port']}", *rebound)
+    assert all("UnrecognizedClientException" in text for text in read.values() if text)
+    assert read["get"]
+    assert "evil" not in _queues(clone)
+
+
+def _queues(clone) -> list[str]:
+    return [url.rpartition("/")[2] for url in clone.client("sqs").list_queues().get("QueueUrls", [])]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
