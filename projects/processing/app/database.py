@@ -56,6 +56,7 @@ class Database:
         self._connection: Any = None
         self._used_at = 0.0
         self._prepared: dict[str, Any] = {}
+        self._in_savepoint = False
 
     def run(self, sql: str, **values: Any) -> list[list[Any]]:
         """Run a statement, or several without values, and return the rows.
@@ -88,6 +89,26 @@ class Database:
                     self.run("ROLLBACK")
             raise
         self.run("COMMIT")
+
+    @contextmanager
+    def savepoint(self, statement_seconds: float) -> Iterator[None]:
+        """Undo only the block, not its transaction, if PostgreSQL refuses one of its statements.
+
+        Raises:
+            RefusedError: it does, for whatever reason, or a statement takes longer than `statement_seconds`.
+            UnavailableError: the session is lost, and the transaction with it.
+        """
+        self.run(f"SAVEPOINT block; SET LOCAL statement_timeout = {int(statement_seconds * 1000)}")
+        self._in_savepoint = True
+        try:
+            yield
+        except RefusedError:
+            self.run("ROLLBACK TO block")
+            raise
+        else:
+            self.run("RELEASE block; SET LOCAL statement_timeout TO DEFAULT")
+        finally:
+            self._in_savepoint = False
 
     def close(self) -> None:
         connection, self._connection, self._prepared = self._connection, None, {}
@@ -123,7 +144,8 @@ class Database:
         except DatabaseError as error:
             fields = error.args[0]
             reason = f"PostgreSQL says: {fields['M']} ({fields['C']})"
-            if fields["C"][:2] in DATA:
+            # FATAL ends the session (PostgreSQL, "Message Severity Levels"), and with it every savepoint.
+            if fields["C"][:2] in DATA or (self._in_savepoint and fields["V"] == "ERROR"):
                 raise RefusedError(reason) from None
             self.close()
             raise UnavailableError(reason) from None

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from projects.processing.app.errors import UnavailableError
 from projects.processing.app.rules import Rules
 from tests.support.processing import Flow, event, metrics, transaction
 
@@ -26,9 +27,15 @@ def found(system: Flow) -> set[tuple[str, str]]:
 
 
 def put(system: Flow, *contents: Any, **rules: Any) -> set[tuple[str, str]]:
+    """Hand a batch to a consumer with these rules, and return all that was found."""
     system.consumer = system.new_consumer(rules=json.dumps(rules))
-    system.put(*contents)
+    assert system.put(*contents) == {"batchItemFailures": []}
     return found(system)
+
+
+def errors(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    lines = map(json.loads, capfd.readouterr().out.splitlines())
+    return [line for line in lines if line.get("level") == "ERROR"]
 
 
 def at(seconds: float) -> str:
@@ -104,13 +111,57 @@ def test_a_finding_is_counted_once_however_often_a_batch_comes(
 
 
 @pytest.mark.parametrize(
-    "rules", [{"velocity": {"transactions": 10**12, "seconds": 1}}, {"repeat": {"seconds": 1e300}}]
+    ("rule", "values"), [("velocity", {"transactions": 10**12, "seconds": 1}), ("repeat", {"seconds": 1e300})]
 )
-def test_a_rule_that_postgresql_refuses_rejects_no_transaction(system: Flow, rules: dict[str, Any]) -> None:
-    delivery = event([transaction(1)])
+def test_a_rule_that_postgresql_refuses_fails_alone(
+    system: Flow, rule: str, values: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    sent = [transaction(1, amount=10**7), transaction(2)]
 
-    assert system.new_consumer(rules=json.dumps(rules)).handle(delivery)["batchItemFailures"]
+    assert put(system, *sent, **{"amount": EXAMPLE["amount"], rule: values}) == {("t-1", "amount")}
 
-    assert system.counts() == (0, 0, 0)
-    assert system.consumer.handle(delivery) == {"batchItemFailures": []}
+    assert system.counts() == (2, 0, 0)
+    [error] = errors(capfd)
+    assert error["message"].startswith(f"the rule {rule} was not checked: PostgreSQL says: ")
+    assert error["transactions"] == 2
+
+
+def test_a_rule_that_is_slow_stops_no_transaction(system: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    system.consumer = system.new_consumer(rules=json.dumps(EXAMPLE))
+    holder = system.master()
+    with holder.transaction():
+        holder.run("LOCK TABLE findings")
+        assert system.put(transaction(1, amount=10**7)) == {"batchItemFailures": []}
+    holder.close()
+
     assert system.counts() == (1, 0, 0)
+    assert system.history().keys() == {"tx:t-1"}
+    messages = [error["message"] for error in errors(capfd)]
+    assert len(messages) == len(EXAMPLE)
+    assert all("statement timeout (57014)" in message for message in messages)
+    assert put(system, transaction(2, amount=10**7), **EXAMPLE) == {("t-2", "amount")}
+
+
+def test_a_session_that_is_lost_in_a_rule_is_an_outage(system: Flow) -> None:
+    database = system.consumer_database()
+
+    def lose() -> None:
+        with database.transaction(), database.savepoint(1):
+            database.run("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(UnavailableError):
+        lose()
+
+
+def test_velocity_reads_no_more_of_a_busy_customer_than_it_needs(system: Flow) -> None:
+    system.sql("""
+        INSERT INTO transactions SELECT 'old-' || n, now(), 'busy', 1, 'JPY', '{}', '', now()
+        FROM generate_series(1, 50000) AS n""")
+    busy = [transaction(number, customer_id="busy") for number in range(500)]
+
+    expected = {(each["transaction_id"], "velocity") for each in busy}
+    system.consumer = system.new_consumer(rules=json.dumps({"velocity": EXAMPLE["velocity"]}))
+    system.put(*busy)
+
+    listed = system.migrator.handle({"findings": {"limit": 1000}})
+    assert {(each["transaction_id"], each["rule"]) for each in listed} == expected
