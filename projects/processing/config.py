@@ -46,13 +46,13 @@ class ProcessingConfig(LayerConfig):
     A batch that fails is tried again while its shard waits, so the attempts must last for an outage of PostgreSQL or
     Redis, and be used up soon by a record that the code cannot survive. What tells them apart is time:
 
-    - In an outage an invocation waits for 840 of its 900 seconds, then asks for another attempt. A record is
-      discarded at half the stream's retention. In production that is 84 hours, or 302,400 s / 840 s = 360 attempts.
+    - In an outage an invocation waits for 780 of its 900 seconds, then asks for another attempt. A record is
+      discarded at half the stream's retention. In production that is 84 hours, or 302,400 s / 780 s = 388 attempts.
     - A record that crashes the code fails at once. Lambda bisects its batch of 500 in 9 calls and tries the record
-      alone 1 + 360 times: 370 calls, which may take 2.4 s each in a quarter of an hour.
+      alone 1 + 388 times: 398 calls, which may take 2.2 s each in a quarter of an hour.
     - A record that hangs is made a crash by a deadline: 0.04 s a record, and what is left of the quarter of an hour.
-      In production that is (900 s - 55 s) / 370 calls = 2 s. In development, with a day of retention and 52 attempts,
-      it is 13 s.
+      In production that is (900 s - 56 s) / 398 calls = 2 s. In development, with a day of retention and 56 attempts,
+      it is 12 s.
 
     A record that is only wrong never comes here: the consumer stores it in the table of rejected records.
     """

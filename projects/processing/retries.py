@@ -8,8 +8,12 @@ BATCH_SIZE = 500
 TIMEOUT_SECONDS = 900
 """The longest time-out of a function (Lambda Developer Guide, "Lambda quotas")."""
 
-OUTAGE_SECONDS = 840
-"""Seconds that an invocation waits for a store. The last minute is for the batch before and the answer after it."""
+OUTAGE_SECONDS = 780
+"""Seconds that an invocation waits for a store.
+
+The last attempt begins at this time at most. The two minutes after it are more than all its calls may take: 3 s to
+connect, 10 s for an answer.
+"""
 
 QUARTER_HOUR_SECONDS = 900
 """Seconds after which a record that crashes or hangs the code must no longer hold up its shard."""

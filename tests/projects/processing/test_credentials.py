@@ -24,7 +24,7 @@ VARIABLES = {
     "REDIS_PORT": "6379",
     "REDIS_SECRET_ARN": "arn:aws:secretsmanager:ap-northeast-1:123456789012:secret:redis",
     "HISTORY_HOURS": "24",
-    "OUTAGE_SECONDS": "840",
+    "OUTAGE_SECONDS": "780",
     "PROCESSING_SECONDS": "2",
     "RULES": "{}",
 }
@@ -59,7 +59,7 @@ def test_the_token_is_for_the_user_and_the_endpoint(role: None) -> None:
 def test_the_settings_are_what_the_variables_say() -> None:
     settings = Settings.read(VARIABLES)
 
-    assert (settings.db_port, settings.history_seconds, settings.outage_seconds) == (5432, 86_400, 840)
+    assert (settings.db_port, settings.history_seconds, settings.outage_seconds) == (5432, 86_400, 780)
     assert (settings.rules, settings.db_master_secret_arn) == ("{}", "")
 
 

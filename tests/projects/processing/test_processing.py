@@ -79,7 +79,7 @@ def test_a_function_logs_json_to_the_encrypted_log_group(run_layer, env: str, wh
 @every_function
 def test_a_function_finds_the_stores_by_its_variables(run_layer, env: str, who: str) -> None:
     found = variables(run_layer("processing", env), who)
-    assert found.pop("OUTAGE_SECONDS") == ("840" if who == "consumer" else "120")
+    assert found.pop("OUTAGE_SECONDS") == ("780" if who == "consumer" else "120")
     assert found.pop("DB_MASTER_SECRET_ARN", None) == (DATA["rds_secret_arn"] if who == "migrator" else None)
     assert found == {
         "TXMON_ENVIRONMENT": env,
@@ -91,7 +91,7 @@ def test_a_function_finds_the_stores_by_its_variables(run_layer, env: str, who: 
         "REDIS_PORT": "6379",
         "REDIS_SECRET_ARN": SECURITY["redis_secret_arn"],
         "HISTORY_HOURS": "24",
-        "PROCESSING_SECONDS": "13",  # the contract's example has a retention of a day
+        "PROCESSING_SECONDS": "12",  # the contract's example has a retention of a day
         "RULES": "{}" if env == "prod" else EXAMPLE,
     }
 
@@ -152,7 +152,7 @@ def test_concurrency_is_reserved_only_if_asked_for(run_layer) -> None:
 # The mapping
 
 
-@pytest.mark.parametrize(("hours", "age", "attempts"), [(24, 43_200, 52), (168, 302_400, 360), (8760, 604_800, 720)])
+@pytest.mark.parametrize(("hours", "age", "attempts"), [(24, 43_200, 56), (168, 302_400, 388), (8760, 604_800, 776)])
 def test_the_mapping_gives_up_at_half_the_retention(run_layer, hours: int, age: int, attempts: int) -> None:
     run = run_layer("processing", "dev", upstream=with_retention("dev", hours))
     assert run.one(MAPPING) == {
@@ -174,7 +174,7 @@ def test_the_mapping_gives_up_at_half_the_retention(run_layer, hours: int, age: 
 
 
 def test_an_operator_can_give_up_earlier_but_not_later(run_layer) -> None:
-    for given, attempts in ((3, 3), (10_000, 52)):
+    for given, attempts in ((3, 3), (10_000, 56)):
         run = run_layer("processing", "dev", config={"maximumRetryAttempts": given})
         assert run.one(MAPPING)["maximumRetryAttempts"] == attempts
 
