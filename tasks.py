@@ -327,14 +327,14 @@ def docs(_: Context) -> None:
 
 @verb(
     unit="only the fast tests, without engine and cloud",
-    changes="only the changes that docs/changes.md lists",
+    slow="only the slow tests, which try every case: each change of docs/changes.md, a kill at each point",
     select="pytest's -k",
 )
-def test(_: Context, unit: bool = False, changes: bool = False, select: str = "") -> int:
-    """Run the tests, from unit to end to end; with --changes, the ones that check docs/changes.md instead."""
+def test(_: Context, unit: bool = False, slow: bool = False, select: str = "") -> int:
+    """Run the tests, from unit to end to end, except the slow ones."""
     # A file's end-to-end tests share a local cloud and go in order; the long files are collected first.
     side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
-    marked = "changes" if changes else "not changes and not local" if unit else "not changes"
+    marked = "slow" if slow else "not slow and not local" if unit else "not slow"
     chosen = ["-m", marked, *(["-k", select] if select else [])]
     return _call(sys.executable, "-m", "pytest", *side_by_side, *chosen)
 

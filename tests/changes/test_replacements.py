@@ -5,7 +5,7 @@ import pytest
 from tests.support.changes import Profiles, check_replacement
 from tests.support.cost_table import Replacement, replacements
 
-pytestmark = pytest.mark.changes
+pytestmark = pytest.mark.slow
 PROFILE = "dev"
 
 

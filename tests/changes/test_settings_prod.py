@@ -5,7 +5,7 @@ import pytest
 from tests.support.changes import Profiles, check
 from tests.support.cost_table import Change, changes
 
-pytestmark = pytest.mark.changes
+pytestmark = pytest.mark.slow
 PROFILE = "prod"
 
 

@@ -21,7 +21,7 @@ from pulumi.runtime.proto import provider_pb2, status_pb2
 
 from shared.graph import LAYERS
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.slow]
 
 RUNS = 40
 """The most times that a verb is resumed."""

@@ -37,8 +37,12 @@ def test_a_deploy_is_refused_before_anything_changes(deployed, command: tuple[st
     ("setting", "value"),
     [
         ("vpcCidr", "10.42.0.0/16"),
-        ("subnetPrefix", 25),
-        ("availabilityZones", ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"]),
+        pytest.param("subnetPrefix", 25, marks=pytest.mark.slow),
+        pytest.param(
+            "availabilityZones",
+            ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_the_commands_that_the_refusal_names_replace_the_network(deployed, setting: str, value: object) -> None:

@@ -86,6 +86,7 @@ def test_text_is_printed_in_the_encoding_of_the_locale(foreign: dict[str, str], 
     assert f"local-{ellipsis} is deployed to the" in done.stdout
 
 
+@pytest.mark.slow
 def test_verbs_work_in_every_locale(foreign: dict[str, str]) -> None:
     verbs = ["--list", "graph", "contracts", "environments", "diff-env dev prod", "affected --base HEAD"]
     done = shell(" && ".join(f"$inv {verb}" for verb in verbs), **foreign)
