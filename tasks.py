@@ -55,6 +55,12 @@ def flow() -> ModuleType:
     return verbs
 
 
+def recovery() -> ModuleType:
+    from tools.txmon.recovery import verbs
+
+    return verbs
+
+
 verb = Verb("txmon", HELP, Path(__file__).with_name(".txmon"), (EngineError, LocalCloudError))
 
 
@@ -240,6 +246,34 @@ def rejected(
 def rebuild_history(_: Context, env: str = "local", yes: bool = False) -> None:
     """Write the last `historyHours` from PostgreSQL to Redis, as after a failover that lost some."""
     flow().rebuild_history(env, yes=yes)
+
+
+@verb(since="from when on, as in 2026-11-28T03:00:00Z")
+def replay(_: Context, since: str, env: str = "local", yes: bool = False) -> None:
+    """Hand what the stream has since then to the consumer again, as after PostgreSQL was restored."""
+    flow().replay(env, since, yes=yes)
+
+
+@verb(
+    snapshot="the snapshot's name",
+    to="the time, as in 2026-11-28T03:00:00Z, or latest",
+)
+def restore(
+    _: Context,
+    env: str = "local",
+    snapshot: str | None = None,
+    to: str | None = None,
+    yes: bool = False,
+    parallel: int = AT_A_TIME,
+) -> int:
+    """Replace PostgreSQL by a snapshot or an earlier state of itself; without an option, show what there is."""
+    return recovery().restore(env, snapshot, to, yes=yes, parallel=parallel)
+
+
+@verb(positional=["what"], what="restore: of PostgreSQL, from a snapshot that is taken for it")
+def drill(_: Context, what: str, env: str = "local", yes: bool = False, parallel: int = AT_A_TIME) -> None:
+    """Practise a recovery in an environment that is not protected, and measure how long it takes."""
+    recovery().drill(env, what, yes=yes, parallel=parallel)
 
 
 @verb()

@@ -83,6 +83,7 @@ class Run(Mocks):
     reads: set[str] = field(default_factory=set)
     exports: dict[str, Any] = field(default_factory=dict)
     protected: set[str] = field(default_factory=set)
+    retained: set[str] = field(default_factory=set)
     secret_inputs: set[tuple[str, str]] = field(default_factory=set)
     waits_for: dict[str, set[str]] = field(default_factory=dict)
     uses: dict[tuple[str, str], dict[str, frozenset[tuple[str, str]]]] = field(default_factory=dict)
@@ -142,6 +143,8 @@ class Monitor(MockMonitor):
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 (gRPC's name)
         if request.protect:
             self.mocks.protected.add(request.name)
+        if request.retainOnDelete:
+            self.mocks.retained.add(request.name)
         self.mocks.waits_for[request.name] = {urn.rpartition("::")[2] for urn in request.dependencies}
         self.mocks.uses[request.type, request.name] = {
             key: frozenset(map(type_and_name, used.urns)) for key, used in request.propertyDependencies.items()

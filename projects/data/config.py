@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
-from projects.data import windows
+from projects.data import restore, windows
 from projects.data.capacity import Load
 from projects.data.sizes import DATABASE_CLASSES, NODE_TYPES
 from shared.config import LayerConfig, LogRetentionDays, Matching, OneOf
@@ -94,6 +94,12 @@ class DataConfig(LayerConfig):
     """Number at the end of the final snapshots' names: raise it after a final snapshot was taken.
 
     With 0, a deletion takes no final snapshot and deletes PostgreSQL's automated backups.
+    """
+
+    restore_from: Annotated[str, Matching(restore.PATTERN, restore.WORDS)] | None = None
+    """What PostgreSQL is made from: a snapshot, or the backups of an instance (its resource id) at a time.
+
+    Of effect only while the instance does not exist; `./inv restore` makes room for it, and sets it.
     """
 
     apply_immediately: bool = False

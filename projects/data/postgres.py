@@ -10,6 +10,7 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_unused_credentials
 from projects.data.placement import placement
+from projects.data.restore import IGNORED, origin
 from shared.contracts import NetworkContract, SecurityContract
 from shared.iam import secret_policy
 from shared.pulumi_sdk import unknown_output
@@ -71,6 +72,7 @@ class Postgres(pulumi.ComponentResource):
             port=5432,
             username=security.db_username,
             **_master_password(stack, config, security),
+            **origin(config.restore_from),
             iam_database_authentication_enabled=True,
             ca_cert_identifier="rds-ca-rsa2048-g1",
             db_subnet_group_name=self._create_subnet_group(stack, network).name,
@@ -102,6 +104,7 @@ class Postgres(pulumi.ComponentResource):
                 ResourceOptions(parent=self, protect=stack.protect),
                 ResourceOptions(
                     depends_on=log_groups,
+                    ignore_changes=IGNORED,
                     replacement_trigger=placement(network),
                     delete_before_replace=True,  # two instances cannot share the identifier
                     custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),

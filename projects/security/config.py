@@ -46,6 +46,9 @@ class SecurityConfig(LayerConfig):
     key_deletion_days: Annotated[int, Field(ge=SHORTEST_WAIT, le=30)] = 30
     """Days that a deleted key can be recovered, 7 to 30."""
 
+    retain_data_key: bool = True
+    """Whether a destroy leaves the data key, without which snapshots and backups that remain cannot be read."""
+
     secret_recovery_days: Annotated[int, Field(ge=0, le=30), AfterValidator(_zero_or_allowed)] = 30
     """Days that a deleted secret can be recovered, 7 to 30; 0 deletes it at once and frees the name."""
 

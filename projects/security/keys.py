@@ -18,11 +18,13 @@ class Keys(pulumi.ComponentResource):
     rights, so that no mistake here can lock the account out of a key.
     """
 
-    def __init__(self, stack: StackContext, *, deletion_days: int) -> None:
+    def __init__(self, stack: StackContext, *, deletion_days: int, retain_data: bool) -> None:
         super().__init__("txmon:security:Keys", stack.names.logical("keys"), opts=stack.opts)
         self._stack = stack
         self._deletion_days = deletion_days
-        self.data = self._key("kms", "data_key_alias", "RDS, Redis and their backups", _data(stack))
+        self.data = self._key(
+            "kms", "data_key_alias", "RDS, Redis and their backups", _data(stack), retain=retain_data
+        )
         self.stream = self._key("stream-kms", "stream_key_alias", "the Kinesis stream", ())
         self.secrets = self._key("secrets-kms", "secrets_key_alias", "the secrets", _secrets(stack))
         self.telemetry = self._key(
@@ -30,9 +32,11 @@ class Keys(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _key(self, kind: str, alias: str, purpose: str, statements: Sequence[Statement]) -> aws.kms.Key:
+    def _key(
+        self, kind: str, alias: str, purpose: str, statements: Sequence[Statement], *, retain: bool = False
+    ) -> aws.kms.Key:
         stack = self._stack
-        protected = pulumi.ResourceOptions(parent=self, protect=stack.protect)
+        options = pulumi.ResourceOptions(parent=self, protect=stack.protect, retain_on_delete=retain)
         # In a key policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
         root = allow(
             "AccountRoot", ["kms:*"], ["*"], principal={"AWS": stack.arn("iam", "root", region="")}
@@ -45,7 +49,7 @@ class Keys(pulumi.ComponentResource):
             rotation_period_in_days=ROTATION_DAYS,
             policy=document(root, *statements),
             tags=stack.name_tag(f"{kind}-key"),
-            opts=protected,
+            opts=options,
         )
         aws.kms.Alias(
             stack.names.logical(f"{kind}-alias"),

@@ -152,6 +152,20 @@ def test_history_is_written_anew_from_postgresql(deployed) -> None:
     assert done.out == "102 transactions of the last 24 hours are in Redis\n"
 
 
+def test_a_drill_restores_a_snapshot_and_the_stream_has_the_rest(deployed) -> None:
+    stack_file = deployed.path / "projects/data/Pulumi.local.yaml"
+    settings = stack_file.read_text()
+    done = deployed.inv("drill", "restore")
+    assert done.code == 0, done.said
+    assert "202 transactions are back, the last 100 of them from the stream" in done.out
+    assert "replace the database, and deploy its readers" in done.out
+    in_both(deployed, 102)
+    rds = deployed.client("rds")
+    assert [each["DBInstanceIdentifier"] for each in rds.describe_db_instances()["DBInstances"]] == ["txdb-local"]
+    assert rds.describe_db_snapshots()["DBSnapshots"] == []
+    assert stack_file.read_text() == settings
+
+
 def test_an_environment_without_the_layer_is_told_with_the_command(deployed) -> None:
     done = deployed.inv("destroy", "monitoring")
     assert done.code == 0, done.said

@@ -129,6 +129,8 @@ def test_it_is_destroyed_the_documented_way(production) -> None:
     told = done.out[: done.out.index("pulumi destroy --yes")]
     assert "snapshot txdb-local-prod-final-1, backups of 35 days" in told
     assert "snapshot redis-local-prod-final-1" in told
+    assert "kms-key-local-prod" in told
+    assert "the key itself, for what it encrypts" in told
     assert all(production.resources(layer, "local-prod") == [] for layer in LAYERS)
 
 

@@ -10,7 +10,7 @@ from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import suggestion
 from tools.orchestrator.model.stack import Snapshot, StackHealth
 from tools.orchestrator.repository.settings import effective
-from tools.orchestrator.repository.stack_files import write_number
+from tools.orchestrator.repository.stack_files import write_setting
 from tools.orchestrator.state.checkpoints import read_snapshot, with_last_updates
 
 SOURCE = "security"
@@ -64,7 +64,7 @@ def rotate(workspace: Workspace, terminal: Terminal, rotation: Rotation, *, yes:
     confirm(workspace, f"rotate {rotation.what} of", yes=yes)
     if version < deployed or version == deployed == _version_in_use(workspace, snapshot, rotation):
         version = deployed + 1
-        write_number(monorepo, SOURCE, env, rotation.setting, version)
+        write_setting(monorepo, SOURCE, env, rotation.setting, version)
     if version != deployed:
         code = commands.up(workspace, terminal, SOURCE, yes=True)
         if code:

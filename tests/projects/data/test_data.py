@@ -345,6 +345,30 @@ def test_log_groups_have_deletion_protection_in_production_only(run_layer, env: 
     assert resist == {env == "prod"}
 
 
+@pytest.mark.parametrize(
+    ("given", "key", "expected"),
+    [
+        ("txdb-prod-final-1", "snapshotIdentifier", "txdb-prod-final-1"),
+        ("awsbackup:job-1a", "snapshotIdentifier", "awsbackup:job-1a"),
+        (
+            "db-ABC@2026-11-28T03:00:00Z",
+            "restoreToPointInTime",
+            {"sourceDbiResourceId": "db-ABC", "restoreTime": "2026-11-28T03:00:00Z"},
+        ),
+        (
+            "db-ABC@latest",
+            "restoreToPointInTime",
+            {"sourceDbiResourceId": "db-ABC", "useLatestRestorableTime": True},
+        ),
+    ],
+)
+def test_postgresql_is_restored_under_its_own_name(run_layer, given: str, key: str, expected: Any) -> None:
+    instance = run_layer("data", "prod", config={"restoreFrom": given}).one(INSTANCE)
+    origins = {name: instance[name] for name in ("snapshotIdentifier", "restoreToPointInTime") if name in instance}
+    assert origins == {key: expected}
+    assert (instance["identifier"], instance["dbName"]) == ("txdb-prod", "transactions")
+
+
 def test_snapshots_and_backups_do_not_depend_on_protect(run_layer) -> None:
     keys = ("skipFinalSnapshot", "finalSnapshotIdentifier", "deleteAutomatedBackups", "backupRetentionPeriod")
     unprotected = run_layer("data", "prod", config={"protect": False}).one(INSTANCE)
@@ -497,6 +521,7 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
         ({"redisSnapshotDays": 0}, "redisSnapshotDays is off, but the environment is protected"),
         ({"finalSnapshot": 0}, "finalSnapshot is off, but the environment is protected"),
         ({"postgresMultiAz": False}, "postgresMultiAz is off, but the environment is protected"),
+        ({"restoreFrom": "db-ABC@yesterday"}, "restoreFrom: 'db-ABC@yesterday' must be a snapshot's name or ARN, or"),
         ({"databaseCredentials": "mine"}, "databaseCredentials: input should be 'generated' or 'rds-managed'"),
     ],
 )

@@ -54,6 +54,11 @@ def test_the_deletion_window_of_keys_matches_the_profile(run_layer, env: str, da
     assert {key.inputs["deletionWindowInDays"] for key in run_layer("security", env).all(KEY)} == {days}
 
 
+def test_production_leaves_the_key_of_its_snapshots(run_layer) -> None:
+    assert run_layer("security", "dev").retained == run_layer("security", "local").retained == set()
+    assert run_layer("security", "prod", config={"protect": False}).retained == {"kms-key-prod"}
+
+
 def key_policy(run: Any, statements, kind: str) -> dict[str, dict[str, Any]]:
     return statements(run.one(KEY, f"{kind}-key-{run.env}")["policy"])
 

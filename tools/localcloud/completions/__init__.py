@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import cloudwatch, ec2, elasticache, kinesis, lambda_, logs, rds, refusals
+from tools.localcloud.completions import (
+    cloudwatch,
+    ec2,
+    elasticache,
+    kinesis,
+    lambda_,
+    logs,
+    rds,
+    rds_snapshots,
+    refusals,
+)
 from tools.localcloud.completions.call import KEPT, Call, Failed, Refused, kept
 from tools.localcloud.completions.wires import wire
 
@@ -14,6 +24,7 @@ if TYPE_CHECKING:
 COMPLETIONS: Final[tuple[Completion, ...]] = (
     *ec2.COMPLETIONS,
     *rds.COMPLETIONS,
+    *rds_snapshots.COMPLETIONS,
     *elasticache.COMPLETIONS,
     *cloudwatch.COMPLETIONS,
     *logs.COMPLETIONS,

@@ -95,6 +95,30 @@ def start_instance(instance: Record) -> None:
         )
 
 
+def take_snapshot(instance: Record, snapshot: Record) -> None:
+    """Copy the data of an instance's server, if it has one.
+
+    Raises:
+        LocalCloudError: the data is gone.
+    """
+    if SERVER in instance:
+        identity = f"snapshot-{secrets.token_hex(8)}"
+        fleet().copy(instance[SERVER], identity)
+        snapshot[SERVER] = identity
+
+
+def restore_instance(instance: Record, snapshot: Record) -> None:
+    """Create the server of an instance with the data of a snapshot, if the snapshot has any.
+
+    Raises:
+        LocalCloudError: the data is gone, or the server does not start.
+    """
+    if SERVER in snapshot:
+        identity, port = instance["DbiResourceId"], instance[ENDPOINT]["Port"]
+        made = fleet().restore_postgresql(identity, snapshot[SERVER], port, _parameters(instance), _refusal(instance))
+        _place(instance, identity, made)
+
+
 def set_password(instance: Record, password: str) -> None:
     """Set the master user's password on the server of an instance, if it has one.
 
@@ -149,8 +173,10 @@ def delete(record: Record) -> None:
 def start_all() -> None:
     """Start the servers of all records, and delete those that no record has; keep each fault in its record."""
     records = [*_records()]
+    snapshots = [record for _key, record in ministack("services.rds")._snapshots.all_items()]
+    holders = [*(record for _name, record, _start in records), *snapshots]
     try:
-        fleet().delete_others({record[SERVER] for _name, record, _start in records if SERVER in record})
+        fleet().delete_others({record[SERVER] for record in holders if SERVER in record})
     except FAULTS as error:
         log.error("servers of which the state knows nothing are left: %s", error)  # noqa: TRY400 - as in `_try`
     with ThreadPoolExecutor() as pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import uuid
@@ -14,6 +15,8 @@ from tools.localcloud.completions.call import Completion, Failed, Refused, kept
 from tools.localcloud.completions.wires import WholeForm, Wire
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tools.localcloud.completions.call import Call
 
 SUBSCRIPTIONS: Final = "event subscriptions"
@@ -31,6 +34,8 @@ GIVEN: Final = {
     "StorageThroughput": "StorageThroughput",
 }
 """Argument that MiniStack drops or ignores in a change -> its name in the description."""
+MOST_SNAPSHOTS: Final = 20
+"""How many are kept, each with a copy of its data: 40 MB and what is stored. RDS keeps 100."""
 DEFAULTS: Final = {
     "DatabaseInsightsMode": "standard",
     "EngineLifecycleSupport": "open-source-rds-extended-support",
@@ -53,8 +58,8 @@ def _keep(call: Call, instance: dict[str, Any]) -> None:
     instance.setdefault(SECRET, None)
 
 
-def _shown(call: Call, instance: dict[str, Any]) -> dict[str, Any]:
-    """Return an instance as AWS describes it."""
+def described(call: Call, instance: dict[str, Any]) -> dict[str, Any]:
+    """Return an instance of MiniStack's as AWS describes it."""
     record = call.store("_instances").get(instance["DBInstanceIdentifier"], {})
     names = {*GIVEN.values(), EXPORTS, SECRET, "Endpoint"} & record.keys()
     shown = instance | DEFAULTS | {name: record[name] for name in names if record[name] not in (None, "")}
@@ -66,25 +71,39 @@ def _shown(call: Call, instance: dict[str, Any]) -> dict[str, Any]:
 
 async def _describe_instances(call: Call) -> dict[str, Any]:
     answer = await call.proceed()
-    return answer | {"DBInstances": [_shown(call, each) for each in answer["DBInstances"]]}
+    return answer | {"DBInstances": [described(call, each) for each in answer["DBInstances"]]}
 
 
 async def _create_instance(call: Call) -> dict[str, Any]:
     managed = call.request.get("ManageMasterUserPassword")
     password = _password() if managed else call.request.get("MasterUserPassword", "")
-    answer = await call.proceed(MasterUserPassword=_password())  # the server has the true one, MiniStack a file
+    instance = await create_instance_as(call, call.request, lambda made: engines.create_instance(made, password))
+    if managed:
+        await _create_secret(call, instance, password)
+    return {"DBInstance": described(call, instance)}
+
+
+async def create_instance_as(
+    call: Call, request: dict[str, Any], start: Callable[[engines.Record], None]
+) -> engines.Record:
+    """Let MiniStack create the instance of a request, start its server, and return its record.
+
+    Raises:
+        Refused: the server does not start; the instance is gone again.
+    """
+    # The server has the true password, MiniStack a file.
+    without_secret = request | {"MasterUserPassword": _password()}
+    answer = await call.ask("rds", WholeForm("rds", "CreateDBInstance"), **without_secret)
     name = answer["DBInstance"]["DBInstanceIdentifier"]
-    instance = call.store("_instances")[name]
+    instance: engines.Record = call.store("_instances")[name]
     try:
-        await engines.change(lambda: engines.create_instance(instance, password))
+        await engines.change(lambda: start(instance))
     except Refused:
         await call.ask("rds", WholeForm("rds", "DeleteDBInstance"), DBInstanceIdentifier=name, SkipFinalSnapshot=True)
         engines.delete(instance)
         raise
     _keep(call, instance)
-    if managed:
-        await _create_secret(call, instance, password)
-    return {"DBInstance": _shown(call, answer["DBInstance"])}
+    return instance
 
 
 async def _modify_instance(call: Call) -> dict[str, Any]:
@@ -110,10 +129,22 @@ async def _modify_instance(call: Call) -> dict[str, Any]:
         instance[SECRET]["KmsKeyId"] = key
     if password:
         await engines.change(lambda: engines.set_password(instance, password))
+    if given.get("NewDBInstanceIdentifier"):
+        _rename(call, instance, given["NewDBInstanceIdentifier"])
     if given.get("DBPortNumber", instance["Endpoint"]["Port"]) != instance["Endpoint"]["Port"]:
         instance["Endpoint"]["Port"] = given["DBPortNumber"]
         await engines.change(lambda: engines.start_instance(instance))
-    return {"DBInstance": _shown(call, answer["DBInstance"])}
+    return {"DBInstance": described(call, answer["DBInstance"])}
+
+
+def _rename(call: Call, instance: dict[str, Any], name: str) -> None:
+    instances, tags = call.store("_instances"), call.store("_tags")
+    if name in instances:
+        raise Refused("DBInstanceAlreadyExists", f"DBInstance {name} already exists.")
+    old, arn = instance["DBInstanceIdentifier"], call.arn(f"db:{name}")
+    tags[arn] = tags.pop(instance["DBInstanceArn"], [])
+    instance |= {"DBInstanceIdentifier": name, "DBInstanceArn": arn}
+    instances[name] = instances.pop(old)
 
 
 async def _change_state(call: Call) -> dict[str, Any]:
@@ -122,7 +153,7 @@ async def _change_state(call: Call) -> dict[str, Any]:
     instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
     act = engines.stop if call.wire.operation == "StopDBInstance" else engines.start_instance
     await engines.change(lambda: act(instance))
-    return {"DBInstance": _shown(call, answer["DBInstance"])}
+    return {"DBInstance": described(call, answer["DBInstance"])}
 
 
 async def _delete_instance(call: Call) -> dict[str, Any]:
@@ -130,11 +161,31 @@ async def _delete_instance(call: Call) -> dict[str, Any]:
     if not given.get("SkipFinalSnapshot") and not given.get("FinalDBSnapshotIdentifier"):
         text = "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."
         raise Refused("InvalidParameterCombination", text)
-    instance = call.store("_instances").get(given["DBInstanceIdentifier"], {})
+    instance, last = call.store("_instances").get(given["DBInstanceIdentifier"], {}), None
+    if not given.get("SkipFinalSnapshot"):
+        last = given["FinalDBSnapshotIdentifier"]
+        require_snapshot_possible(call, last)
     answer = await call.proceed()
+    if last:
+        await asyncio.to_thread(engines.stop, instance)
+        await engines.change(lambda: engines.take_snapshot(instance, call.store("_snapshots")[last]))
     await engines.change(lambda: engines.delete(instance))
     await _delete_secret(call, instance)
     return answer
+
+
+def require_snapshot_possible(call: Call, name: str) -> None:
+    """Check that there may be another snapshot, of this name.
+
+    Raises:
+        Refused: there may not.
+    """
+    snapshots = call.store("_snapshots")
+    if name in snapshots:
+        raise Refused("DBSnapshotAlreadyExists", f"Snapshot {name} already exists.")
+    if len([*snapshots.values()]) >= MOST_SNAPSHOTS:
+        text = f"The local cloud keeps {MOST_SNAPSHOTS} snapshots: delete one first."
+        raise Refused("SnapshotQuotaExceeded", text)
 
 
 # Managed passwords, which are never rotated.
@@ -234,7 +285,7 @@ async def _remove_source(call: Call) -> dict[str, Any]:
 COMPLETIONS: Final = (
     Completion(
         "rds",
-        "a server for each instance of PostgreSQL that is not of a cluster, a replica or a snapshot, and takes new "
+        "a server for each instance of PostgreSQL that is not of a cluster or a replica, and takes new "
         "parameters when it starts; managed master passwords, which are never rotated; log exports, Performance "
         "Insights and backup windows",
         {

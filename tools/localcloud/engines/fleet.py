@@ -134,6 +134,40 @@ class Fleet:
         self._require_data(identity)
         return self._start(identity, StartPostgreSQL(ready.postgresql, at, ready.authority_key, parameters), refusal)
 
+    def restore_postgresql(
+        self, identity: str, source: str, port: int, parameters: Mapping[str, str], refusal: Refusal
+    ) -> Endpoint | None:
+        """Start a server with a copy of the data under the identity `source`, and return where it is.
+
+        Raises:
+            LocalCloudError: the data is gone, or the server does not start.
+        """
+        if self.prepare().postgresql is None:
+            return None
+        self.copy(source, identity)
+        return self.start_postgresql(identity, Endpoint(self._address(identity), port), parameters, refusal)
+
+    def copy(self, source: str, identity: str) -> None:
+        """Copy the data of a server of PostgreSQL to another identity.
+
+        A server that runs is suspended meanwhile. Its copy is as after a crash, from which PostgreSQL recovers; RDS's
+        snapshots of a disk are the same.
+
+        Raises:
+            LocalCloudError: the data is gone.
+            OSError: the disk is full; nothing is left of the copy.
+        """
+        self._require_data(source)
+        data, folder = self.prepare().folder / source / "data", self._folder(identity)
+        not_data = shutil.ignore_patterns("postmaster.pid", ".s.PGSQL.*")
+        try:
+            with owner.suspended(data):
+                shutil.copytree(data, folder / "data", symlinks=True, ignore=not_data)
+            owner.give(folder)
+        except OSError:
+            self.delete(identity)
+            raise
+
     def create_valkey(
         self, identity: str, port: int, parameters: Mapping[str, str], tokens: Sequence[str]
     ) -> Endpoint | None:

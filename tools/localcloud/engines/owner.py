@@ -10,11 +10,14 @@ import pwd
 import shutil
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 OTHER: Final = "nobody"
 SHARED: Final = Path("/var/tmp")  # noqa: S108 - the folders in it have random names and belong to root
@@ -98,6 +101,23 @@ def stop_all(servers: Path, seconds: float = 10) -> None:
         _gone, left = psutil.wait_procs(left, timeout=seconds)
         if not left:
             break
+
+
+@contextmanager
+def suspended(servers: Path) -> Iterator[None]:
+    """Suspend every process that works in a folder, the oldest first: those that are left start no other ones."""
+    held: list[psutil.Process] = []
+    try:
+        while left := [each for each in working_in(servers) if each not in held]:
+            for each in sorted(left, key=psutil.Process.create_time):
+                with suppress(psutil.Error):
+                    each.suspend()
+                held.append(each)
+        yield
+    finally:
+        for each in held:
+            with suppress(psutil.Error):
+                each.resume()
 
 
 def working_in(servers: Path) -> list[psutil.Process]:

@@ -99,7 +99,27 @@ def _create_instance(ctx: ResourceContext) -> str:
     if password is None and not ctx.get("manageMasterUserPassword"):
         raise ctx.error("InvalidParameterValue", "passwordWo or manageMasterUserPassword must be given")
     given = {} if password is None else {"MasterUserPassword": password}
+    if ctx.get("restoreToPointInTime"):
+        text = "The local cloud keeps no backups to restore to a point in time from: restore a snapshot."
+        raise ctx.error("PointInTimeRestoreNotEnabled", text)
+    if ctx.get("snapshotIdentifier"):
+        return _restore_instance(ctx, given)
     return ctx.create("create_db_instance", "DBInstance.DBInstanceIdentifier", **given)
+
+
+def _restore_instance(ctx: ResourceContext, password: dict[str, str]) -> str:
+    """Restore a snapshot, then set what the restore does not take, as hashicorp/aws does."""
+    restore = "restore_db_instance_from_db_snapshot"
+    model = ctx.client("rds").meta.service_model.operation_model("RestoreDBInstanceFromDBSnapshot")
+    given = ctx.arguments((CHANGEABLE | keys("identifier port snapshotIdentifier")) & ctx.inputs.keys())
+    taken = {name: value for name, value in given.items() if name in model.input_shape.members}
+    later = {name: value for name, value in given.items() if name not in taken}
+    ctx.id = str(ctx.call(restore, **taken)["DBInstance"]["DBInstanceIdentifier"])
+    if ctx.get("manageMasterUserPassword"):
+        _manage_password(ctx)
+    ctx.call("modify_db_instance", DBInstanceIdentifier=ctx.id, ApplyImmediately=True, **later, **password)
+    _export_logs(ctx)
+    return ctx.id
 
 
 def _read_instance(ctx: ResourceContext) -> dict[str, Any] | None:
@@ -111,6 +131,7 @@ def _read_instance(ctx: ResourceContext) -> dict[str, Any] | None:
         "EndpointText": f"{where.get('Address')}:{where.get('Port')}",
         "ManageMasterUserPassword": bool(secret),
         "MasterUserSecrets": [secret] if secret else [],
+        "DBSnapshotIdentifier": ctx.state.get("snapshotIdentifier"),  # which AWS does not tell
     }
 
 
@@ -236,7 +257,9 @@ SPECS = (
         kind="aws:rds/instance:Instance",
         client="rds",
         required=keys("instanceClass"),
-        force_new=keys("identifier dbName engine kmsKeyId storageEncrypted username"),
+        force_new=keys(
+            "identifier dbName engine kmsKeyId storageEncrypted username snapshotIdentifier restoreToPointInTime"
+        ),
         updatable=CHANGEABLE
         | keys("manageMasterUserPassword masterUserSecretKmsKeyId enabledCloudwatchLogsExports port tags"),
         state_only=keys(
@@ -274,6 +297,7 @@ SPECS = (
         answered_otherwise=keys("port"),  # the port may be taken on this machine
         names={
             "identifier": "DBInstanceIdentifier",
+            "snapshotIdentifier": "DBSnapshotIdentifier",
             "instanceClass": "DBInstanceClass",
             "dbName": "DBName",
             "username": "MasterUsername",
@@ -346,6 +370,7 @@ SPECS = (
         ),
         unsupported={
             "latestRestorableTime": "a clock, which would be drift",
+            "restoreToPointInTime": "there are no backups but snapshots, so that a deployment with it is refused",
         },
         create=_create_instance,
         read=_read_instance,

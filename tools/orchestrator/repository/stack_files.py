@@ -1,5 +1,6 @@
 """Reads `Pulumi.yaml` and the stack files as the engine does, and refuses broken ones with file and line."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -125,23 +126,23 @@ def _read(monorepo: Monorepo, path: Path) -> dict[str, Any] | None:
         raise OrchestratorError(f"{file} is not what Pulumi reads: {first_fault(error)}") from None
 
 
-def write_number(monorepo: Monorepo, layer: str, env: str, setting: str, number: int) -> None:
+def write_setting(monorepo: Monorepo, layer: str, env: str, setting: str, value: int | str) -> None:
     """Write a setting, by its short name, into a stack file. The engine's `config set` would quote other settings.
 
     Raises:
         OrchestratorError: the file is written in a way that this does not understand; it stays as it is.
     """
     path, key = monorepo.stack_file(layer, env), f"{monorepo.project(layer)}:{setting}"
-    before = path.read_text(encoding="utf-8")
-    line = re.compile(rf"^(\s+(?:{monorepo.project(layer)}:)?{setting}\s*:\s*)\d+", re.MULTILINE)
-    after, replaced = line.subn(rf"\g<1>{number}", before)
+    before, text = path.read_text(encoding="utf-8"), json.dumps(value)
+    line = re.compile(rf'^(\s+(?:{monorepo.project(layer)}:)?{setting}\s*:\s*)("[^"\n]*"|[^\s"#]+)', re.MULTILINE)
+    after, replaced = line.subn(rf"\g<1>{text}", before)
     if not replaced:
-        after = re.sub(r"^config:[ \t]*\n", f"config:\n  {key}: {number}\n", before, count=1, flags=re.MULTILINE)
+        after = re.sub(r"^config:[ \t]*\n", f"config:\n  {key}: {text}\n", before, count=1, flags=re.MULTILINE)
     path.write_text(after, encoding="utf-8")
     try:
         written = settings_in_file(monorepo, layer, env).get(key)
     except OrchestratorError:
         written = None
-    if written != number:
+    if written != value:
         path.write_text(before, encoding="utf-8")
-        raise OrchestratorError(f"write {key}: {number} into {monorepo.display(path)}, then run this again")
+        raise OrchestratorError(f"write {key}: {text} into {monorepo.display(path)}, then run this again")

@@ -12,6 +12,7 @@ from tools.orchestrator.model.stack import Resource, StackSnapshot
 
 Inputs = Mapping[str, Any]
 
+KEY_TYPE = "aws:kms/key:Key"
 DEFAULT_WINDOW_DAYS = 30
 """How long KMS and Secrets Manager keep a deleted key or secret by default (`pending_window_in_days`,
 `recovery_window_in_days` of their APIs)."""
@@ -30,7 +31,8 @@ def _cache(inputs: Inputs) -> Iterator[str]:
 
 
 def _key(inputs: Inputs) -> Iterator[str]:
-    yield f"recoverable for {inputs.get('deletionWindowInDays', DEFAULT_WINDOW_DAYS):g} days"
+    days = inputs.get("deletionWindowInDays", DEFAULT_WINDOW_DAYS)
+    yield f"recoverable for {days:g} days; then what it encrypts is lost, also snapshots"
 
 
 def _secret(inputs: Inputs) -> Iterator[str]:
@@ -42,7 +44,7 @@ def _secret(inputs: Inputs) -> Iterator[str]:
 REMAINS: dict[str, Callable[[Inputs], Iterator[str]]] = {
     "aws:rds/instance:Instance": _database,
     "aws:elasticache/replicationGroup:ReplicationGroup": _cache,
-    "aws:kms/key:Key": _key,
+    KEY_TYPE: _key,
     "aws:secretsmanager/secret:Secret": _secret,
 }
 """Resource type -> what AWS keeps after the delete, from the inputs."""
@@ -51,7 +53,8 @@ REMAINS: dict[str, Callable[[Inputs], Iterator[str]]] = {
 def remains(resource: Resource) -> list[str]:
     """Return what AWS keeps of a resource of the state after a destroy."""
     if resource.get("retainOnDelete"):
-        return ["the resource itself"]
+        is_key = resource["type"] == KEY_TYPE
+        return ["the key itself, for what it encrypts" if is_key else "the resource itself"]
     tell = REMAINS.get(resource["type"])
     return list(tell(resource.get("inputs") or {})) if tell else []
 

@@ -41,6 +41,18 @@ class Batch(BaseModel):
     approximate_arrival_of_first_record: datetime
     stream_arn: str
 
+    @property
+    def shard(self) -> "Shard":
+        return Shard(self.stream_arn, self.shard_id)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A shard of a stream."""
+
+    stream_arn: str
+    shard_id: str
+
 
 class _Context(BaseModel):
     condition: str
@@ -147,7 +159,7 @@ class Replay:
             OrchestratorError: the consumer could not store one, or some have left the stream.
         """
         records = self.read(invocation.batch)
-        for part in _events(invocation.batch, records):
+        for part in events(invocation.batch.shard, records):
             answer = self.consumer.call({"Records": part}, ANSWER)
             if answer.failures:
                 raise OrchestratorError(
@@ -200,12 +212,12 @@ class Replay:
         return str(answer["ShardIterator"])
 
 
-def _events(batch: Batch, records: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def events(shard: Shard, records: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     """Return the records as Lambda hands them to a function, in parts that an event may hold."""
     part: list[dict[str, Any]] = []
     size = 0
     for record in records:
-        shown = _event_record(batch, record)
+        shown = _event_record(shard, record)
         length = len(shown["kinesis"]["data"]) + ENVELOPE_BYTES
         if part and (len(part) == EVENT_RECORDS or size + length > EVENT_BYTES):
             yield part
@@ -216,9 +228,9 @@ def _events(batch: Batch, records: Sequence[Mapping[str, Any]]) -> Iterator[list
         yield part
 
 
-def _event_record(batch: Batch, record: Mapping[str, Any]) -> dict[str, Any]:
+def _event_record(shard: Shard, record: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record in the shape of an event (Lambda Developer Guide, "Using Lambda with Kinesis")."""
-    _, _, _, region, _, _ = batch.stream_arn.split(":", 5)
+    _, _, _, region, _, _ = shard.stream_arn.split(":", 5)
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -229,11 +241,11 @@ def _event_record(batch: Batch, record: Mapping[str, Any]) -> dict[str, Any]:
         },
         "eventSource": "aws:kinesis",
         "eventVersion": "1.0",
-        "eventID": f"{batch.shard_id}:{record['SequenceNumber']}",
+        "eventID": f"{shard.shard_id}:{record['SequenceNumber']}",
         "eventName": "aws:kinesis:record",
         "invokeIdentityArn": "",
         "awsRegion": region,
-        "eventSourceARN": batch.stream_arn,
+        "eventSourceARN": shard.stream_arn,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ from tools.txmon.flow import render, stores
 from tools.txmon.flow import watch as watching
 from tools.txmon.flow.deployment import aws_errors, open_deployment
 from tools.txmon.flow.functions import LONGEST_SECONDS, consumer, migrator
+from tools.txmon.flow.moments import parse_moment
 from tools.txmon.flow.samples import Samples
 from tools.txmon.flow.send import Record, as_record, open_sender, parse_duration, parse_rate, records_in
+from tools.txmon.flow.stream import open_stream
 from tools.txmon.monorepo import MONOREPO
 
 if TYPE_CHECKING:
@@ -185,6 +188,19 @@ def rebuild_history(env: str, *, yes: bool) -> None:
         hours = deployment.output("data", "redis_history_hours")
         written = stores.rebuild_history(migrator(deployment), hours)
     print(f"{written} transactions of the last {hours} hours are in Redis")
+
+
+def replay(env: str, since: str, *, yes: bool) -> None:
+    """Hand what the stream has since a moment to the consumer again."""
+    find_environment(MONOREPO, env)
+    start, now = parse_moment("--since", since), datetime.now(UTC)
+    if start > now:
+        raise OrchestratorError(f"--since {since} is in the future")
+    with _deployed(env) as (workspace, deployment):
+        stream = open_stream(deployment)
+        confirm(workspace, f"hand the records since {since} to the consumer of", yes=yes)
+        handed = stream.replay_all(start, now)
+    print(f"{handed} records since {since} processed")
 
 
 def findings(env: str, format: str) -> None:

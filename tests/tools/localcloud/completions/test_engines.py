@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+from botocore.exceptions import ClientError
 from pg8000 import DatabaseError, native
 
 from tests.support.emulator import KEY, client, running
@@ -225,6 +226,58 @@ def test_a_reboot_takes_new_parameters_and_keeps_data(home: Path, port: int) -> 
     with session(home, at, "master", PASSWORD) as master:
         assert master.run("SHOW work_mem") == [["8MB"]]
         assert master.run("SELECT x FROM kept") == [[1]]
+
+
+def numbers(home: Path, port: int, name: str) -> list[list[int]]:
+    with session(home, endpoint(port, name), "master", PASSWORD) as master:
+        found: list[list[int]] = master.run("SELECT x FROM numbers ORDER BY x")
+        return found
+
+
+def test_a_snapshot_brings_its_data_back_under_the_same_name(home: Path, port: int) -> None:
+    rds = client("rds", port)
+    create_instance(rds, "lost", MasterUserPassword=PASSWORD)
+    with session(home, endpoint(port, "lost"), "master", PASSWORD) as master:
+        master.run("CREATE TABLE numbers AS SELECT 1 AS x")
+        rds.create_db_snapshot(DBInstanceIdentifier="lost", DBSnapshotIdentifier="good")
+        master.run("INSERT INTO numbers VALUES (2)")
+    with pytest.raises(ClientError, match="already exists"):
+        rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="lost", DBSnapshotIdentifier="good")
+
+    rds.modify_db_instance(DBInstanceIdentifier="lost", NewDBInstanceIdentifier="replaced")
+    rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="lost", DBSnapshotIdentifier="good")
+
+    assert numbers(home, port, "lost") == [[1]]
+    assert numbers(home, port, "replaced") == [[1], [2]]
+    names = ("lost", "replaced")
+    found = [rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"][0] for name in names]
+    assert found[0]["DbiResourceId"] != found[1]["DbiResourceId"]
+    assert [each["DBInstanceArn"].rpartition(":")[2] for each in found] == ["lost", "replaced"]
+    assert found[0]["MasterUsername"] == "master"
+    for name in names:
+        rds.delete_db_instance(DBInstanceIdentifier=name, SkipFinalSnapshot=True)
+    rds.delete_db_snapshot(DBSnapshotIdentifier="good")
+
+
+def test_a_final_snapshot_survives_its_instance_and_a_restart(tmp_path: Path) -> None:
+    own = tmp_path / "home"
+    with running(own, servers="require") as port:
+        create_instance(client("rds", port), "db", MasterUserPassword=PASSWORD)
+        with session(own, endpoint(port), "master", PASSWORD) as master:
+            master.run("CREATE TABLE numbers AS SELECT 1 AS x")
+        client("rds", port).delete_db_instance(DBInstanceIdentifier="db", FinalDBSnapshotIdentifier="last")
+    with running(own, servers="require") as port:
+        emulator.start_servers(port, KEY)
+        rds = client("rds", port)
+        rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="db", DBSnapshotIdentifier="last")
+        assert numbers(own, port, "db") == [[1]]
+        with pytest.raises(ClientError, match="DBSnapshotAlreadyExists"):
+            rds.delete_db_instance(DBInstanceIdentifier="db", FinalDBSnapshotIdentifier="last")
+        rds.delete_db_instance(DBInstanceIdentifier="db", SkipFinalSnapshot=True)
+        assert [*(own / "servers").glob("snapshot-*/data")]
+        rds.delete_db_snapshot(DBSnapshotIdentifier="last")
+        assert not [*(own / "servers").glob("snapshot-*")]
+    remove_servers(own)
 
 
 def test_the_emulators_files_have_no_master_password(home: Path, tmp_path: Path) -> None:

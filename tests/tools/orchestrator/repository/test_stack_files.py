@@ -10,7 +10,7 @@ from tools.orchestrator.repository.stack_files import (
     require_readable,
     secrets_provider_in_file,
     settings_in_file,
-    write_number,
+    write_setting,
 )
 
 STACK_FILE = "base/Pulumi.dev.yaml"
@@ -157,8 +157,16 @@ def test_a_date_is_text_with_and_without_quotes(monorepo: Monorepo, day: str) ->
 def test_a_number_is_written_and_the_rest_of_the_file_stays(monorepo: Monorepo, before: str, after: str) -> None:
     path = monorepo.stack_file("base", "dev")
     path.write_text(before)
-    write_number(monorepo, "base", "dev", "size", 3)
+    write_setting(monorepo, "base", "dev", "size", 3)
     assert path.read_text() == after
+
+
+def test_a_text_is_written_in_quotes_and_replaces_one_without(monorepo: Monorepo) -> None:
+    path = monorepo.stack_file("base", "dev")
+    path.write_text("config:\n  shop-base:from: last-1 # as restored\n")
+    for value in ("db-A@2026-11-28T03:00:00Z", "last-2"):
+        write_setting(monorepo, "base", "dev", "from", value)
+        assert path.read_text() == f'config:\n  shop-base:from: "{value}" # as restored\n'
 
 
 @pytest.mark.parametrize("before", ["config: {}\n", 'config:\n  "shop-base:size": 2\n', ""])
@@ -166,5 +174,5 @@ def test_a_file_that_is_written_otherwise_is_left_to_a_person(monorepo: Monorepo
     path = monorepo.stack_file("base", "dev")
     path.write_text(before)
     with pytest.raises(OrchestratorError, match=r"^write shop-base:size: 3 into projects/base/Pulumi.dev.yaml, then"):
-        write_number(monorepo, "base", "dev", "size", 3)
+        write_setting(monorepo, "base", "dev", "size", 3)
     assert path.read_text() == before

@@ -29,8 +29,12 @@ def resource(kind: str, inputs: dict[str, Any] | None = None, **more: Any) -> di
         ),
         (CACHE, {}, []),
         (CACHE, {"finalSnapshotIdentifier": "redis-final-1"}, ["snapshot redis-final-1"]),
-        (KEY, {"deletionWindowInDays": 7.0}, ["recoverable for 7 days"]),
-        (KEY, {}, ["recoverable for 30 days"]),
+        (
+            KEY,
+            {"deletionWindowInDays": 7.0},
+            ["recoverable for 7 days; then what it encrypts is lost, also snapshots"],
+        ),
+        (KEY, {}, ["recoverable for 30 days; then what it encrypts is lost, also snapshots"]),
         (CREDENTIALS, {"recoveryWindowInDays": 0}, []),
         (CREDENTIALS, {"recoveryWindowInDays": 30}, ["recoverable for 30 days, in which its name is taken"]),
         ("aws:sqs/queue:Queue", {}, []),
@@ -42,3 +46,4 @@ def test_what_aws_keeps_of_a_deleted_resource(kind: str, inputs: dict[str, Any],
 
 def test_aws_keeps_a_retained_resource() -> None:
     assert remains(resource("aws:sns/topic:Topic", retainOnDelete=True)) == ["the resource itself"]
+    assert remains(resource(KEY, retainOnDelete=True)) == ["the key itself, for what it encrypts"]

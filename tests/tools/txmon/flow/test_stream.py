@@ -1,0 +1,81 @@
+"""What is handed to the consumer again of what the stream still has."""
+
+import base64
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.txmon.flow.dead_letters import Shard
+from tools.txmon.flow.stream import Stream
+
+ARN = "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"
+SHARD = Shard(ARN, "shardId-000000000001")
+START = datetime(2026, 11, 28, 3, tzinfo=UTC)
+FAR = START + timedelta(days=1)
+
+
+class Kinesis:
+    """A shard with a record every minute from `START` on, read two at a time; every second page is empty."""
+
+    def __init__(self, records: int) -> None:
+        self.records = records
+
+    def get_shard_iterator(self, **request: Any) -> Mapping[str, str]:
+        assert (request["StreamARN"], request["ShardIteratorType"]) == (ARN, "AT_TIMESTAMP")
+        first = max(0, int((request["Timestamp"] - START) / timedelta(minutes=1)))
+        return {"ShardIterator": f"{first} page"}
+
+    def get_records(self, *, ShardIterator: str, StreamARN: str) -> Mapping[str, Any]:  # noqa: N803 (boto3's names)
+        assert StreamARN == ARN
+        number, _, kind = ShardIterator.partition(" ")
+        first = int(number)
+        if kind == "gap":
+            left = first < self.records
+            following = f"{first} page"
+            return {"Records": [], "NextShardIterator": following, "MillisBehindLatest": int(left)}
+        given = range(first, min(first + 2, self.records))
+        return {
+            "Records": [self._record(each) for each in given],
+            "NextShardIterator": f"{first + len(given)} gap",
+            "MillisBehindLatest": 1000 if first + 2 < self.records else 0,
+        }
+
+    def _record(self, number: int) -> Mapping[str, Any]:
+        return {
+            "SequenceNumber": str(number),
+            "PartitionKey": "c",
+            "Data": str(number).encode(),
+            "ApproximateArrivalTimestamp": START + timedelta(minutes=number),
+        }
+
+
+def numbers(consumer: Any) -> list[int]:
+    """Return the records that the consumer got."""
+    found = [record["kinesis"]["data"] for event in consumer.events for record in event["Records"]]
+    return [int(base64.b64decode(each)) for each in found]
+
+
+def stream(records: int, consumer: Any) -> Stream:
+    return Stream(Kinesis(records), ARN, consumer, sleep=lambda _seconds: None)
+
+
+def test_everything_since_a_moment_is_handed_over_across_empty_pages(function) -> None:
+    consumer = function(lambda _event: {"batchItemFailures": []})
+    assert stream(7, consumer).replay(SHARD, START + timedelta(minutes=2), FAR) == 5
+    assert numbers(consumer) == [2, 3, 4, 5, 6]
+
+
+def test_what_arrived_after_the_replay_began_is_left_to_the_mapping(function) -> None:
+    consumer = function(lambda _event: {"batchItemFailures": []})
+    assert stream(7, consumer).replay(SHARD, START, START + timedelta(minutes=2)) == 3
+    assert numbers(consumer) == [0, 1, 2]
+
+
+def test_a_replay_ends_where_the_consumer_cannot_store(function) -> None:
+    consumer = function(lambda event: {"batchItemFailures": [{"itemIdentifier": str(len(event["Records"]))}]})
+    with pytest.raises(OrchestratorError, match="could not store 1 of 2 records of shardId-000000000001"):
+        stream(7, consumer).replay(SHARD, START, FAR)
+    assert numbers(consumer) == [0, 1]

@@ -1,0 +1,140 @@
+"""What PostgreSQL can be restored from, what is refused before anything changes, and how room is made."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from rich.console import Console
+
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.txmon.recovery.restore import RENAME_SECONDS, Database, overview
+
+KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/data"
+FIRST, LAST = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 28, 2, 55, tzinfo=UTC)
+
+
+class Rds:
+    """RDS with snapshots, a window of backups, and instances that are renamed after some looks."""
+
+    def __init__(self, *instances: str, window: bool = True, looks: float = 2) -> None:
+        self.instances, self.looks, self.has_window = dict.fromkeys(instances, "available"), looks, window
+        self.renamed: tuple[str, str] | None = None
+
+    def describe_db_snapshots(self, **request: str) -> Mapping[str, Any]:
+        known = {"good": ("available", KEY), "young": ("creating", KEY), "foreign": ("available", "another")}
+        name = request["DBSnapshotIdentifier"]
+        if name not in known:
+            raise ClientError({"Error": {"Code": "DBSnapshotNotFound"}}, "DescribeDBSnapshots")
+        return {"DBSnapshots": [self._snapshot(name, *known[name])]}
+
+    def get_paginator(self, call: str) -> Any:
+        assert call == "describe_db_snapshots"
+        return self
+
+    def paginate(self, **request: str) -> list[Mapping[str, Any]]:
+        assert request == {"DBInstanceIdentifier": "txdb-dev"}
+        return [{"DBSnapshots": [self._snapshot("good", "available", KEY)]}]
+
+    def _snapshot(self, name: str, status: str, key: str) -> Mapping[str, Any]:
+        given = {"DBSnapshotIdentifier": name, "Status": status, "KmsKeyId": key, "SnapshotType": "manual"}
+        return given | {"SnapshotCreateTime": FIRST}
+
+    def describe_db_instance_automated_backups(self, **request: str) -> Mapping[str, Any]:
+        assert request == {"DbiResourceId": "db-ABC"}
+        window = {"RestoreWindow": {"EarliestTime": FIRST, "LatestTime": LAST}}
+        return {"DBInstanceAutomatedBackups": [{}, window] if self.has_window else []}
+
+    def modify_db_instance(self, **request: Any) -> None:
+        assert request["ApplyImmediately"] is True
+        self.renamed = request["DBInstanceIdentifier"], request["NewDBInstanceIdentifier"]
+
+    def describe_db_instances(self, **request: str) -> Mapping[str, Any]:
+        self.looks -= 1
+        if self.renamed and self.looks < 0:
+            old, new = self.renamed
+            self.instances[new] = self.instances.pop(old)
+            self.renamed = None
+        name = request["DBInstanceIdentifier"]
+        if name not in self.instances:
+            raise ClientError({"Error": {"Code": "DBInstanceNotFound"}}, "DescribeDBInstances")
+        return {"DBInstances": [{"DBInstanceStatus": self.instances[name]}]}
+
+
+def database(rds: Rds) -> Database:
+    return Database(rds, "txdb-dev", "db-ABC", KEY, sleep=lambda _seconds: None)
+
+
+def test_a_snapshot_with_the_data_key_is_a_source() -> None:
+    source = database(Rds()).snapshot("good")
+    assert (source.setting, source.moment) == ("good", FIRST)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("none", r"there is no snapshot 'none'; ./inv restore lists them"),
+        ("young", r"the snapshot young is creating: wait until it is available"),
+        ("foreign", rf"not encrypted with the data key; copy it.*--source-db-snapshot-identifier foreign .*{KEY}"),
+    ],
+)
+def test_another_snapshot_is_refused_with_what_to_do(name: str, why: str) -> None:
+    with pytest.raises(OrchestratorError, match=why):
+        database(Rds()).snapshot(name)
+
+
+@pytest.mark.parametrize(
+    ("given", "setting", "moment"),
+    [
+        ("latest", "db-ABC@latest", LAST),
+        ("2026-11-28T11:00:00+09:00", "db-ABC@2026-11-28T02:00:00Z", datetime(2026, 11, 28, 2, tzinfo=UTC)),
+    ],
+)
+def test_a_time_within_the_backups_is_a_source(given: str, setting: str, moment: datetime) -> None:
+    source = database(Rds()).point(given)
+    assert (source.setting, source.moment) == (setting, moment)
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("2026-11-28T03:00:00Z", "backups reach from 2026-11-01T00:00:00Z to 2026-11-28T02:55:00Z"),
+        ("2026-11-28T02:00:00", "has to be a time with its zone"),
+        ("yesterday", "has to be a time with its zone"),
+    ],
+)
+def test_another_time_is_refused(given: str, why: str) -> None:
+    with pytest.raises(OrchestratorError, match=why):
+        database(Rds()).point(given)
+
+
+def test_without_backups_no_time_is_a_source() -> None:
+    with pytest.raises(OrchestratorError, match=r"txdb-dev has no automated backups; \./inv restore lists its"):
+        database(Rds(window=False)).point("latest")
+
+
+def test_the_instance_is_kept_under_another_name() -> None:
+    rds = Rds("txdb-dev")
+    kept = database(rds).make_room(datetime(2026, 11, 28, 3, 4, 5, tzinfo=UTC))
+    assert kept == "txdb-dev-until-20261128-030405"
+    assert rds.instances == {kept: "available"}
+
+
+def test_a_restore_that_was_interrupted_finds_the_room_made() -> None:
+    assert database(Rds("txdb-dev-until-20261128-030405")).make_room(LAST) is None
+
+
+def test_a_rename_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter(range(0, 10 * RENAME_SECONDS, RENAME_SECONDS // 3))
+    monkeypatch.setattr("time.monotonic", lambda: next(seconds))  # tenacity's clock
+    with pytest.raises(OrchestratorError, match=r"RDS has not renamed txdb-dev to .* within 30 min"):
+        database(Rds("txdb-dev", looks=float("inf"))).make_room(LAST)
+
+
+def test_the_overview_names_snapshots_and_times() -> None:
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(overview(database(Rds())))
+    assert "from 2026-11-01T00:00:00Z to 2026-11-28T02:55:00Z" in shown.get()
+    assert "good" in shown.get()

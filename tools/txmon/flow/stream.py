@@ -1,0 +1,92 @@
+"""Hands what the stream still has since some moment to the consumer again, as after PostgreSQL was restored."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.txmon.flow.dead_letters import ANSWER, Shard, events
+from tools.txmon.flow.deployment import Deployment
+from tools.txmon.flow.functions import Function, consumer
+
+PAUSE_SECONDS: Final = 0.2
+"""A shard answers five times a second (Kinesis Data Streams API reference, GetRecords)."""
+EMPTY_PAGES: Final = 1000
+"""How many answers in a row may have no record although the shard has later ones."""
+
+Page = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The stream of an environment, and the consumer of its records."""
+
+    kinesis: Any
+    arn: str
+    consumer: Function
+    sleep: Callable[[float], None] = time.sleep
+
+    def shards(self) -> list[Shard]:
+        """Return the shards that still have records, also closed ones, oldest first."""
+        pages = self.kinesis.get_paginator("list_shards").paginate(StreamARN=self.arn)
+        return [Shard(self.arn, each["ShardId"]) for page in pages for each in page["Shards"]]
+
+    def replay_all(self, since: datetime, until: datetime) -> int:
+        """Replay every shard, and return how many records those were.
+
+        Raises:
+            OrchestratorError: as `replay` does.
+        """
+        return sum(self.replay(shard, since, until) for shard in self.shards())
+
+    def replay(self, shard: Shard, since: datetime, until: datetime) -> int:
+        """Hand the records that arrived in a shard in this time to the consumer, and return how many those were.
+
+        A record that is stored already stays as it is, so that this can be repeated.
+
+        Raises:
+            OrchestratorError: the consumer could not store one.
+        """
+        handed = 0
+        for page in self._pages(shard, since):
+            records = [each for each in page if each["ApproximateArrivalTimestamp"] <= until]
+            for part in events(shard, records):
+                answer = self.consumer.call({"Records": part}, ANSWER)
+                if answer.failures:
+                    raise OrchestratorError(
+                        f"the consumer could not store {len(answer.failures)} of {len(part)} records of "
+                        f"{shard.shard_id}, as while a store is away: run this again once it answers"
+                    )
+            handed += len(records)
+            if len(records) < len(page):
+                break
+        return handed
+
+    def _pages(self, shard: Shard, since: datetime) -> Iterator[Page]:
+        """Yield what a shard has since a moment, up to its end.
+
+        Raises:
+            OrchestratorError: the stream gives no record though it says that there are some.
+        """
+        answer = self.kinesis.get_shard_iterator(
+            StreamARN=shard.stream_arn, ShardId=shard.shard_id, ShardIteratorType="AT_TIMESTAMP", Timestamp=since
+        )
+        iterator, empty = answer["ShardIterator"], 0
+        while iterator:
+            answer = self.kinesis.get_records(ShardIterator=iterator, StreamARN=shard.stream_arn)
+            if answer["Records"]:
+                yield answer["Records"]
+            elif not answer.get("MillisBehindLatest"):
+                return
+            empty = 0 if answer["Records"] else empty + 1
+            if empty == EMPTY_PAGES:
+                raise OrchestratorError(f"{shard.shard_id} gives no records: try again later")
+            iterator = answer.get("NextShardIterator")
+            self.sleep(PAUSE_SECONDS)
+
+
+def open_stream(deployment: Deployment) -> Stream:
+    arn = deployment.output("streaming", "kinesis_stream_arn")
+    return Stream(deployment.client("kinesis"), arn, consumer(deployment))

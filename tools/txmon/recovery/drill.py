@@ -1,0 +1,117 @@
+"""Practises a restore of PostgreSQL in an environment that is not protected, and measures how long it takes."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Final
+
+import tenacity
+from rich.table import Table
+
+from tools.orchestrator.cli.prompts import confirm
+from tools.orchestrator.cli.terminal import Terminal
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
+from tools.orchestrator.render.table import table
+from tools.orchestrator.repository.settings import effective
+from tools.txmon.flow import stores
+from tools.txmon.flow.deployment import Deployment
+from tools.txmon.flow.functions import Function, migrator
+from tools.txmon.flow.samples import Samples
+from tools.txmon.flow.send import as_record, open_sender
+from tools.txmon.flow.stream import open_stream
+from tools.txmon.recovery.restore import LAYER, database, restore
+
+SAMPLES: Final = 100
+"""How many transactions are sent after the snapshot."""
+STORED_SECONDS: Final = 120
+"""How long their way to PostgreSQL may take; less than a second is usual."""
+
+
+@dataclass
+class Clock:
+    """Measures steps."""
+
+    steps: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.steps.append((name, time.monotonic() - began))
+
+    @property
+    def table(self) -> Table:
+        rows = [(name, f"{seconds:.1f} s") for name, seconds in self.steps]
+        total = sum(seconds for _name, seconds in self.steps)
+        return table("step", "time", rows=[*rows, ("in all", f"{total:.1f} s")], right=("time",))
+
+
+def drill_restore(
+    workspace: Workspace, terminal: Terminal, deployment: Deployment, *, yes: bool, parallel: int
+) -> None:
+    """Take a snapshot, send transactions that only the stream has then, restore and replay, and count them all.
+
+    What the drill has made is deleted if it succeeds.
+
+    Raises:
+        OrchestratorError: the environment is protected, or transactions are missing afterwards.
+        VerbEnd: a deployment failed.
+    """
+    _require_unprotected(workspace)
+    found, asked = database(deployment), migrator(deployment)
+    confirm(workspace, "replace PostgreSQL by a snapshot of itself in", yes=yes)
+    file = workspace.monorepo.stack_file(LAYER, workspace.env)
+    settings, clock = file.read_text(encoding="utf-8"), Clock()
+    try:
+        with clock.step("take a snapshot"):
+            source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+        before = stores.status(asked).transactions
+        open_sender(deployment).send(map(as_record, islice(Samples(), SAMPLES)))
+        expected = _await_count(asked, before + SAMPLES)
+        with clock.step("replace the database, and deploy its readers"):
+            done = restore(workspace, terminal, found, source, yes=True, parallel=parallel)
+            if done.code:
+                raise VerbEnd(done.code)
+        with clock.step("replay the stream"):
+            open_stream(deployment).replay_all(source.moment, datetime.now(UTC))
+        with clock.step("rebuild the history in Redis"):
+            stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
+    finally:
+        file.write_text(settings, encoding="utf-8")  # of no effect while the instance exists
+    after = stores.status(asked).transactions
+    if after < expected:
+        raise OrchestratorError(f"of {expected} transactions, {after} are back; {done.kept} has them all")
+    found.delete(done.kept, source.setting)
+    terminal.console.print(clock.table)
+    terminal.console.print(f"{after:,} transactions are back, the last {SAMPLES} of them from the stream")
+
+
+def _require_unprotected(workspace: Workspace) -> None:
+    env = workspace.env
+    if effective(workspace.monorepo, LAYER, env)[f"{workspace.monorepo.project(LAYER)}:protect"]:
+        raise OrchestratorError(
+            f"{env} is protected, and a drill replaces its database: drill in one like it, "
+            f"./inv new-env drill --like {env} --expires 1d"
+        )
+
+
+def _await_count(asked: Function, expected: int) -> int:
+    """Wait until so many transactions are stored, and return how many there are.
+
+    Raises:
+        OrchestratorError: they are not stored in time.
+    """
+    waiting = tenacity.Retrying(
+        wait=tenacity.wait_fixed(1),
+        stop=tenacity.stop_after_delay(STORED_SECONDS),
+        retry=tenacity.retry_if_result(lambda number: number < expected),
+        retry_error_callback=lambda _state: None,
+    )
+    number: int | None = waiting(lambda: stores.status(asked).transactions)
+    if number is None:
+        raise OrchestratorError(f"the drill's transactions are not stored within {STORED_SECONDS} s: ./inv watch")
+    return number

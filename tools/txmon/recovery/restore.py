@@ -1,0 +1,256 @@
+"""Restores PostgreSQL from a snapshot or to a point in time, and keeps the instance that it replaces.
+
+RDS restores into a new instance only, and names are unique (RDS User Guide, "Restoring to a DB instance").
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import tenacity
+from botocore.exceptions import ClientError, WaiterError
+from rich.console import Group, RenderableType
+
+from tools.orchestrator.cli import commands
+from tools.orchestrator.cli.prompts import confirm, require_confirmation_possible
+from tools.orchestrator.cli.terminal import Terminal
+from tools.orchestrator.engine.workspace import Workspace
+from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.render.table import table
+from tools.orchestrator.repository.selection import choose
+from tools.orchestrator.repository.stack_files import write_setting
+from tools.orchestrator.state.checkpoints import read_snapshot
+from tools.orchestrator.state.locks import EnvironmentLock
+from tools.txmon.flow.deployment import Deployment
+from tools.txmon.flow.moments import as_text, parse_moment
+from tools.txmon.flow.render import listed, moment
+
+LAYER: Final = "data"
+INSTANCE: Final = "aws:rds/instance:Instance"
+LATEST: Final = "latest"
+POLL_SECONDS: Final = 10
+RENAME_SECONDS: Final = 30 * 60
+"""RDS restarts an instance that it renames, which takes minutes (RDS User Guide, "Renaming a DB instance")."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the database is restored from."""
+
+    setting: str
+    """The value of `restoreFrom`."""
+    moment: datetime
+    """What was stored later is not in it."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """How a restore went."""
+
+    code: int
+    """The exit code."""
+    kept: str | None
+    """The name that the replaced instance has now; None if there was none."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """The instance of an environment, as RDS has it."""
+
+    rds: Any
+    identifier: str
+    resource_id: str
+    """Of the instance that was deployed, which its automated backups have even after it is gone."""
+    key_arn: str
+    """The data key."""
+    sleep: Callable[[float], None] = time.sleep
+
+    def snapshots(self) -> list[Mapping[str, Any]]:
+        """Return the snapshots of the instance, newest first."""
+        pages = self.rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=self.identifier)
+        found = [each for page in pages for each in page["DBSnapshots"] if each["Status"] == "available"]
+        return sorted(found, key=lambda each: each["SnapshotCreateTime"], reverse=True)
+
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Return the first and the last time to which the instance can be restored; None if it has no backups."""
+        answer = self.rds.describe_db_instance_automated_backups(DbiResourceId=self.resource_id)
+        for backup in answer["DBInstanceAutomatedBackups"]:
+            if window := backup.get("RestoreWindow"):
+                return window["EarliestTime"], window["LatestTime"]
+        return None
+
+    def snapshot(self, name: str) -> Source:
+        """Return a snapshot as a source.
+
+        Raises:
+            OrchestratorError: it does not exist, is not complete, or has another key than the instance will have.
+        """
+        try:
+            [found] = self.rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"]
+        except (ClientError, ValueError) as error:
+            if isinstance(error, ClientError) and "NotFound" not in error.response["Error"]["Code"]:
+                raise
+            raise OrchestratorError(f"there is no snapshot {name!r}; ./inv restore lists them") from None
+        if found["Status"] != "available":
+            raise OrchestratorError(f"the snapshot {name} is {found['Status']}: wait until it is available")
+        if found.get("KmsKeyId") != self.key_arn:
+            copy = f"{name.rpartition(':')[2]}-copy"
+            raise OrchestratorError(
+                f"the snapshot {name} is not encrypted with the data key; copy it, then restore the copy: "
+                f"aws rds copy-db-snapshot --source-db-snapshot-identifier {name} "
+                f"--target-db-snapshot-identifier {copy} --kms-key-id {self.key_arn} --copy-tags"
+            )
+        return Source(name, found["SnapshotCreateTime"])
+
+    def take_snapshot(self, name: str) -> Source:
+        """Take a snapshot and wait for it, for an hour at most.
+
+        Raises:
+            OrchestratorError: RDS does not complete it in time.
+        """
+        self.rds.create_db_snapshot(DBInstanceIdentifier=self.identifier, DBSnapshotIdentifier=name)
+        try:
+            self.rds.get_waiter("db_snapshot_available").wait(
+                DBSnapshotIdentifier=name, WaiterConfig={"Delay": 15, "MaxAttempts": 240}
+            )
+        except WaiterError as error:
+            raise OrchestratorError(f"RDS does not complete the snapshot {name}: {error}") from None
+        return self.snapshot(name)
+
+    def point(self, given: str) -> Source:
+        """Return a point in time, or the latest one, as a source.
+
+        Raises:
+            OrchestratorError: it is malformed, or outside of the backups.
+        """
+        wanted = None if given == LATEST else parse_moment("--to", given)
+        window = self.window()
+        if window is None:
+            raise OrchestratorError(f"{self.identifier} has no automated backups; ./inv restore lists its snapshots")
+        first, last = window
+        if wanted is None:
+            return Source(f"{self.resource_id}@{LATEST}", last)
+        if not first <= wanted <= last:
+            raise OrchestratorError(
+                f"backups reach from {as_text(first)} to {as_text(last)}; --to {given} is outside"
+            )
+        return Source(f"{self.resource_id}@{as_text(wanted)}", wanted)
+
+    def make_room(self, now: datetime) -> str | None:
+        """Rename the instance that has the name now, and return its new name; None if there is none.
+
+        Raises:
+            OrchestratorError: RDS does not rename it in time.
+        """
+        if not self._named(self.identifier):
+            return None
+        kept = f"{self.identifier}-until-{now:%Y%m%d-%H%M%S}"
+        self.rds.modify_db_instance(
+            DBInstanceIdentifier=self.identifier, NewDBInstanceIdentifier=kept, ApplyImmediately=True
+        )
+        waiting = tenacity.Retrying(
+            wait=tenacity.wait_fixed(POLL_SECONDS),
+            stop=tenacity.stop_after_delay(RENAME_SECONDS),
+            retry=tenacity.retry_if_result(lambda renamed: not renamed),
+            retry_error_callback=lambda _state: False,
+            sleep=self.sleep,
+        )
+        if not waiting(lambda: self._is_renamed(kept)):
+            raise OrchestratorError(
+                f"RDS has not renamed {self.identifier} to {kept} within {RENAME_SECONDS // 60} min: wait until it "
+                "has, then run this again"
+            )
+        return kept
+
+    def delete(self, instance: str | None, snapshot: str) -> None:
+        """Delete what a drill leaves: the replaced instance, and the snapshot that brought its data back."""
+        if instance:
+            self.rds.delete_db_instance(
+                DBInstanceIdentifier=instance, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
+            )
+        self.rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot)
+
+    def _is_renamed(self, name: str) -> bool:
+        found = self._named(name)
+        return bool(found and found["DBInstanceStatus"] == "available" and not self._named(self.identifier))
+
+    def _named(self, name: str) -> Mapping[str, Any] | None:
+        try:
+            found: list[Mapping[str, Any]] = self.rds.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        except ClientError as error:
+            if "NotFound" in error.response["Error"]["Code"]:
+                return None
+            raise
+        return found[0] if found else None
+
+
+def database(deployment: Deployment) -> Database:
+    """Return the database of an environment, also while it has none because a restore was interrupted."""
+    return Database(
+        deployment.client("rds"),
+        deployment.output(LAYER, "rds_identifier"),
+        deployment.output(LAYER, "rds_resource_id"),
+        deployment.output("security", "kms_key_arn"),
+    )
+
+
+def overview(found: Database) -> RenderableType:
+    """Return the snapshots of an instance and the time to which it can be restored, with the commands for both."""
+    window = found.window()
+    times = (
+        f"{found.identifier} can be restored to each second from {as_text(window[0])} to {as_text(window[1])}"
+        if window
+        else f"{found.identifier} has no automated backups"
+    )
+    rows = [
+        (each["DBSnapshotIdentifier"], moment(each["SnapshotCreateTime"]), each["SnapshotType"])
+        for each in found.snapshots()
+    ]
+    snapshots = listed(
+        rows,
+        lambda rows: table("snapshot", "taken at (UTC)", "type", rows=rows),
+        f"snapshots of {found.identifier}",
+    )
+    return Group(times, snapshots)
+
+
+def restore(
+    workspace: Workspace, terminal: Terminal, found: Database, source: Source, *, yes: bool, parallel: int
+) -> Restored:
+    """Rename the instance, let the stack forget it, and deploy another one from `source`.
+
+    After an interruption, `./inv resume` continues a deployment that has begun; before, this can be run again.
+
+    Raises:
+        OrchestratorError: the instance cannot be renamed, or the layers cannot be deployed.
+    """
+    require_confirmation_possible(workspace, yes=yes)
+    confirm(workspace, f"replace PostgreSQL by {source.setting} in", yes=yes)
+    with EnvironmentLock(workspace).hold("restore"):
+        write_setting(workspace.monorepo, LAYER, workspace.env, "restoreFrom", source.setting)
+        kept = found.make_room(datetime.now(UTC))
+        _forget(workspace)
+    layers = choose(workspace.monorepo, workspace.env, from_=LAYER)
+    return Restored(commands.deploy_all(workspace, terminal, yes=True, parallel=parallel, layers=layers), kept)
+
+
+def _forget(workspace: Workspace) -> None:
+    """Take the instance out of the stack, with what depends on it: the deployment makes that again over the old."""
+    for resource in read_snapshot(workspace).stack(LAYER).resources:
+        if resource["type"] == INSTANCE:
+            urn = resource["urn"]
+            workspace.call(LAYER, "state", "delete", urn, "--force", "--target-dependents", "--yes")
+
+
+def next_steps(source: Source, kept: str | None, env: str) -> str:
+    """Return what is left to do after a restore, a line each."""
+    lines = [
+        f"PostgreSQL is restored from {source.setting}; commit its stack file",
+        f"what the stream has since then: ./inv replay --since {as_text(source.moment)} --env {env}",
+        f"then the history in Redis: ./inv rebuild-history --env {env}",
+    ]
+    if kept:
+        lines.append(f"the instance that it replaces is {kept}, billed until you delete it")
+    return "\n".join(lines)
