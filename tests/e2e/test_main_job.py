@@ -195,8 +195,7 @@ def test_drift_is_seen_by_a_refresh_and_mended_by_the_next_up(clone) -> None:
 def test_plain_pulumi_works_in_each_layer(clone, layer: str) -> None:
     done = clone.shell(
         f"cd projects/{layer}\n"
-        "pulumi refresh -s local --yes --expect-no-changes\n"
-        "pulumi up -s local --yes --expect-no-changes\n"
+        "pulumi up -s local --yes --refresh --expect-no-changes\n"
         "pulumi stack output -s local --json"
     )
     assert done.code == 0, done.said
