@@ -276,6 +276,12 @@ def drill(_: Context, what: str, env: str = "local", yes: bool = False, parallel
     recovery().drill(env, what, yes=yes, parallel=parallel)
 
 
+@verb(positional=["query"], query="one SELECT, as in 'SELECT count(*) FROM transactions'")
+def sql(_: Context, query: str, env: str = "local", format: str = "table") -> None:
+    """Read PostgreSQL in an emergency, with a query that is logged; off unless `operatorAccess` is set."""
+    flow().sql(env, query, format)
+
+
 @verb()
 def findings(_: Context, env: str = "local", format: str = "table") -> None:
     """Show the transactions that a rule has found."""

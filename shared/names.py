@@ -53,6 +53,7 @@ PHYSICAL = {
     "redis": PhysicalName("redis-{suffix}", 40),
     "consumer_function": PhysicalName("transaction-consumer-{suffix}", 64),
     "migrator_function": PhysicalName("transaction-migrator-{suffix}", 64),
+    "console_function": PhysicalName("transaction-console-{suffix}", 64),
     "alerts_topic": PhysicalName("transaction-alerts-{suffix}", 256),
     "dashboard": PhysicalName("transaction-monitoring-{suffix}", 255),
     "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's name is appended

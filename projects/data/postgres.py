@@ -31,6 +31,9 @@ PARAMETERS = {
     # Changes of roles and of the schema. `log_statement` would log the passwords in them, which pgaudit redacts
     # (RDS User Guide, "Using pgAudit to log database activity"; pgaudit's README, "Session audit logging").
     "pgaudit.log": "ddl,role",
+    # Reads of what processing's migrations grant to this role: the contents of transactions. The only name that RDS
+    # takes ("Auditing database objects"). Values of parameters stay out of the log: `pgaudit.log_parameter` is off.
+    "pgaudit.role": "rds_pgaudit",
     "idle_in_transaction_session_timeout": "60000",  # ms
     "track_io_timing": "1",
 }

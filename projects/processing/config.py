@@ -69,6 +69,9 @@ class ProcessingConfig(LayerConfig):
     rules: Annotated[Rules, Structured] = Rules()
     """Rules on transactions: `amount` by currency, `velocity` and `repeat`. What they find is in `./inv findings`."""
 
+    operator_access: bool = False
+    """Whether `./inv sql` can read PostgreSQL, through a function of its own that logs every query."""
+
     log_retention_days: LogRetentionDays = 365
     """Days that the functions' logs are kept."""
 

@@ -1,4 +1,4 @@
-"""The two functions, which share one zip: the consumer stores transactions, the migrator makes the tables."""
+"""The functions, which share one zip: consumer, migrator and, if operators have access, the console."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ from pulumi import Input, Output, ResourceOptions
 from projects.processing.config import ProcessingConfig
 from projects.processing.retries import OUTAGE_SECONDS, TIMEOUT_SECONDS, processing_seconds
 from shared.contracts import DataContract, NetworkContract, SecurityContract
+from shared.iam import allow, document
 from shared.stack import StackContext
 
 RUNTIME, ARCHITECTURE = "python3.13", "arm64"
@@ -20,9 +21,15 @@ MIGRATOR_MEMORY_MIB = 256
 MIGRATOR_OUTAGE_SECONDS = 120
 """Seconds that a deployment waits for a database that does not answer."""
 
+CONSOLE_SECONDS = 90
+"""Time-out of the console, whose queries may take 30 s, and the fetching of what they find as long again."""
+
+OPERATOR = "tx_operator"
+"""PostgreSQL's user of the console, which reads only. Migration 0003 creates it."""
+
 
 class Functions(pulumi.ComponentResource):
-    """Consumer and migrator in the private subnets. The consumer gets new code once the schema is migrated."""
+    """The functions in the private subnets. Consumer and console get new code once the schema is migrated."""
 
     consumer: aws.lambda_.Function
     migrator: aws.lambda_.Function
@@ -49,7 +56,6 @@ class Functions(pulumi.ComponentResource):
             "code": pulumi.FileArchive(archive),
             "runtime": RUNTIME,
             "architectures": [ARCHITECTURE],
-            "timeout": TIMEOUT_SECONDS,
             "vpc_config": {
                 "subnet_ids": network.private_subnet_ids,
                 "security_group_ids": [network.consumer_security_group_id],
@@ -99,7 +105,29 @@ class Functions(pulumi.ComponentResource):
             reserved_concurrency=config.reserved_concurrency,
             depends_on=[*depends_on, migration],
         )
+        if config.operator_access:
+            login = self._allow_operator(security, data)
+            self._function(
+                "console",
+                role_arn=security.migrator_role_arn,
+                role_id=security.migrator_role_id,
+                handler="app.console.handler",
+                memory_mib=MIGRATOR_MEMORY_MIB,
+                variables=variables | {"DB_USER": OPERATOR, "OUTAGE_SECONDS": "0"},
+                depends_on=[*depends_on, migration, login],
+                timeout=CONSOLE_SECONDS,
+            )
         self.register_outputs({})
+
+    def _allow_operator(self, security: SecurityContract, data: DataContract) -> aws.iam.RolePolicy:
+        """Allow the migrator's role, under which the console runs, to log in as `OPERATOR`."""
+        user = Output.concat(self._stack.arn("rds-db", "dbuser:"), data.rds_resource_id, f"/{OPERATOR}")
+        return aws.iam.RolePolicy(
+            self._stack.names.logical("console-login"),
+            role=security.migrator_role_name,
+            policy=document(allow("OperatorLogin", ["rds-db:connect"], [user])),
+            opts=self._stack.attached_to(security.migrator_role_id),
+        )
 
     def _function(
         self,
@@ -112,6 +140,7 @@ class Functions(pulumi.ComponentResource):
         variables: Mapping[str, Input[str]],
         depends_on: Sequence[pulumi.Resource],
         reserved_concurrency: int | None = None,
+        timeout: int = TIMEOUT_SECONDS,
     ) -> aws.lambda_.Function:
         return aws.lambda_.Function(
             self._stack.names.logical(f"{who}-function"),
@@ -119,6 +148,7 @@ class Functions(pulumi.ComponentResource):
             role=role_arn,
             handler=handler,
             memory_size=memory_mib,
+            timeout=timeout,
             environment={"variables": variables},
             reserved_concurrent_executions=reserved_concurrency,
             tags=self._stack.name_tag(f"{who}-function"),

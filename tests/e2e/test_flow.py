@@ -166,6 +166,19 @@ def test_a_drill_restores_a_snapshot_and_the_stream_has_the_rest(deployed) -> No
     assert stack_file.read_text() == settings
 
 
+def test_an_operator_reads_postgresql_once_it_is_allowed(deployed) -> None:
+    query = f"SELECT count(*) AS transactions FROM transactions WHERE customer_id = '{CUSTOMER}'"  # noqa: S608
+    count = ("sql", query, "--format", "json")
+    refused = deployed.inv(*count)
+    assert refused.code == 1
+    assert "local lets no operator in: set txmon-processing:operatorAccess to true" in refused.err
+    with deployed.settings("processing", operatorAccess=True):
+        assert deployed.inv("up", "processing").code == 0
+    answer = json.loads(deployed.inv(*count).out)
+    assert answer == {"columns": ["transactions"], "rows": [[102]], "more": False}
+    assert "cannot execute" in deployed.inv("sql", "SELECT lo_create(0)").err
+
+
 def test_an_environment_without_the_layer_is_told_with_the_command(deployed) -> None:
     done = deployed.inv("destroy", "monitoring")
     assert done.code == 0, done.said

@@ -182,6 +182,7 @@ BEYOND = [
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:db-2/tx_consumer"),
     ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
+    ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_operator"),
     ("producer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("producer", "ec2:CreateNetworkInterface", "*"),
     ("consumer", "ec2:RunInstances", "*"),

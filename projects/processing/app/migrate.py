@@ -18,6 +18,9 @@ from .telemetry import log
 MIGRATION_SECONDS = 600
 """A statement of a migration may take this long; Lambda ends the function after 15 minutes."""
 
+OPERATOR = "tx_operator"
+"""PostgreSQL's user of the console, which the migrations create."""
+
 QUERY_SECONDS = 30
 """A statement of a question may take this long."""
 
@@ -76,21 +79,22 @@ class Migrator:
         if digest != schema.digest():
             raise MigrationError("the function has other migrations than this deployment: deploy the layer again")
         applied = schema.apply(self._master())
-        self._allow_tokens()
+        for user in (self._settings.db_user, OPERATOR):
+            self._allow_tokens(user)
         return {"schema_version": schema.VERSION, "applied": applied}
 
     def _master(self) -> Database:
         return Database(self._settings, self._credentials.master, statement_seconds=MIGRATION_SECONDS)
 
-    def _allow_tokens(self) -> None:
-        """Grant rds_iam to the consumer, and take it back if the master's password is no longer taken.
+    def _allow_tokens(self, user: str) -> None:
+        """Grant rds_iam to a user, and take it back if the master's password is no longer taken.
 
         RDS asks members of rds_iam for a token. The master must not become one through a role that it made.
 
         Raises:
             MigrationError: the password is no longer taken.
         """
-        master, user = self._master(), self._settings.db_user
+        master = self._master()
         if master.run("SELECT pg_has_role(:user, 'rds_iam', 'MEMBER')", user=user) == [[True]]:
             return
         master.run(f"GRANT rds_iam TO {user}")

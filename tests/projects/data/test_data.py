@@ -102,6 +102,7 @@ def test_postgresql_has_exactly_these_parameters(run_layer, env: str) -> None:
         "log_parameter_max_length": "0",
         "log_parameter_max_length_on_error": "0",
         "pgaudit.log": "ddl,role",
+        "pgaudit.role": "rds_pgaudit",
         "idle_in_transaction_session_timeout": "60000",
         "track_io_timing": "1",
         "shared_preload_libraries": "pg_stat_statements,pgaudit",

@@ -179,6 +179,33 @@ def test_an_operator_can_give_up_earlier_but_not_later(run_layer) -> None:
         assert run.one(MAPPING)["maximumRetryAttempts"] == attempts
 
 
+# The console
+
+
+def test_operators_have_no_way_in_by_default(run_layer, env: str) -> None:
+    run = run_layer("processing", env)
+    assert {each.inputs["name"].rpartition("-")[0] for each in run.resources if each.typ == FUNCTION} == {
+        "transaction-consumer", "transaction-migrator"
+    }  # fmt: skip
+    assert "rds-db:connect" not in "".join(each.inputs["policy"] for each in run.resources if each.typ == GRANT)
+
+
+def test_a_function_of_its_own_reads_for_operators_and_may_log_in_as_nobody_else(run_layer, statements) -> None:
+    run = run_layer("processing", "prod", config={"operatorAccess": True})
+    made, migrator = function(run, "console"), function(run, "migrator")
+    assert made["name"] == "transaction-console-prod"
+    assert (made["handler"], made["timeout"], made["role"]) == ("app.console.handler", 90, migrator["role"])
+    for same in ("runtime", "architectures", "vpcConfig", "loggingConfig"):
+        assert made[same] == migrator[same]
+    assert made["environment"]["variables"]["DB_USER"] == "tx_operator"
+    assert "DB_MASTER_SECRET_ARN" not in made["environment"]["variables"]
+    grant = run.one(GRANT, "console-login-prod")
+    assert grant["role"] == SECURITY["migrator_role_name"]
+    login = statements(grant["policy"])["OperatorLogin"]
+    assert login["Action"] == ["rds-db:connect"]
+    assert [arn.rpartition("dbuser:")[2] for arn in login["Resource"]] == [f"{DATA['rds_resource_id']}/tx_operator"]
+
+
 # Previews and settings
 
 

@@ -111,7 +111,13 @@ def test_the_manual_lists_the_verbs_without_environment() -> None:
 
 @pytest.mark.parametrize("verb", VERBS_WITH_ENVIRONMENT)
 def test_a_verb_refuses_an_unknown_environment(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    given = {"layer": "network", "base": "HEAD", "what": "redis", "since": "2026-11-28T03:00:00Z"}
+    given = {
+        "layer": "network",
+        "base": "HEAD",
+        "what": "redis",
+        "since": "2026-11-28T03:00:00Z",
+        "query": "SELECT 1",
+    }
     required = {key: value for key, value in given.items() if key in parameters(verb)}
     with pytest.raises(Exit) as refused:
         getattr(tasks, verb.replace("-", "_"))(Context(), env="pord", **required)

@@ -70,11 +70,19 @@ def consumer(deployment: Deployment) -> Function:
     return _function(deployment, "consumer_function_name", LONGEST_SECONDS)
 
 
+def console(deployment: Deployment) -> Function:
+    """Return the function that answers operators' queries, which exists only with `operatorAccess`."""
+    return _named(deployment, deployment.names.physical("console_function"), LONGEST_SECONDS)
+
+
 def _function(deployment: Deployment, output: str, seconds: float) -> Function:
+    return _named(deployment, deployment.output("processing", output), seconds)
+
+
+def _named(deployment: Deployment, name: str, seconds: float) -> Function:
     # One attempt: what timed out is still running, and a second call would run beside it.
     client = deployment.client("lambda", seconds=seconds, attempts=1)
     # In full, so that credentials of another account do not find a function of the same name.
     account = deployment.output("processing", "consumer_function_arn").rpartition(":")[0]
-    name = deployment.output("processing", output)
     log_group = deployment.output("processing", "processing_log_group_name")
     return Function(f"{account}:{name}", client.invoke, deployment.env, log_group)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
+    from tools.txmon.flow.console import Answer
     from tools.txmon.flow.dead_letters import DeadLetter
     from tools.txmon.flow.stores import Found, Rejected, Remembered, Stored
 
@@ -103,3 +104,8 @@ def _text(value: Any) -> str:
 def as_json(value: Any) -> str:
     """Return a value of pydantic's models, or of plain ones, as JSON."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+
+
+def answer(result: Answer) -> Table:
+    """Return the rows of a query's result."""
+    return table(*result.columns, rows=[tuple(map(_text, row)) for row in result.rows])

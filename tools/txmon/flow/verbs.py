@@ -14,9 +14,10 @@ from tools.orchestrator.cli.prompts import confirm
 from tools.orchestrator.cli.terminal import console, show
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
+from tools.txmon.flow import console as operator_console
 from tools.txmon.flow import dead_letters as letters
+from tools.txmon.flow import functions, render, stores
 from tools.txmon.flow import rejected as rejections
-from tools.txmon.flow import render, stores
 from tools.txmon.flow import watch as watching
 from tools.txmon.flow.deployment import aws_errors, open_deployment
 from tools.txmon.flow.functions import LONGEST_SECONDS, consumer, migrator
@@ -201,6 +202,20 @@ def replay(env: str, since: str, *, yes: bool) -> None:
         confirm(workspace, f"hand the records since {since} to the consumer of", yes=yes)
         handed = stream.replay_all(start, now)
     print(f"{handed} records since {since} processed")
+
+
+def sql(env: str, query: str, format: str) -> None:
+    """Show what a query reads in PostgreSQL."""
+    with _deployed(env) as (_, deployment):
+        by = deployment.client("sts").get_caller_identity()["Arn"]
+        answer = operator_console.ask(functions.console(deployment), query, by)
+    show(
+        format,
+        table=lambda: render.answer(answer),
+        json=lambda: answer.model_dump_json(indent=2, exclude={"error"}),
+    )
+    if answer.more:
+        console(stderr=True).print(f"the first {len(answer.rows)} rows; there are more")
 
 
 def findings(env: str, format: str) -> None:
