@@ -5,7 +5,7 @@ from pulumi import Output, ResourceOptions
 from projects.monitoring import events
 from projects.monitoring.alarms.application import count_errors
 from projects.monitoring.alarms.catalog import all_alarms
-from projects.monitoring.alarms.create import create_alarms, create_paging_alarm
+from projects.monitoring.alarms.create import create_alarms, create_domain_alarms
 from projects.monitoring.budget import create_budget
 from projects.monitoring.config import MonitoringConfig
 from projects.monitoring.dashboard import create_dashboard
@@ -44,10 +44,12 @@ events.notify_on_database_events(stack, topic, data, once_allowed)
 
 alarms = all_alarms(stack, config, network, streaming, data, processing=processing, topic_name=topic.name)
 created_alarms = create_alarms(stack, topic, alarms)
-paging_alarm = create_paging_alarm(stack, topic, alarms, created_alarms)
-subscribe(stack, topic, config.subscriptions, paging_alarm.alarm_name)
+domains = create_domain_alarms(stack, topic, alarms, created_alarms)
+domain_names = [domain.alarm_name for domain in domains]
+paging = [*domain_names, *(created_alarms[alarm.name].name for alarm in alarms if alarm.audience == "pager")]
+subscribe(stack, topic, config.subscriptions, paging)
 
-alarm_arns = [paging_alarm.arn, *(alarm.arn for alarm in created_alarms.values())]
+alarm_arns = [*(domain.arn for domain in domains), *(alarm.arn for alarm in created_alarms.values())]
 dashboard = create_dashboard(stack, network, streaming, data, processing=processing, alarm_arns=alarm_arns)
 create_budget(stack, config.monthly_budget_usd, config.subscriptions)
 
@@ -56,5 +58,5 @@ MonitoringContract(
     flow_log_group_name=flows.group.name,
     alerts_topic_arn=topic.arn,
     dashboard_name=dashboard.dashboard_name,
-    alarm_names=Output.all(paging_alarm.alarm_name, *(alarm.name for alarm in created_alarms.values())),
+    alarm_names=Output.all(*domain_names, *(alarm.name for alarm in created_alarms.values())),
 ).export(stack)

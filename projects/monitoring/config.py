@@ -32,7 +32,7 @@ class Subscription(BaseModel):
     protocol: str
     endpoint: str
     paging: bool = False
-    """Whether to send the paging alarm only, as to a pager that rings at night."""
+    """Whether to send only the alarms that page, as to a pager that rings at night."""
 
     @property
     def name(self) -> str:

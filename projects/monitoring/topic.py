@@ -63,9 +63,9 @@ def allow_publishers(
 
 
 def subscribe(
-    stack: StackContext, topic: aws.sns.Topic, subscriptions: Sequence[Subscription], paging_alarm: Input[str]
+    stack: StackContext, topic: aws.sns.Topic, subscriptions: Sequence[Subscription], paging: Sequence[Input[str]]
 ) -> None:
-    """Subscribe every address. A subscription with `paging` receives `paging_alarm` only."""
+    """Subscribe every address. A subscription with `paging` receives the alarms `paging` only."""
     if stack.protect and not subscriptions:
         pulumi.log.warn(f"alarms have no subscribers: {SUBSCRIBE}")
     for subscription in subscriptions:
@@ -77,7 +77,7 @@ def subscribe(
             protocol=subscription.protocol,
             endpoint=Output.secret(subscription.endpoint),
             # CloudWatch names the alarm in the message's body (Amazon SNS Developer Guide, "Message filtering").
-            filter_policy=Output.json_dumps({"AlarmName": [paging_alarm]}) if subscription.paging else None,
+            filter_policy=Output.json_dumps({"AlarmName": paging}) if subscription.paging else None,
             filter_policy_scope="MessageBody" if subscription.paging else None,
             opts=stack.opts,
         )

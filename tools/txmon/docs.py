@@ -1,7 +1,7 @@
-"""Generates the tables in the READMEs and the lock file of the contracts."""
+"""Generates the tables in the READMEs and in the page of the alarms, and the lock file of the contracts."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from shared.environments import PROJECTS
 from shared.graph import LAYERS
 from shared.policies import AREAS
 from shared.policies.exceptions import EXCEPTIONS
-from tools.txmon import lock
+from tools.txmon import alarms_page, lock
 from tools.txmon.layers import access_matrix, config_class
 
 ROOT = PROJECTS.parent
@@ -50,12 +50,18 @@ def _written(path: Path, tables: Mapping[str, str]) -> str:
 
 
 def write_generated() -> list[Path]:
-    """Write the READMEs and the lock file that are out of date; return their paths."""
-    generated = readmes() | {ROOT / lock.PATH: lock.lock_text()}
+    """Write the generated files that are out of date; return their paths."""
+    generated = readmes() | {ROOT / lock.PATH: lock.lock_text(), alarms_page.PAGE: alarms(alarms_page.programs())}
     stale = {path: text for path, text in generated.items() if not path.exists() or text != path.read_text("utf-8")}
     for path, text in stale.items():
         path.write_text(text, "utf-8")
     return list(stale)
+
+
+def alarms(programs: Sequence[alarms_page.Program]) -> str:
+    """Return the page of the alarms as it should be."""
+    found = alarms_page.tables(programs).items()
+    return _written(alarms_page.PAGE, {name: _table(header, rows) for name, (header, rows) in found})
 
 
 def layers_table() -> str:

@@ -42,7 +42,7 @@ def _node_alarms(data: DataContract, number: int, node: Output[str]) -> list[Ala
             below(1, QUARTER_HOUR, missing="breaching"),
             "A node of Redis has sent no sign of life for a quarter of an hour, and no other has taken its place."
             " Look at the cluster's events; if the other node goes too, the history is lost.",
-            pages=True,
+            audience="cache",
         ),
         Alarm(
             f"{name}-memory",
@@ -57,7 +57,7 @@ def _node_alarms(data: DataContract, number: int, node: Output[str]) -> list[Ala
             above(0, ONCE),
             "Redis drops transactions before their time: the history is shorter than promised. Take a larger"
             " redisNodeType.",
-            pages=True,
+            audience="pager",
         ),
         Alarm(
             f"{name}-cpu",

@@ -1,38 +1,62 @@
 """Create the alarms in CloudWatch."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
-from projects.monitoring.alarms.model import Alarm, Expression, Metric
+from projects.monitoring.alarms.model import Alarm, Domain, Expression, Metric
 from shared.stack import StackContext
+
+DOMAINS: Mapping[Domain, str] = {
+    "ingest": "Transactions do not come in: producers are silent or refused.",
+    "consumer": "Transactions are not processed, and are lost at the end of the stream's retention.",
+    "database": "PostgreSQL is down or soon will be; transactions wait in the stream.",
+    "cache": "A node of Redis is down; when the last one is, transactions wait in the stream.",
+}
+"""What it means when a domain's composite alarm rings."""
 
 
 def create_alarms(
     stack: StackContext, topic: aws.sns.Topic, alarms: Sequence[Alarm]
 ) -> dict[str, aws.cloudwatch.MetricAlarm]:
-    """Create the alarms and return them by name. Each notifies the topic when it begins and when it ends."""
+    """Create the alarms and return them by name. Each notifies the topic when it begins."""
     return {alarm.name: _create_alarm(stack, topic, alarm) for alarm in alarms}
 
 
-def create_paging_alarm(
+def create_domain_alarms(
     stack: StackContext,
     topic: aws.sns.Topic,
     alarms: Sequence[Alarm],
     created: Mapping[str, aws.cloudwatch.MetricAlarm],
+) -> list[aws.cloudwatch.CompositeAlarm]:
+    """Create a composite alarm for each domain.
+
+    An incident pages once for each domain that it reaches. One alarm over all of them would page nobody of a second
+    incident while the first lasts: a composite alarm notifies only when its own state changes.
+    """
+    return [_create_domain_alarm(stack, topic, domain, alarms, created) for domain in get_args(Domain)]
+
+
+def _create_domain_alarm(
+    stack: StackContext,
+    topic: aws.sns.Topic,
+    domain: Domain,
+    alarms: Sequence[Alarm],
+    created: Mapping[str, aws.cloudwatch.MetricAlarm],
 ) -> aws.cloudwatch.CompositeAlarm:
-    """Create one composite alarm over all alarms that page, so that an incident pages once."""
-    parts = [Output.concat('ALARM("', created[alarm.name].name, '")') for alarm in alarms if alarm.pages]
+    parts = [Output.concat('ALARM("', created[each.name].name, '")') for each in alarms if each.audience == domain]
+    name = f"{domain}-unhealthy"
     return aws.cloudwatch.CompositeAlarm(
-        stack.names.logical("alarm-pipeline-unhealthy"),
-        alarm_name=stack.names.alarm("pipeline-unhealthy"),
-        alarm_description="Transactions are being lost, or soon will be. The dashboard's first row shows which of"
-        " its alarms ring; their descriptions say what to do first.",
+        stack.names.logical(f"alarm-{name}"),
+        alarm_name=stack.names.alarm(name),
+        alarm_description=f"{DOMAINS[domain]} The dashboard's first row shows which of its alarms ring; their"
+        " descriptions say what to do first.",
         alarm_rule=Output.all(*parts).apply(" OR ".join),
         alarm_actions=[topic.arn],
         ok_actions=[topic.arn],
-        tags=stack.name_tag("alarm-pipeline-unhealthy"),
+        tags=stack.name_tag(f"alarm-{name}"),
         # Deleting the old alarm after the new one, of the same name, would leave none.
         opts=ResourceOptions.merge(stack.opts, ResourceOptions(delete_before_replace=True)),
     )
@@ -59,7 +83,7 @@ def _create_alarm(stack: StackContext, topic: aws.sns.Topic, alarm: Alarm) -> aw
         evaluation_periods=periods,
         treat_missing_data=threshold.missing,
         alarm_actions=[topic.arn],
-        ok_actions=[topic.arn],
+        ok_actions=[topic.arn] if alarm.notifies_of_its_end else None,
         tags=stack.name_tag(f"alarm-{alarm.name}"),
         opts=stack.opts,
     )

@@ -32,7 +32,7 @@ def _instance_alarms(config: MonitoringConfig, data: DataContract) -> list[Alarm
             below(1, FIVE_OF_FIVE, missing="breaching"),
             "PostgreSQL has sent no sign of life for five minutes. Look at its events: a failover mends itself in"
             " two; then at storage and maintenance.",
-            pages=True,
+            audience="database",
         ),
         Alarm(
             "database-cpu",
@@ -61,7 +61,7 @@ def _instance_alarms(config: MonitoringConfig, data: DataContract) -> list[Alarm
             "PostgreSQL's disk is nearly full though RDS should have grown it, and a full disk stops all writes. The"
             " instance's events say why: raise postgresMaxStorageGib in data if it is reached; after a growth RDS"
             " waits six hours, so until then drop old partitions.",
-            pages=True,
+            audience="database",
         ),
         Alarm(
             "database-connections",

@@ -22,6 +22,13 @@ FIVE_MINUTES = 300
 """In seconds."""
 
 
+Domain = Literal["ingest", "consumer", "database", "cache"]
+"""A part of the system; its composite alarm, as `cache-unhealthy`, rings while one of the part's alarms does."""
+
+Audience = Literal["team", "pager"] | Domain
+"""Whom an alarm is for: the subscribers who hear everything, the pager too, or the pager by a domain's composite."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """A metric of one resource."""
@@ -76,5 +83,14 @@ class Alarm:
     threshold: Threshold
     runbook: str
     """What the alarm means and what to do first. It becomes the alarm's description."""
-    pages: bool = False
-    """Whether the paging alarm includes it."""
+    audience: Audience = "team"
+    """A domain if other alarms ring in the same incident, which then pages once.
+
+    `pager` if the alarm may ring for days, in which its composite alarm would page nobody of another incident, or if
+    it says that an incident has become worse.
+    """
+
+    @property
+    def notifies_of_its_end(self) -> bool:
+        """Return whether it notifies when it ends, too, which closes the pager's incident."""
+        return self.audience == "pager"

@@ -4,6 +4,8 @@ Metrics of Lambda: Lambda Developer Guide, "Types of metrics for Lambda function
 its log as embedded metrics, one line a batch.
 """
 
+from pulumi import Output
+
 from projects.monitoring.alarms.model import (
     FIVE_MINUTES,
     FIVE_OF_FIVE,
@@ -22,6 +24,18 @@ NAMESPACE = "TransactionMonitoring"
 
 RULES = ("amount", "velocity", "repeat")
 """The rules on transactions, which processing's setting `rules` configures."""
+
+MORE_TIME = (
+    "Double retentionHours in streaming, and deploy streaming, then processing: Lambda then keeps trying for twice as"
+    " long, up to a week. Records that it discards meanwhile stay in the stream: './inv dead-letters --replay' stores"
+    " them."
+)
+"""How to gain time before Lambda discards records, whose age limit follows the stream's retention."""
+
+
+def critical_lag_seconds(processing: ProcessingContract) -> Output[int]:
+    """Return four fifths of the age at which Lambda discards records: late enough to be rare, and time to act."""
+    return processing.record_age_seconds.apply(lambda age: age * 4 // 5)
 
 
 def processing_alarms(stack: StackContext, config: MonitoringConfig, processing: ProcessingContract) -> list[Alarm]:
@@ -56,7 +70,7 @@ def _function_alarms(config: MonitoringConfig, processing: ProcessingContract) -
             metric("IteratorAge", "Maximum"),
             above(lag.apply(lambda seconds: seconds * 1000), FIVE_OF_FIVE, missing="missing"),
             "The function is behind the stream. Look at its errors; then at PostgreSQL and Redis, on which it waits.",
-            pages=True,
+            audience="consumer",
         ),
         Alarm(
             "function-dead-letters-refused",
@@ -64,7 +78,7 @@ def _function_alarms(config: MonitoringConfig, processing: ProcessingContract) -
             above(0, ONCE),
             "A batch failed for good and could not be put aside either: it is lost at the stream's retention. Look at"
             " the consumer's rights on the dead-letter queue and on the telemetry key.",
-            pages=True,
+            audience="pager",
         ),
     ]
 
@@ -96,15 +110,15 @@ def _transaction_alarms(stack: StackContext, config: MonitoringConfig, processin
             above(age.apply(lambda seconds: min(config.iterator_age_seconds, seconds // 2))),
             "The consumer waits for PostgreSQL or Redis and is behind the stream. Its log says which; look at that"
             " store's alarms.",
-            pages=True,
+            audience="consumer",
         ),
         Alarm(
             "store-away-critical",
             metric("Waiting", "Maximum"),
-            above(age.apply(lambda seconds: seconds // 2)),
-            "The consumer has waited for a store for half the time after which Lambda gives records up. Raise"
-            " retentionHours in streaming and deploy streaming and processing now, then bring the store back.",
-            pages=True,
+            above(critical_lag_seconds(processing)),
+            "The consumer has waited for a store for four fifths of the time after which Lambda discards records."
+            f" {MORE_TIME} Then bring the store back.",
+            audience="pager",
         ),
     ]
     table += [

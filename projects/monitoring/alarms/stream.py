@@ -13,6 +13,7 @@ from projects.monitoring.alarms.model import (
     above,
     below,
 )
+from projects.monitoring.alarms.processing import MORE_TIME, critical_lag_seconds
 from projects.monitoring.config import MonitoringConfig
 from shared.contracts import ProcessingContract, StreamingContract
 
@@ -26,7 +27,6 @@ def stream_alarms(
         return Metric("AWS/Kinesis", name, {"StreamName": streaming.kinesis_stream_name}, statistic)
 
     age = metric("GetRecords.IteratorAgeMilliseconds", "Maximum")
-    half_of_age_ms = processing.record_age_seconds.apply(lambda seconds: seconds * 1000 / 2)
     table = [
         Alarm(
             "stream-iterator-age",
@@ -34,16 +34,15 @@ def stream_alarms(
             above(config.iterator_age_seconds * 1000, FIVE_OF_FIVE, missing="missing"),
             "The consumer is behind the stream. Look at its errors in the application log; then at PostgreSQL and"
             " Redis, which it waits for.",
-            pages=True,
+            audience="consumer",
         ),
         Alarm(
             "stream-iterator-age-critical",
             age,
-            above(half_of_age_ms, FIVE_OF_FIVE, missing="missing"),
-            "The consumer is behind by half the age at which Lambda gives records up and names them in the"
-            " dead-letter queue. Raise retentionHours in streaming and deploy streaming and processing now, then fix"
+            above(critical_lag_seconds(processing).apply(lambda lag: lag * 1000), FIVE_OF_FIVE, missing="missing"),
+            f"The consumer is behind by four fifths of the age at which Lambda discards records. {MORE_TIME} Then fix"
             " the consumer.",
-            pages=True,
+            audience="pager",
         ),
         Alarm(
             "stream-unread",
@@ -57,7 +56,7 @@ def stream_alarms(
             "For a quarter of an hour less was read from the stream than came in: the consumer stands still, or"
             " leaves out a shard. Look whether it runs, then for its errors in the application log. What nobody reads"
             " within the stream's retention is lost.",
-            pages=True,
+            audience="consumer",
         ),
         Alarm(
             "stream-write-throttled",
@@ -65,7 +64,7 @@ def stream_alarms(
             above(0),
             "Producers are refused, at a fraction of the stream's capacity: one partition key gets most records. Find"
             " it in the producers; more shards do not help.",
-            pages=True,
+            audience="ingest",
         ),
         Alarm(
             "stream-read-throttled",
@@ -101,7 +100,7 @@ def stream_alarms(
             below(1, QUARTER_HOUR, missing="breaching"),
             "No transaction for a quarter of an hour: the shop or its producers are down, or they no longer reach"
             " Kinesis. Look at the shop first, then at the producers' errors.",
-            pages=True,
+            audience="ingest",
         )
         table.append(silent)
     return table

@@ -8,6 +8,9 @@ from __future__ import annotations
 import ast
 import operator
 import time
+from datetime import UTC, datetime
+from functools import partial
+from math import floor
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions import metrics
@@ -27,11 +30,17 @@ BREACHES: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
-OPERATORS: Final[Mapping[type[ast.operator], Callable[[float, float], float]]] = {
+OPERATORS: Final[Mapping[type[ast.operator | ast.cmpop], Callable[[float, float], float]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
 }
 LISTS: Final[Mapping[str, Callable[[Sequence[float]], float]]] = {"MAX": max, "MIN": min, "SUM": sum}
 
@@ -101,7 +110,9 @@ def _values(alarm: Mapping[str, Any], now: float) -> list[Value]:
     if "Expression" not in result:
         return operands[result["Id"]]
     rows = [{name: series[period] for name, series in operands.items()} for period in range(periods)]
-    return [calculate(result["Expression"], row) for row in rows]
+    seconds = max(stat["Period"] for query in queries if (stat := query.get("MetricStat")))
+    times = [datetime.fromtimestamp(now - period * seconds, UTC) for period in range(periods)]
+    return [calculate(result["Expression"], row, at) for row, at in zip(rows, times, strict=True)]
 
 
 def _series(metric: Mapping[str, Any], statistic: str, period: float, periods: int, now: float) -> list[Value]:
@@ -119,33 +130,54 @@ def _series(metric: Mapping[str, Any], statistic: str, period: float, periods: i
     return [cloudwatch._stat_value(cloudwatch._calc_stats(each), statistic, each) if each else None for each in found]
 
 
-def calculate(expression: str, operands: Mapping[str, Value]) -> Value:
+def calculate(expression: str, operands: Mapping[str, Value], at: datetime) -> Value:
     """Return the value of metric math in one period; None if it has none, as a quotient by zero.
 
     Raises:
-        Unsupported: it is more than arithmetic, FILL, IF and the greatest, the least and the sum of a list.
+        Unsupported: it is more than arithmetic, comparisons, FILL, IF, FLOOR, HOUR, MINUTE, and MAX, MIN and SUM of
+            a list.
     """
+    in_python = expression.strip().replace("&&", " and ").replace("||", " or ")
     try:
-        return _calculate(ast.parse(expression.strip(), mode="eval").body, operands)
+        return _calculate(ast.parse(in_python, mode="eval").body, operands, at)
     except SyntaxError:
         raise Unsupported from None
 
 
-def _calculate(node: ast.expr, operands: Mapping[str, Value]) -> Value:
+def _calculate(node: ast.expr, operands: Mapping[str, Value], at: datetime) -> Value:
+    value = partial(_calculate, operands=operands, at=at)
     match node:
         case ast.Constant(value=int() | float() as number):
             return float(number)
         case ast.Name(id=name) if name in operands:
             return operands[name]
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in OPERATORS:
-            one, other = _calculate(left, operands), _calculate(right, operands)
+        case ast.BinOp(left=left, op=op, right=right) | ast.Compare(left=left, ops=[op], comparators=[right]) if (
+            type(op) in OPERATORS
+        ):
+            one, other = value(left), value(right)
             if one is None or other is None or (isinstance(op, ast.Div) and not other):
                 return None
-            return OPERATORS[type(op)](one, other)
-        case ast.Call(func=ast.Name(id="FILL"), args=[inner, default]):
-            value = _calculate(inner, operands)
-            return _calculate(default, operands) if value is None else value
-        case ast.Call(func=ast.Name(id=name), args=[ast.List(elts=items)]) if name in LISTS:
-            values = [value for item in items if (value := _calculate(item, operands)) is not None]
+            return float(OPERATORS[type(op)](one, other))
+        case ast.BoolOp(op=op, values=parts):
+            return float((all if isinstance(op, ast.And) else any)(value(part) for part in parts))
+        case ast.Call(func=ast.Name(id=name), args=args):
+            return _call(name, args, value, at)
+    raise Unsupported
+
+
+def _call(name: str, args: Sequence[ast.expr], value: Callable[[ast.expr], Value], at: datetime) -> Value:
+    match name, args:
+        case "FILL", [inner, default]:
+            found = value(inner)
+            return value(default) if found is None else found
+        case "IF", [condition, one, other]:
+            return value(one if value(condition) else other)
+        case "HOUR" | "MINUTE", [_]:
+            return float(getattr(at, name.lower()))
+        case "FLOOR", [inner]:
+            found = value(inner)
+            return None if found is None else float(floor(found))
+        case _, [ast.List(elts=items)] if name in LISTS:
+            values = [found for item in items if (found := value(item)) is not None]
             return LISTS[name](values) if values else None
     raise Unsupported

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ABOVE = {"ComparisonOperator": "GreaterThanThreshold", "Threshold": 10.0}
+NOON = datetime(2026, 11, 28, 12, 30, tzinfo=UTC)
 BELOW = {"ComparisonOperator": "LessThanThreshold", "Threshold": 1.0}
 
 
@@ -68,13 +70,19 @@ def test_a_comparison_with_a_band_is_not_judged() -> None:
     ],
 )
 def test_metric_math_is_calculated(expression: str, operands: dict[str, Any], value: float | None) -> None:
-    assert calculate(expression, operands) == value
+    assert calculate(expression, operands, NOON) == value
+
+
+@pytest.mark.parametrize(("hour", "minute", "value"), [(12, 4, 0), (12, 5, 3), (13, 4, 3), (16, 0, 0), (16, 59, 3)])
+def test_metric_math_knows_the_time(hour: int, minute: int, value: float) -> None:
+    expression = "IF(MINUTE(a) < 5 && HOUR(a) == 4 * FLOOR(HOUR(a) / 4), 0, a)"
+    assert calculate(expression, {"a": 3.0}, NOON.replace(hour=hour, minute=minute)) == value
 
 
 @pytest.mark.parametrize("expression", ["SELECT MAX(a) FROM b", "ANOMALY_DETECTION_BAND(a)", "a.b", "x", "a ** a"])
 def test_what_is_not_arithmetic_is_not_calculated(expression: str) -> None:
     with pytest.raises(Unsupported):
-        calculate(expression, {"a": 1.0})
+        calculate(expression, {"a": 1.0}, NOON)
 
 
 # In the emulator.
