@@ -10,11 +10,10 @@ import json
 import logging
 import threading
 import time
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import metrics, runtime
+from tools.localcloud.completions import metrics
 from tools.localcloud.completions.call import ministack
 from tools.localcloud.completions.roles import role_may
 from tools.localcloud.mapping import Answer, Reader, Settings, event, sequence
@@ -48,8 +47,6 @@ class Mappings:
 
     def __init__(self) -> None:
         self._readers: dict[Key, ShardReader] = {}
-        self._warmed: dict[tuple[str, str, str], str | None] = {}
-        """Mapping -> the revision of its function that was started."""
         self._lock = threading.Lock()
         self._stopped = False
 
@@ -86,21 +83,6 @@ class Mappings:
         for key in wanted - self._readers.keys():
             self._readers[key] = ShardReader(key)
             self._readers[key].start()
-        self._warm(wanted)
-
-    def _warm(self, wanted: set[Key]) -> None:
-        """Start functions that are new or changed, so that the next batches do not wait for them."""
-        functions = ministack("services.lambda_svc")
-        shards = Counter((key.account, key.region, key.mapping) for key in wanted)
-        for mapping, count in shards.items():
-            account, region, _ = mapping
-            name = functions._esms._data.get(mapping, {}).get("FunctionName")
-            function = functions._functions._data.get((account, region, name))
-            revision = function and function["config"]["RevisionId"]
-            if revision != self._warmed.get(mapping):
-                self._warmed[mapping] = revision
-                if function and function["code_zip"]:
-                    threading.Thread(target=runtime.warm, args=(function, count), daemon=True).start()
 
 
 def _wanted() -> Iterator[Key]:

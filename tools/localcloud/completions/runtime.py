@@ -51,16 +51,3 @@ def logging_of(config: dict[str, Any]) -> dict[str, str]:
         "AWS_LAMBDA_LOG_LEVEL": logging.get("ApplicationLogLevel", "INFO"),
         "AWS_LAMBDA_LOG_GROUP_NAME": logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}",
     }
-
-
-def warm(function: dict[str, Any], count: int) -> None:
-    """Start as many processes of a function as there will be invocations at once, if they do not run yet."""
-    workers = ministack("core.lambda_runtime")
-    config = function["config"]
-    leased = [workers.acquire_worker(config["FunctionName"], config, function["code_zip"])[0] for _ in range(count)]
-    try:
-        for worker in leased:
-            workers.ensure_spawned(worker)
-    finally:
-        for worker in leased:
-            workers.release_worker(worker)
