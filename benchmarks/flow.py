@@ -217,17 +217,21 @@ def main() -> None:
     loop.follow(stream, records(round(RATE * RATE_SECONDS)), RATE)
     rows.append(("the same at 1,000 a minute", _percentiles(loop.seconds), _load()))
 
-    known, memory, spent = stores.rows, stores.redis_bytes, cpu_seconds()
+    known, memory = stores.rows, stores.redis_bytes
+    spent: dict[str, float] = defaultdict(float)
     for shards in SHARDS:
         with stream_with(deployment, shards) as own:
             Arrivals(kinesis, stores.redis).follow(own, records(100 * shards))  # warm
+            before = cpu_seconds()
             seconds = Arrivals(kinesis, stores.redis).follow(own, records(LOAD))
+            for kind, total in cpu_seconds().items():
+                spent[kind] += total - before.get(kind, 0)
         rows.append((f"through-put, shards: {shards}", f"{LOAD / seconds:,.0f} a second", _load()))
     stored = stores.rows - known
     put = LOAD * len(SHARDS) + 100 * sum(SHARDS)
     rows.append(("stored of those put", f"{stored:,} of {put:,}", ""))
-    for kind, total in cpu_seconds().items():
-        rows.append((f"CPU of {kind}", f"{(total - spent.get(kind, 0)) / stored * 1000:.3f} ms a transaction", ""))
+    for kind, total in spent.items():
+        rows.append((f"CPU of {kind}", f"{total / (LOAD * len(SHARDS)) * 1000:.3f} ms a transaction", ""))
     rows.append(("Redis", f"{(stores.redis_bytes - memory) / stored:,.0f} bytes a transaction", ""))
     rows.append(("PostgreSQL", f"{stores.row_bytes:,.0f} bytes a transaction", ""))
     console.print(table("", "measured", "load average", rows=rows, right=("measured", "load average")))
