@@ -4,6 +4,7 @@ An environment is a stack name with a stack file in every layer. `local` and eve
 cloud of the clone; all others (`dev`, `prod`, an ephemeral `pr-123`) to an AWS account.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class Environment:
     """Pulumi's secrets provider for a new stack, as in `awskms://alias/…`; None for the backend's default."""
     backend: str | None = None
     """The URL of Pulumi's state backend, as in `s3://…`; None for the one that `pulumi login` has chosen."""
+    lacks: str = ""
+    """What this machine has no server for, as in `PostgreSQL, Valkey`. Nothing is lacking on AWS."""
 
     @property
     def is_local(self) -> bool:
@@ -50,7 +53,7 @@ Environment(
 def environment(name: str) -> Environment:
     """Return the facts of an environment, whether or not it has stack files."""
     if is_local(name):
-        return Environment(name=name, account_id=LOCAL_ACCOUNT)
+        return Environment(name=name, account_id=LOCAL_ACCOUNT, lacks=os.environ.get("LOCAL_CLOUD_LACKS", ""))
     return next((known for known in REAL if known.name == name), Environment(name=name))
 
 

@@ -16,6 +16,7 @@ def read_stream(
         stack.names.logical("stream-mapping"),
         event_source_arn=streaming.kinesis_stream_arn,
         function_name=consumer.arn,
+        enabled=not stack.environment.lacks,  # without a store, transactions wait in the stream
         starting_position="TRIM_HORIZON",  # with LATEST, what comes before the first poll would be lost
         batch_size=BATCH_SIZE,
         # Real time. Lambda polls a shard about once a second anyway, so a window would save no calls.

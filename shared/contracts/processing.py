@@ -40,4 +40,4 @@ class ProcessingContract(Contract):
     record_age_seconds: Annotated[
         Output[int], OutputSpec("Age in seconds at which a record that cannot be processed is discarded.", 43200)
     ]
-    schema_version: Annotated[Output[int], OutputSpec("Version of PostgreSQL's schema.", 1)]
+    schema_version: Annotated[Output[int], OutputSpec("Version of PostgreSQL's schema; 0 where no server runs.", 1)]

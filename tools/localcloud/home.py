@@ -102,6 +102,7 @@ class Files:
         self._token = home / "token"
         self._port = home / "port"
         self._provider = home / "provider"
+        self._lacking = home / "lacking"
         self._key = home / "key"
         self.engines = home / "engines"
         """See `provider/engines.py`."""
@@ -167,6 +168,13 @@ class Files:
 
     def write_provider(self, name: str) -> None:
         self._write(self._provider, name)
+
+    def read_lacking(self) -> str:
+        """Return the servers for which this machine has no program, as in `PostgreSQL, Valkey`; "" if it has all."""
+        return _text(self._lacking)
+
+    def write_lacking(self, names: str) -> None:
+        self._write(self._lacking, names)
 
     def read_token(self) -> str:
         return _text(self._token)

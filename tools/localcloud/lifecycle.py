@@ -41,6 +41,8 @@ MIN_FREE_BYTES: Final = 2**20  # the emulator's state is half of that after a de
 SERVE: Final = ["-m", "tools.localcloud", "serve"]
 # It protects random values of an emulator only. The committed stack files of `local` are encrypted with it.
 PASSPHRASE: Final = "local"  # noqa: S105
+LACKING: Final = "LOCAL_CLOUD_LACKS"
+"""The variable that names the servers which do not run behind the endpoints of databases and caches."""
 EMBEDDED: Final = "embedded"
 PLUGIN: Final = "plugin"
 PROVIDERS: Final = {
@@ -148,6 +150,7 @@ class LocalCloud:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            LACKING: files.read_lacking(),
             "PULUMI_HOME": str(_plugin_home(files) if self.provider == PLUGIN else files.pulumi),
             # The metadata file of each checkpoint has no reader; an engine killed while it writes one leaves a stack
             # that cannot be read.
@@ -207,8 +210,9 @@ class LocalCloud:
     def _launched(self, files: Files, port: int | None) -> Cloud:
         """Launch the background process, again if another program takes the port in the meantime."""
         files.prune_notes()
-        for name, candidates in binaries.SERVERS.items():
-            binaries.find(name, candidates)  # here, because the background process has not the user's proxies
+        # Here, because the background process has not the user's proxies.
+        lacking = [name for name, each in binaries.SERVERS.items() if binaries.find(name, each) is None]
+        files.write_lacking(", ".join(lacking))
         chosen = _port(files, port)
         try:
             cloud = self.launch(files, chosen)

@@ -11,6 +11,7 @@ from projects.processing import package
 from projects.processing.app.rules import Rules
 from projects.processing.config import ProcessingConfig
 from shared.contracts import DataContract, NetworkContract, SecurityContract, StreamingContract
+from tools.localcloud.lifecycle import LACKING
 
 FUNCTION = "aws:lambda/function:Function"
 INVOCATION = "aws:lambda/invocation:Invocation"
@@ -158,6 +159,7 @@ def test_the_mapping_gives_up_at_half_the_retention(run_layer, hours: int, age: 
     assert run.one(MAPPING) == {
         "eventSourceArn": STREAMING["kinesis_stream_arn"],
         "functionName": "arn:aws:lambda:ap-northeast-1:123456789012:function:consumer-function-dev",
+        "enabled": True,
         "startingPosition": "TRIM_HORIZON",
         "batchSize": 500,
         "maximumBatchingWindowInSeconds": 0,
@@ -204,6 +206,16 @@ def test_a_function_of_its_own_reads_for_operators_and_may_log_in_as_nobody_else
     login = statements(grant["policy"])["OperatorLogin"]
     assert login["Action"] == ["rds-db:connect"]
     assert [arn.rpartition("dbuser:")[2] for arn in login["Resource"]] == [f"{DATA['rds_resource_id']}/tx_operator"]
+
+
+@pytest.mark.parametrize(("env", "runs"), [("local", False), ("dev", True)])
+def test_only_a_local_environment_may_lack_servers(
+    run_layer, monkeypatch: pytest.MonkeyPatch, env: str, runs: bool
+) -> None:
+    monkeypatch.setenv(LACKING, "PostgreSQL, Valkey")
+    run = run_layer("processing", env, config={})  # not the cached run
+    assert run.one(MAPPING)["enabled"] is runs
+    assert len(run.all(INVOCATION)) == run.exports["schema_version"] == int(runs)
 
 
 # Previews and settings

@@ -14,6 +14,7 @@ import filelock
 import pytest
 
 from tools.localcloud import home, lifecycle
+from tools.localcloud.engines import binaries
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.lifecycle import LocalCloud
 
@@ -99,6 +100,15 @@ def test_a_port_that_is_taken_for_a_while_is_used_again(tmp_path: Path, warnings
     assert f"outputs with its port {first}, as URLs of queues, lead nowhere" in warning
     cloud.start()
     assert (files.port(), len(warnings)) == (first, 1)
+
+
+@pytest.mark.parametrize(("mode", "lacking"), [("off", "PostgreSQL, Valkey"), ("", "")])
+def test_a_start_notes_which_servers_this_machine_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, lacking: str
+) -> None:
+    monkeypatch.setenv(binaries.MODE, mode)
+    LocalCloud(tmp_path, launch=launched).start()
+    assert home.Files(tmp_path).read_lacking() == lacking
 
 
 def test_histories_and_notes_have_a_length(tmp_path: Path) -> None:

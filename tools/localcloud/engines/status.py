@@ -36,7 +36,7 @@ class ServerStatus:
     def _reason(self) -> str:
         if self.endpoint:
             return "it has ended; start the local cloud again: ./inv local-down, then ./inv local-env"
-        return "its endpoint leads nowhere; ./inv doctor says whether this machine can run one"
+        return "it was made without one; if ./inv doctor finds one now: ./inv destroy-all, then ./inv deploy-all"
 
 
 STATUSES: Final = TypeAdapter(list[ServerStatus])

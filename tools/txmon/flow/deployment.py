@@ -55,6 +55,11 @@ class Deployment:
         return self.outputs[layer][name]
 
     @property
+    def lacks_stores(self) -> bool:
+        """Whether it was deployed where no server of databases or caches runs."""
+        return self.outputs.get("processing", {}).get("schema_version") == 0
+
+    @property
     def names(self) -> Names:
         """The physical names of the environment's resources."""
         return Names(self.output("streaming", "environment_suffix"))

@@ -20,6 +20,9 @@ Answer = TypeVar("Answer")
 LONGEST_SECONDS: Final = 910
 """How long a call may take: Lambda ends a function after 900 s (Lambda Developer Guide, "Lambda quotas")."""
 MESSAGE_CHARACTERS: Final = 500
+WITHOUT_STORES: Final = (
+    "no server runs for PostgreSQL or Redis here, so that transactions stay in the stream: ./inv doctor says why"
+)
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,20 @@ def _reason(payload: bytes) -> str:
 
 
 def migrator(deployment: Deployment, *, seconds: float = LONGEST_SECONDS) -> Function:
-    """Return the function that answers questions about the stores, whose calls may take so many seconds."""
+    """Return the function that answers questions about the stores, whose calls may take so many seconds.
+
+    Raises:
+        OrchestratorError: the stores do not run.
+    """
     return _function(deployment, "migrator_function_name", seconds)
 
 
 def consumer(deployment: Deployment) -> Function:
-    """Return the function that stores transactions. While a store is away, a call takes most of its time-out."""
+    """Return the function that stores transactions. While a store is away, a call takes most of its time-out.
+
+    Raises:
+        OrchestratorError: the stores do not run.
+    """
     return _function(deployment, "consumer_function_name", LONGEST_SECONDS)
 
 
@@ -80,6 +91,8 @@ def _function(deployment: Deployment, output: str, seconds: float) -> Function:
 
 
 def _named(deployment: Deployment, name: str, seconds: float) -> Function:
+    if deployment.lacks_stores:
+        raise OrchestratorError(WITHOUT_STORES)
     # One attempt: what timed out is still running, and a second call would run beside it.
     client = deployment.client("lambda", seconds=seconds, attempts=1)
     # In full, so that credentials of another account do not find a function of the same name.

@@ -20,7 +20,7 @@ from tools.txmon.flow import functions, render, stores
 from tools.txmon.flow import rejected as rejections
 from tools.txmon.flow import watch as watching
 from tools.txmon.flow.deployment import aws_errors, open_deployment
-from tools.txmon.flow.functions import LONGEST_SECONDS, consumer, migrator
+from tools.txmon.flow.functions import LONGEST_SECONDS, WITHOUT_STORES, consumer, migrator
 from tools.txmon.flow.moments import parse_moment
 from tools.txmon.flow.samples import Samples
 from tools.txmon.flow.send import Record, as_record, open_sender, parse_duration, parse_rate, records_in
@@ -88,6 +88,8 @@ def send(env: str, *, count: str | None, rate: str | None, for_: str | None, fil
             sender.send(chosen.records, chosen.rate)
         finally:
             print(sender.report)
+            if deployment.lacks_stores:
+                print(WITHOUT_STORES)
     return int(bool(sender.report.refused))
 
 

@@ -1,6 +1,7 @@
 """Calls of the functions of processing, and what is said if one fails."""
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -50,6 +51,13 @@ def test_functions_are_called_in_their_own_account() -> None:
     account = "arn:aws:lambda:ap-northeast-1:123456789012:function"
     assert migrator(deployment).name == f"{account}:transaction-migrator-dev"
     assert consumer(deployment).name == f"{account}:transaction-consumer-dev"
+
+
+@pytest.mark.parametrize("ask", [migrator, consumer])
+def test_without_servers_no_function_is_called(ask: Callable[[Deployment], Function]) -> None:
+    outputs = {"processing": CONTRACTS["processing"].example() | {"schema_version": 0}}
+    with pytest.raises(OrchestratorError, match=r"^no server runs for PostgreSQL or Redis here, .*: \./inv doctor"):
+        ask(Deployment("local", outputs, boto3.Session("a", "b")))
 
 
 def test_history_is_rebuilt_for_as_long_as_redis_keeps_it(function) -> None:
