@@ -19,7 +19,8 @@ FAMILY, VERSION = "redis7", "7.1"
 """The last version of Redis OSS on ElastiCache. It is no setting: AWS upgrades older versions to it, and a downgrade
 would replace the cluster with an empty one."""
 
-LOGS = ("slow-log", "engine-log")
+LOGS = ("engine-log",)
+"""Not the slow log: it has the arguments of commands, which are transactions (Redis documentation, "SLOWLOG")."""
 
 
 class Redis(pulumi.ComponentResource):

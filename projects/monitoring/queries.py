@@ -43,13 +43,6 @@ def saved_queries(
             log_groups=data.rds_log_group_names,
         ),
         Query(
-            name="slow-cache-commands",
-            # Only the slow log has commands, the engine log has none (ElastiCache User Guide, "Log delivery").
-            text="fields @timestamp, CacheClusterId, `Duration (us)`, Command, ClientAddress"
-            " | filter ispresent(Command) | sort `Duration (us)` desc | limit 100",
-            log_groups=data.redis_log_group_names,
-        ),
-        Query(
             name="refused-connections",
             text='filter action = "REJECT" | stats count(*) as times by srcAddr, dstAddr, dstPort | sort times desc'
             " | limit 100",

@@ -14,6 +14,7 @@ class DataContract(Contract):
     """Endpoints of PostgreSQL and Redis, and their names for alarms and policies."""
 
     layer: ClassVar[str] = "data"
+    version: ClassVar[int] = 2
 
     redis_endpoint: Annotated[
         Output[str],
@@ -34,7 +35,7 @@ class DataContract(Contract):
         list[Output[str]],
         OutputSpec(
             "Redis's log groups.",
-            ["/aws/elasticache/redis-dev/slow-log", "/aws/elasticache/redis-dev/engine-log"],
+            ["/aws/elasticache/redis-dev/engine-log"],
         ),
     ]
     redis_history_hours: Annotated[Output[int], OutputSpec("Hours of transactions that Redis holds.", 24)]

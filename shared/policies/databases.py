@@ -136,6 +136,13 @@ def database_insights_and_password_are_encrypted(database: Resource) -> str | No
     return f"set {', '.join(missing)} to a key of the environment's" if missing else None
 
 
+@RULES.on("TXMON.38", REDIS, source="Redis documentation, SLOWLOG: an entry has the arguments of the command")
+def cache_log_shows_no_values(cache: Resource) -> str | None:
+    """Redis's slow log, which has the arguments of commands, is not delivered."""
+    logs = {each.get("logType") for each in cache.get("logDeliveryConfigurations") or ()}
+    return 'remove "slow-log" from log_delivery_configurations' if "slow-log" in logs else None
+
+
 @RULES.on("ElastiCache.1", REDIS)
 def cache_has_backups(cache: Resource) -> str | None:
     """Redis is backed up every day."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from shared.contracts import CONTRACTS
 from shared.graph import APPLICATION_OUTPUTS, LAYERS
 
 pytestmark = pytest.mark.local
@@ -199,7 +200,7 @@ def test_plain_pulumi_works_in_each_layer(clone, layer: str) -> None:
         "pulumi stack output -s local --json"
     )
     assert done.code == 0, done.said
-    assert '"contract_version": 1' in done.out
+    assert f'"contract_version": {CONTRACTS[layer].version}' in done.out
 
 
 def test_outputs_come_as_table_json_and_env(clone) -> None:

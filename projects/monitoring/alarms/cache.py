@@ -68,7 +68,8 @@ def _node_alarms(data: DataContract, number: int, node: Output[str]) -> list[Ala
                 seconds=FIVE_MINUTES,
                 missing="missing",
             ),
-            "Redis's one thread is busy. Look for slow commands in the slow log; then take larger nodes.",
+            "Redis's one thread is busy. See which commands take its time (metrics StringBasedCmdsLatency and"
+            " SortedSetBasedCmdsLatency); then take larger nodes.",
         ),
         Alarm(
             f"{name}-replication-lag",

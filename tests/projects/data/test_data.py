@@ -276,10 +276,10 @@ def test_the_redis_token_is_write_only_secret_and_versioned(run_layer, env: str)
     assert "authToken" not in group
 
 
-def test_redis_logs_json_to_our_log_groups(run_layer, env: str) -> None:
+def test_redis_logs_json_without_arguments_to_our_log_group(run_layer, env: str) -> None:
     run = run_layer("data", env)
     deliveries = run.one(GROUP)["logDeliveryConfigurations"]
-    assert {each["logType"] for each in deliveries} == {"slow-log", "engine-log"}
+    assert {each["logType"] for each in deliveries} == {"engine-log"}
     for each in deliveries:
         assert (each["destinationType"], each["logFormat"]) == ("cloudwatch-logs", "json")
         assert each["destination"] == f"/aws/elasticache/redis-{env}/{each['logType']}"

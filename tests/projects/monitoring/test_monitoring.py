@@ -688,7 +688,7 @@ def test_saved_queries_search_existing_log_groups(run_layer, env: str) -> None:
         *DATA["redis_log_group_names"],
     }
     queries = run.all("aws:cloudwatch/queryDefinition:QueryDefinition")
-    assert len(queries) == 5
+    assert len(queries) == 4
     for each in queries:
         assert each.inputs["name"].startswith(f"transaction-monitoring-{env}/")
         assert each.inputs["logGroupNames"]
@@ -698,14 +698,6 @@ def test_saved_queries_search_existing_log_groups(run_layer, env: str) -> None:
     assert set(re.findall(r"saved query '([\w-]+)'", described)) <= {
         each.inputs["name"].rpartition("/")[2] for each in queries
     }
-
-
-def test_the_query_for_slow_commands_skips_the_engine_log(run_layer) -> None:
-    run = run_layer("monitoring", "dev")
-    query = run.one("aws:cloudwatch/queryDefinition:QueryDefinition", "query-slow-cache-commands-dev")
-    assert query["logGroupNames"] == DATA["redis_log_group_names"]  # slow log and engine log
-    assert "filter ispresent(Command)" in query["queryString"]
-    assert "sort `Duration (us)` desc" in query["queryString"]
 
 
 @pytest.mark.usefixtures("secret_subscriptions")

@@ -365,6 +365,11 @@ CASES = {
         {"deleteAutomatedBackups": False, "skipFinalSnapshot": True},
         {"skipFinalSnapshot": False},
     ),
+    "TXMON.38": setting(
+        databases.REDIS,
+        {"logDeliveryConfigurations": [{"logType": "engine-log"}]},
+        {"logDeliveryConfigurations": [{"logType": "engine-log"}, {"logType": "slow-log"}]},
+    ),
     "ElastiCache.1": setting(databases.REDIS, {"snapshotRetentionLimit": 1}, {"snapshotRetentionLimit": 0}, {}),
     "ElastiCache.2": setting(databases.REDIS, {}, {"autoMinorVersionUpgrade": False}),
     "ElastiCache.3": setting(databases.REDIS, {"automaticFailoverEnabled": True}, {}),
