@@ -135,7 +135,7 @@ def up(_: Context, layer: str, env: str = "local", yes: bool = False, refresh: b
 
 @verb(positional=["what"], what="database (PostgreSQL's master password) or redis (its AUTH token)")
 def rotate(_: Context, what: str, env: str = "local", yes: bool = False) -> int:
-    """Make a new password, and give it to the database or to Redis; continues if it was interrupted."""
+    """Make a new password for the database or Redis, and end the old one; continues if it was interrupted."""
     return verbs().rotate(env, what, yes=yes)
 
 

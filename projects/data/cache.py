@@ -7,6 +7,7 @@ from pulumi import Output, ResourceOptions
 from projects.data.config import DataConfig
 from projects.data.placement import placement
 from shared.contracts import DataContract, NetworkContract, SecurityContract
+from shared.secret_stages import CURRENT, stage_of
 from shared.secret_values import secret_string
 from shared.stack import StackContext
 
@@ -35,7 +36,7 @@ class Redis(pulumi.ComponentResource):
         self, stack: StackContext, config: DataConfig, network: NetworkContract, security: SecurityContract
     ) -> None:
         super().__init__("txmon:data:Redis", stack.names.logical("redis"), opts=stack.opts)
-        identifier = stack.names.physical("redis")
+        identifier, version = stack.names.physical("redis"), security.redis_credentials_version
 
         log_groups = self._create_log_groups(stack, config, security)
         self.group = aws.elasticache.ReplicationGroup(
@@ -56,10 +57,9 @@ class Redis(pulumi.ComponentResource):
             kms_key_id=security.kms_key_arn,
             transit_encryption_enabled=True,
             transit_encryption_mode="required",
-            # Write-only. After a rotation the old token stays valid until the next rotation.
-            auth_token_wo=secret_string(stack, security.redis_secret_arn),
-            auth_token_wo_version=security.redis_credentials_version,
-            auth_token_update_strategy="ROTATE",  # noqa: S106 (a strategy, not a token)
+            auth_token_wo=secret_string(stack, security.redis_secret_arn, version.apply(stage_of)),
+            auth_token_wo_version=version,
+            auth_token_update_strategy=version.apply(_strategy),
             snapshot_retention_limit=config.redis_snapshot_days,
             snapshot_window=config.redis_snapshot_window if config.redis_snapshot_days else None,
             final_snapshot_identifier=f"{identifier}-final-{config.final_snapshot}"
@@ -128,3 +128,12 @@ class Redis(pulumi.ComponentResource):
             )
             for log in LOGS
         ]
+
+
+def _strategy(version: int) -> str:
+    """Return how Redis takes a token: a pending one besides the last, the current one alone.
+
+    SET needs a ROTATE before it, with the same token (ElastiCache User Guide, "Modifying the AUTH token"), which the
+    first token did not have.
+    """
+    return "SET" if stage_of(version) == CURRENT and version > 1 else "ROTATE"

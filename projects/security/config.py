@@ -65,7 +65,10 @@ class SecurityConfig(LayerConfig):
     """Raise it to rotate the generated master password, or after changing the password in `dbSecretName`."""
 
     redis_credentials_version: Annotated[int, Field(ge=1)] = 1
-    """Raise it to rotate Redis's AUTH token."""
+    """Raise it by one, twice, to rotate Redis's AUTH token; `./inv rotate redis` does.
+
+    An even number makes a token that is pending, which Redis takes as well; the next number makes it the current one.
+    """
 
     secret_readers: Annotated[tuple[IamPrincipals, ...], Structured] = (
         "role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_AdministratorAccess_*",

@@ -13,6 +13,7 @@ from pulumi import Input, Output
 from projects.security.config import SecurityConfig
 from shared.config import refusal
 from shared.iam import secret_policy
+from shared.secret_stages import stage_of
 from shared.secret_values import secret_string
 from shared.stack import StackContext
 
@@ -55,7 +56,8 @@ class Vault(pulumi.ComponentResource):
             "redis_secret",
             "Redis's AUTH token",
             value=self._generate_password(),
-            version=config.redis_credentials_version,
+            version=config.redis_credentials_version // 2 + 1,
+            stages=[stage_of(config.redis_credentials_version)],
             role_arns=[consumer_role_arn, migrator_role_arn],
         )
         self.register_outputs({})
@@ -114,9 +116,13 @@ class Vault(pulumi.ComponentResource):
         *,
         value: Output[str],
         version: int,
+        stages: Sequence[str] | None = None,
         role_arns: Sequence[Input[str]],
     ) -> Output[str]:
-        """Create a secret that `role_arns` may read besides `reader_arns`, and return its ARN."""
+        """Create a secret that `role_arns` may read besides `reader_arns`, and return its ARN.
+
+        Without `stages`, a new version becomes the current one when it is made.
+        """
         stack = self._stack
         readers = Output.all(self.reader_arns, *role_arns).apply(lambda arns: [*arns[1:], *arns[0]])
         here = pulumi.ResourceOptions(parent=self)
@@ -141,6 +147,7 @@ class Vault(pulumi.ComponentResource):
             secret_id=secret.id,
             secret_string_wo=value,
             secret_string_wo_version=version,
+            version_stages=stages,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
         )
         return secret.arn

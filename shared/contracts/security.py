@@ -111,4 +111,6 @@ class SecurityContract(Contract):
             ["arn:aws:iam::123456789012:root", f"{_ROLE}OrganizationAccountAccessRole"],
         ),
     ]
-    redis_credentials_version: Annotated[Output[int], OutputSpec("Raised to rotate Redis's AUTH token.", 1)]
+    redis_credentials_version: Annotated[
+        Output[int], OutputSpec("Raised twice to rotate Redis's AUTH token: even while it is pending.", 1)
+    ]

@@ -49,7 +49,7 @@ EXCEPTIONS = (
     Accepted(
         control="SecretsManager.1",
         resource="rds-credentials",
-        reason="rotated by raising dbCredentialsVersion; in production RDS rotates it",
+        reason="./inv rotate database rotates it; in production RDS does",
     ),
     # Everywhere.
     Accepted(
@@ -61,7 +61,7 @@ EXCEPTIONS = (
     Accepted(
         control="SecretsManager.1",
         resource="redis-auth",
-        reason="ElastiCache does not rotate its token: raise redisCredentialsVersion, deploy security, then data",
+        reason="ElastiCache does not rotate its token: ./inv rotate redis does",
         production=True,
     ),
     Accepted(

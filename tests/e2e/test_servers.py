@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+import redis
 
 from tools.localcloud.engines import owner
 
@@ -88,9 +89,71 @@ def test_data_survives_a_stop_of_the_local_cloud(deployed: str, clone: Clone) ->
 def test_a_second_deployment_and_a_rotation_change_nothing_else(deployed: str, clone: Clone) -> None:
     again = clone.inv("deploy-all")
     assert again.out.count("no changes") >= 5, again.out
-    for what in ("database", "redis"):
-        assert clone.inv("rotate", what, "--yes").code == 0
+    assert clone.inv("rotate", "database", "--yes").code == 0
     assert _run_application(clone)
+
+
+FAILS = ("\nconfig = ", '\nfrom pulumi import RunError\nraise RunError("stopped")\nconfig = ')
+SECURITY_FAILS = ("projects/security/__main__.py", *FAILS)
+DATA_FAILS = ("projects/data/__main__.py", *FAILS)
+SET_FAILS = (
+    "projects/data/cache.py", 'return "SET" if stage_of(version) == CURRENT and version > 1 else "ROTATE"',
+    'if version == 3:\n        raise pulumi.RunError("stopped")\n    return "ROTATE"',
+)  # fmt: skip
+
+
+def test_nobody_is_locked_out_of_redis_wherever_a_rotation_stops(deployed: str, clone: Clone) -> None:
+    tokens = Tokens(clone)
+    assert tokens.state() == ("AWSCURRENT=1", "1")
+
+    for fault, expected in (
+        (DATA_FAILS, ("AWSCURRENT=1 AWSPENDING=2", "1")),
+        (SECURITY_FAILS, ("AWSCURRENT=1 AWSPENDING=2", "1 2")),
+        (SET_FAILS, ("AWSCURRENT=2 AWSPREVIOUS=1", "1 2")),
+    ):
+        with clone.source(*fault):
+            stopped = clone.inv("rotate", "redis")
+        assert stopped.code == 1
+        assert "the rotation is not finished: ./inv rotate redis --env local goes on with it" in stopped.out
+        assert tokens.state() == expected, stopped.said
+
+    # ElastiCache may have taken the second token alone already, and then does not a second time.
+    assert clone.inv("rotate", "redis").code == 0
+    assert tokens.state() == ("AWSCURRENT=3 AWSPREVIOUS=2", "3")
+    assert _run_application(clone)
+    assert clone.inv("status").out.count("stale") == 0
+
+
+class Tokens:
+    """The tokens of Redis that Secrets Manager has had, by number."""
+
+    def __init__(self, clone: Clone) -> None:
+        self._clone = clone
+        self._known: list[str] = []
+
+    def state(self) -> tuple[str, str]:
+        """Return which token each stage has, and which tokens Redis takes."""
+        secrets, stages = self._clone.client("secretsmanager"), {}
+        for version in secrets.list_secret_version_ids(SecretId="redis-auth-local")["Versions"]:
+            found = secrets.get_secret_value(SecretId="redis-auth-local", VersionId=version["VersionId"])
+            if "SecretString" not in found:
+                continue  # the emulator's first version of a secret is empty
+            token = found["SecretString"]
+            if token not in self._known:
+                self._known.append(token)
+            stages |= dict.fromkeys(version["VersionStages"], self._known.index(token) + 1)
+        taken = [str(number) for number, token in enumerate(self._known, 1) if self._is_taken(token)]
+        return " ".join(f"{stage}={number}" for stage, number in sorted(stages.items())), " ".join(taken)
+
+    def _is_taken(self, token: str) -> bool:
+        [group] = self._clone.client("elasticache").describe_replication_groups()["ReplicationGroups"]
+        at = group["NodeGroups"][0]["PrimaryEndpoint"]
+        trusted = str(self._clone.path / ".local/ca.pem")
+        try:
+            with redis.Redis(at["Address"], at["Port"], password=token, ssl=True, ssl_ca_certs=trusted) as client:
+                return bool(client.ping())
+        except redis.AuthenticationError:
+            return False
 
 
 def test_a_killed_server_is_told_and_returns_with_the_local_cloud(deployed: str, clone: Clone) -> None:

@@ -104,7 +104,7 @@ def _node_alarms(data: DataContract, number: int, node: Output[str]) -> list[Ala
             f"{name}-refused-logins",
             metric("AuthenticationFailures", "Sum"),
             above(0, ONCE, seconds=FIVE_MINUTES),
-            "Somebody came to Redis with a wrong token. After a rotation restart the consumers; otherwise find the"
-            " address in the flow logs.",
+            "Somebody came to Redis with a wrong token. Just after a rotation it is a consumer, which then takes the"
+            " new one; otherwise find the address in the flow logs.",
         ),
     ]

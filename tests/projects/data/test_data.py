@@ -271,9 +271,21 @@ def test_redis_evicts_the_keys_that_expire_soonest(run_layer, env: str) -> None:
 def test_the_redis_token_is_write_only_secret_and_versioned(run_layer, env: str) -> None:
     group = run_layer("data", env).one(GROUP)
     assert "from-the-secret" in secret_value(group["authTokenWo"])
-    assert group["authTokenWoVersion"] == SECURITY["redis_credentials_version"]
-    assert group["authTokenUpdateStrategy"] == "ROTATE"
     assert "authToken" not in group
+
+
+@pytest.mark.parametrize(
+    ("version", "stage", "strategy"),
+    [(1, "AWSCURRENT", "ROTATE"), (2, "AWSPENDING", "ROTATE"), (3, "AWSCURRENT", "SET"), (4, "AWSPENDING", "ROTATE")],
+)
+def test_redis_takes_a_pending_token_besides_the_last_and_then_alone(
+    run_layer, version: int, stage: str, strategy: str
+) -> None:
+    upstream = {"security": SECURITY | {"redis_credentials_version": version, "environment_suffix": "prod"}}
+    run = run_layer("data", "prod", upstream=upstream)
+    group = run.one(GROUP)
+    assert (group["authTokenWoVersion"], group["authTokenUpdateStrategy"]) == (version, strategy)
+    assert [call.args["versionStage"] for call in run.calls if "secretId" in call.args] == [stage]
 
 
 def test_redis_logs_json_without_arguments_to_our_log_group(run_layer, env: str) -> None:

@@ -273,6 +273,16 @@ def test_redis_gets_a_random_token(run_layer, env: str) -> None:
     assert value(version["secretStringWo"]) == "a-random-password-of-32-letters!"
 
 
+@pytest.mark.parametrize(
+    ("version", "token", "stage"),
+    [(1, 1, "AWSCURRENT"), (2, 2, "AWSPENDING"), (3, 2, "AWSCURRENT"), (4, 3, "AWSPENDING"), (5, 3, "AWSCURRENT")],
+)
+def test_a_new_redis_token_is_pending_before_it_is_current(run_layer, version: int, token: int, stage: str) -> None:
+    run = run_layer("security", "dev", config={"redisCredentialsVersion": version})
+    made = run.one(SECRET_VERSION, "redis-auth-version-dev")
+    assert (made["secretStringWoVersion"], made["versionStages"]) == (token, [stage])
+
+
 def test_random_passwords_are_valid_for_rds_and_redis(run_layer, env: str) -> None:
     for call in (call for call in run_layer("security", env).calls if call.token == RANDOM):
         assert 16 <= call.args["passwordLength"] <= 128

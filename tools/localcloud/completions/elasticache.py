@@ -133,10 +133,25 @@ async def _create(call: Call) -> dict[str, Any]:
     return await _settled(call, group)
 
 
+def _require_settable(group: dict[str, Any], token: str) -> None:
+    """Refuse SET unless a ROTATE preceded it, with the same token.
+
+    Source: ElastiCache User Guide, "Setting the AUTH token".
+    """
+    tokens = group.get("_auth_tokens") or [None]
+    if tokens[-1] != token or (len(tokens) == 1 and not group.get("_auth_optional")):
+        why = "The SET strategy needs two AUTH tokens, of which it takes the one that was rotated last."
+        raise Refused("InvalidParameterValue", why)
+
+
 async def _modify(call: Call) -> dict[str, Any]:
+    given = call.request
+    found = call.store("_replication_groups").get(given["ReplicationGroupId"])
+    if found and given.get("AuthTokenUpdateStrategy") == "SET":
+        _require_settable(found, given.get("AuthToken", ""))
     await call.proceed()
     group = call.store("_replication_groups")[call.request["ReplicationGroupId"]]
-    if {"AuthToken", "AuthTokenUpdateStrategy"} & call.request.keys():
+    if {"AuthToken", "AuthTokenUpdateStrategy"} & given.keys():
         await engines.change(lambda: engines.set_tokens(group))
     return await _settled(call, group)
 

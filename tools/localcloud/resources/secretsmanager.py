@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -62,9 +63,28 @@ def _put_value(ctx: ResourceContext) -> str:
         "put_secret_value",
         SecretId=ctx.get("secretId"),
         SecretString=text,
+        VersionStages=ctx.get("versionStages"),
         ClientRequestToken=secrets.token_hex(16),
     )
     return f"{made['ARN']}|{made['VersionId']}"
+
+
+def _stage(ctx: ResourceContext) -> None:
+    """Give a version its stages. AWS takes the current one away only by giving it to another version."""
+    secret, _, version = ctx.id.partition("|")
+    holders = {
+        stage: holder
+        for holder, stages in ctx.call("describe_secret", SecretId=secret)["VersionIdsToStages"].items()
+        for stage in stages
+    }
+    wanted = ctx.get("versionStages")
+    change = partial(ctx.call, "update_secret_version_stage", SecretId=secret)
+    for stage in wanted:
+        if holders.get(stage) != version:
+            change(VersionStage=stage, MoveToVersionId=version, RemoveFromVersionId=holders.get(stage))
+    for stage, holder in holders.items():
+        if holder == version and stage not in {*wanted, "AWSCURRENT"}:
+            change(VersionStage=stage, RemoveFromVersionId=version)
 
 
 def _read_value(ctx: ResourceContext) -> dict[str, Any] | None:
@@ -142,6 +162,9 @@ SPECS = (
         client="secretsmanager",
         required=keys("secretId"),
         force_new=keys("secretId secretString secretStringWoVersion"),
+        updatable=keys("versionStages"),
+        computed=keys("versionStages"),
+        unordered=keys("versionStages"),
         write_only=keys("secretStringWo"),
         outputs=keys("arn secretArn versionId hasSecretStringWo"),
         secret=keys("secretString"),
@@ -157,6 +180,7 @@ SPECS = (
         create=_put_value,
         read=_read_value,
         delete=lambda _ctx: None,  # the value stays with its secret, as with Pulumi's provider when it is current
+        setters=(Setter(keys("versionStages"), _stage, create=False),),
     ),
     Spec(
         kind="aws:secretsmanager/secretPolicy:SecretPolicy",

@@ -207,10 +207,12 @@ def test_tokens_are_rotated_and_then_set(home: Path, port: int) -> None:
     assert cache(home, port, TOKEN).ping()
     assert cache(home, port, second).ping()
 
-    modify(ReplicationGroupId="cache", AuthToken=TOKEN, AuthTokenUpdateStrategy="SET")
+    with pytest.raises(ClientError, match="needs two AUTH tokens, of which it takes the one that was rotated last"):
+        modify(ReplicationGroupId="cache", AuthToken=TOKEN, AuthTokenUpdateStrategy="SET")
+    modify(ReplicationGroupId="cache", AuthToken=second, AuthTokenUpdateStrategy="SET")
     with pytest.raises(redis.AuthenticationError):
-        cache(home, port, second).ping()
-    assert cache(home, port, TOKEN).ping()
+        cache(home, port, TOKEN).ping()
+    assert cache(home, port, second).ping()
 
 
 def test_a_reboot_takes_new_parameters_and_keeps_data(home: Path, port: int) -> None:
