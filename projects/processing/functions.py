@@ -119,7 +119,7 @@ class Functions(pulumi.ComponentResource):
                 handler="app.console.handler",
                 memory_mib=MIGRATOR_MEMORY_MIB,
                 variables=variables | {"DB_USER": OPERATOR, "OUTAGE_SECONDS": "0"},
-                depends_on=[*depends_on, migration, login],
+                depends_on=[*depends_on, login],
                 timeout=CONSOLE_SECONDS,
             )
         self.register_outputs({})

@@ -213,7 +213,8 @@ def test_only_a_local_environment_may_lack_servers(
     run_layer, monkeypatch: pytest.MonkeyPatch, env: str, runs: bool
 ) -> None:
     monkeypatch.setenv(LACKING, "PostgreSQL, Valkey")
-    run = run_layer("processing", env, config={})  # not the cached run
+    run = run_layer("processing", env, config={"operatorAccess": True})
+    assert function(run, "console")
     assert run.one(MAPPING)["enabled"] is runs
     assert len(run.all(INVOCATION)) == run.exports["schema_version"] == int(runs)
 
