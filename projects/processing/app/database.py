@@ -3,7 +3,6 @@
 import os
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
@@ -13,7 +12,7 @@ from pg8000 import native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from .errors import RefusedError, UnavailableError
-from .patience import unlimited
+from .patience import REUSE_SECONDS, Idleness, unlimited
 from .settings import Settings
 
 CONNECT_SECONDS = 3
@@ -24,10 +23,6 @@ MARGIN_SECONDS = 2
 READ_SECONDS = STATEMENT_SECONDS + MARGIN_SECONDS
 IDLE_SECONDS = 30
 """PostgreSQL's `idle_in_transaction_session_timeout`, after which a function that was killed holds no locks."""
-
-REUSE_SECONDS = 60
-"""How long a connection may have been idle to be used again: Lambda drops idle ones without a word (Lambda Developer
-Guide, "Best practices for working with Lambda functions")."""
 
 DATA = frozenset({"22", "23", "54"})
 """Classes of SQLSTATE that blame the data: exception, integrity, program limit (PostgreSQL, Appendix A).
@@ -52,9 +47,8 @@ class Database:
         self._login = login
         self._on_connect = on_connect
         self._statement_seconds = statement_seconds
-        self._reuse_seconds = reuse_seconds
+        self._idleness = Idleness(reuse_seconds)
         self._connection: Any = None
-        self._used_at = 0.0
         self._prepared: dict[str, Any] = {}
         self._in_savepoint = False
 
@@ -65,9 +59,8 @@ class Database:
             RefusedError: PostgreSQL does not take the values.
             UnavailableError: it does not answer, or refuses for a reason that is not the values'.
         """
-        if time.time() - self._used_at > self._reuse_seconds:
+        if self._idleness.too_long():
             self.close()
-        self._used_at = time.time()
         if self._connection is None:
             self._connect()
         with self._translated():

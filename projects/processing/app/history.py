@@ -18,9 +18,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .credentials import Credentials
-from .database import CONNECT_SECONDS, READ_SECONDS, REUSE_SECONDS
+from .database import CONNECT_SECONDS, READ_SECONDS
 from .errors import UnavailableError
-from .patience import unlimited
+from .patience import REUSE_SECONDS, Idleness, unlimited
 from .settings import Settings
 
 STAGES = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
@@ -45,10 +45,9 @@ class History:
 
     def __init__(self, settings: Settings, credentials: Credentials, *, reuse_seconds: float = REUSE_SECONDS) -> None:
         self._settings = settings
-        self._reuse_seconds = reuse_seconds
+        self._idleness = Idleness(reuse_seconds)
         self._credentials = credentials
         self._client: Any = None
-        self._used_at = 0.0
         self._token: str | None = None
 
     def remember(self, transactions: Sequence[Remembered]) -> None:
@@ -116,9 +115,8 @@ class History:
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        if time.time() - self._used_at > self._reuse_seconds:
+        if self._idleness.too_long():
             self.close()
-        self._used_at = time.time()
         try:
             if self._client is None:
                 with unlimited():

@@ -1,4 +1,4 @@
-"""How long to wait: for a store that is away, and for processing that does not end."""
+"""How long to wait: for a store that is away, for processing that does not end, and with an idle connection."""
 
 import signal
 import time
@@ -11,7 +11,24 @@ from .errors import DeadlineError, UnavailableError
 PAUSE_SECONDS = 1
 """Between two attempts to reach a store."""
 
+REUSE_SECONDS = 60
+"""How long a connection may have been idle to be used again: Lambda drops idle ones without a word (Lambda Developer
+Guide, "Best practices for working with Lambda functions")."""
+
 T = TypeVar("T")
+
+
+class Idleness:
+    """Knows when a connection was used last."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._used_at = 0.0
+
+    def too_long(self) -> bool:
+        """Return whether the last use was longer ago than the seconds, and note this one."""
+        before, self._used_at = self._used_at, time.time()
+        return self._used_at - before > self._seconds
 
 
 def wait_out(

@@ -85,7 +85,7 @@ def parse_rate(given: str) -> float:
     """
     found = re.fullmatch(r"([1-9]\d{0,6})/(s|min|h)", given, re.ASCII)
     if not found:
-        raise OrchestratorError(f"--rate {given!r} has to be a number with its unit, as in 1000/min, 50/s or 600/h")
+        raise OrchestratorError(f"--rate {given!r} has to be 1 or more with its unit, as in 1000/min, 50/s or 600/h")
     return int(found[1]) / SECONDS[found[2]]
 
 
@@ -97,7 +97,7 @@ def parse_duration(given: str) -> float:
     """
     found = re.fullmatch(r"([1-9]\d{0,4})(s|m|h)", given, re.ASCII)
     if not found:
-        raise OrchestratorError(f"--for {given!r} has to be a number with its unit, as in 30s, 1m or 2h")
+        raise OrchestratorError(f"--for {given!r} has to be 1 or more with its unit, as in 30s, 1m or 2h")
     return float(int(found[1]) * SECONDS[found[2]])
 
 

@@ -152,12 +152,12 @@ def test_a_rate_is_a_number_with_its_unit(given: str, rate: float) -> None:
 
 @pytest.mark.parametrize("given", ["", "1000", "0/s", "-1/s", "1/day", "1.5/s", "99999999/s", "²/s", "1 /s"])
 def test_a_malformed_rate_is_refused(given: str) -> None:
-    with pytest.raises(OrchestratorError, match=r"^--rate '.*' has to be a number with its unit, as in 1000/min"):
+    with pytest.raises(OrchestratorError, match=r"^--rate '.*' has to be 1 or more with its unit, as in 1000/min"):
         parse_rate(given)
 
 
 def test_a_duration_is_a_number_with_its_unit() -> None:
     assert [parse_duration(given) for given in ("90s", "1m", "2h")] == [90, 60, 7200]
     for given in ("", "1", "0s", "1min", "-1s", "1d"):
-        with pytest.raises(OrchestratorError, match=r"^--for '.*' has to be a number with its unit, as in 30s"):
+        with pytest.raises(OrchestratorError, match=r"^--for '.*' has to be 1 or more with its unit, as in 30s"):
             parse_duration(given)
