@@ -16,7 +16,8 @@ from shared.stack import StackContext
 
 RUNTIME, ARCHITECTURE = "python3.13", "arm64"
 
-MIGRATOR_MEMORY_MIB = 256
+MIGRATOR_MEMORY_MIB = 1024
+"""CPU comes with memory, and a day of history has to be rebuilt within the function's quarter of an hour."""
 
 MIGRATOR_OUTAGE_SECONDS = 120
 """Seconds that a deployment waits for a database that does not answer."""

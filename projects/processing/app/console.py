@@ -9,6 +9,7 @@ from typing import Any
 from .credentials import AwsCredentials, Credentials
 from .database import Database
 from .errors import RefusedError, UnavailableError
+from .queries import ANSWER_BYTES
 from .settings import Settings
 from .telemetry import log
 
@@ -18,8 +19,6 @@ QUERY_SECONDS = 30
 ROWS = 1000
 PAGE = 50
 """Rows that are fetched at once: 50 MB of the largest transactions."""
-ANSWER_BYTES = 5_000_000
-"""An answer of Lambda has 6 MB at most (Lambda Developer Guide, "Lambda quotas")."""
 
 
 class _Session(Database):

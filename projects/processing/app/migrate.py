@@ -59,10 +59,11 @@ class Migrator:
                     "redis": self._history.find(transaction_id),
                 }
             case {"transactions": {"customer": str(customer_id), "limit": int(limit)}}:
-                return {
-                    "postgresql": queries.of_customer(database, customer_id, limit),
-                    "redis": self._history.of_customer(customer_id, limit),
-                }
+                rows = queries.of_customer(database, customer_id, limit)
+                copies = self._history.of_customer(customer_id, limit)
+                shown = queries.fitting(rows, copies)
+                found = max(len(rows), len(copies))
+                return {"postgresql": rows[:shown], "redis": copies[:shown], "found": found}
             case {"rejected": {"limit": int(limit)}}:
                 return queries.rejected(database, limit)
             case {"rejected": {"ids": [*ids]}}:

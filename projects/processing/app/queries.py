@@ -4,12 +4,17 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, zip_longest
 from typing import Any
 
 from .database import Database
 from .history import History
 
-COLUMNS = "transaction_id, occurred_at, customer_id, amount, currency, body, arrived_at, stored_at"
+FIELDS = "transaction_id, occurred_at, customer_id, amount, currency, arrived_at, stored_at"
+COLUMNS = f"{FIELDS}, body"
+
+ANSWER_BYTES = 5_000_000
+"""An answer of Lambda has 6 MB at most (Lambda Developer Guide, "Lambda quotas")."""
 
 EXACT = 1_000_000
 """Up to this many rows are counted; PostgreSQL's own estimate is told from there on: counting takes minutes."""
@@ -22,7 +27,7 @@ SELECT
     (SELECT count(*) FROM rejected WHERE conflicting)"""  # noqa: S608 (a number of ours)
 
 NEWEST = f"""
-SELECT {COLUMNS} FROM transactions WHERE occurred_at > now() - interval '1 hour'
+SELECT {FIELDS} FROM transactions WHERE occurred_at > now() - interval '1 hour'
 ORDER BY stored_at DESC LIMIT 10"""  # noqa: S608 (names of columns)
 
 REJECTED = """
@@ -36,8 +41,8 @@ FROM findings JOIN transactions USING (transaction_id) ORDER BY found_at DESC LI
 IDS = """
 (SELECT split_part(id, '/', 1), split_part(id, '/', 2) FROM jsonb_array_elements_text(:ids::jsonb) AS id)"""
 
-PAGE = 2000
-"""Transactions that are read and written at once when history is rebuilt: 2 MB."""
+PAGE = 100
+"""Transactions that are read and written at once when history is rebuilt: 100 MiB of the largest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +64,14 @@ def status(database: Database) -> dict[str, Any]:
         "transactions": transactions,
         "rejected": rejected,
         "conflicting": conflicting,
-        "newest": [_fields(row) for row in rows],
+        "newest": [_named(FIELDS, row) for row in rows],
         "lag_seconds": lag,
     }
 
 
 def transaction(database: Database, transaction_id: str) -> list[dict[str, Any]]:
     sql = f"SELECT {COLUMNS} FROM transactions WHERE transaction_id = :id"  # noqa: S608 (names of columns)
-    return [_fields(row) for row in database.run(sql, id=transaction_id)]
+    return [_named(COLUMNS, row) for row in database.run(sql, id=transaction_id)]
 
 
 def of_customer(database: Database, customer_id: str, limit: int) -> list[dict[str, Any]]:
@@ -74,7 +79,7 @@ def of_customer(database: Database, customer_id: str, limit: int) -> list[dict[s
     sql = f"""
         SELECT {COLUMNS} FROM transactions WHERE customer_id = :customer
         ORDER BY occurred_at DESC LIMIT :limit"""  # noqa: S608 (names of columns)
-    return [_fields(row) for row in database.run(sql, customer=customer_id, limit=limit)]
+    return [_named(COLUMNS, row) for row in database.run(sql, customer=customer_id, limit=limit)]
 
 
 def rejected(database: Database, limit: int) -> list[dict[str, Any]]:
@@ -116,8 +121,14 @@ def rebuild(database: Database, history: History, hours: int) -> int:
     return written
 
 
-def _fields(row: Sequence[Any]) -> dict[str, Any]:
-    return dict(zip(COLUMNS.split(", "), map(_plain, row), strict=True))
+def fitting(*lists: Sequence[Any]) -> int:
+    """Return how many rows of each list fit into an answer together."""
+    pairs = (json.dumps(rows, ensure_ascii=False) for rows in zip_longest(*lists))
+    return sum(size <= ANSWER_BYTES for size in accumulate(len(pair.encode()) for pair in pairs))
+
+
+def _named(names: str, row: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(names.split(", "), map(_plain, row), strict=True))
 
 
 def _rejected(row: Sequence[Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from projects.processing.app import schema
 from projects.processing.app.errors import MigrationError, RefusedError, UnavailableError
+from projects.processing.app.queries import PAGE
 from projects.processing.app.schema import MIGRATIONS, Migration
 from projects.processing.app.tables import require_schema
 from tests.support.engines import MASTER
@@ -128,6 +129,7 @@ def test_the_status_counts_and_shows_the_newest(system: Flow) -> None:
     assert status["schema_version"] == schema.VERSION
     assert (status["transactions"], status["rejected"], status["conflicting"]) == (30, 1, 1)
     assert len(status["newest"]) == 10
+    assert not any("body" in each for each in status["newest"])
     assert 0 <= status["lag_seconds"] < 60
     json.dumps(status)
 
@@ -141,6 +143,19 @@ def test_a_customers_newest_transactions_come_from_both_stores(system: Flow) -> 
     assert [each["transaction_id"] for each in found["postgresql"]] == newest
     assert [each["transaction_id"] for each in found["redis"]] == newest
     json.dumps(found)
+
+
+def test_of_large_transactions_only_the_newest_are_answered(system: Flow) -> None:
+    for number in range(5):
+        system.put(transaction(number, customer_id="c", note="x" * 1_000_000))
+
+    found = system.migrator.handle({"transactions": {"customer": "c", "limit": 20}})
+
+    newest = ["t-4", "t-3"]
+    assert [each["transaction_id"] for each in found["postgresql"]] == newest
+    assert [each["transaction_id"] for each in found["redis"]] == newest
+    assert found["found"] == 5
+    assert len(json.dumps(found, ensure_ascii=False).encode()) < 6 * 1024**2  # as Lambda writes it
 
 
 def test_a_transaction_that_is_not_there_is_in_neither_store(system: Flow) -> None:
@@ -167,11 +182,12 @@ def test_rejected_records_are_listed_until_they_are_resolved(system: Flow) -> No
 
 
 def test_history_is_rebuilt_from_postgresql(system: Flow) -> None:
-    system.put(*(transaction(number) for number in range(500)))
+    many = 5 * PAGE + 1
+    system.put(*(transaction(number) for number in range(many)))
     before = system.history()
     system.redis().flushall()
 
-    assert system.migrator.handle({"rebuild": 24}) == {"written": 500}
+    assert system.migrator.handle({"rebuild": 24}) == {"written": many}
 
     assert system.history() == before
 

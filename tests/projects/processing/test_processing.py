@@ -24,7 +24,7 @@ STREAMING, DATA = StreamingContract.example(), DataContract.example()
 
 FUNCTIONS = {
     "consumer": ("kinesis_role_arn", "app.consume.handler", 1024),
-    "migrator": ("migrator_role_arn", "app.migrate.handler", 256),
+    "migrator": ("migrator_role_arn", "app.migrate.handler", 1024),
 }
 
 EXAMPLE = '{"amount":{"JPY":"1000000"},"velocity":{"transactions":10,"seconds":60},"repeat":{"seconds":120}}'

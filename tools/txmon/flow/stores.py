@@ -1,6 +1,6 @@
 """What the migrator tells of the stores, as types."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,6 +10,8 @@ from tools.txmon.flow.functions import Function
 
 SHOWN: Final = 20
 """How many rejected records, findings or transactions of a customer a verb shows."""
+PAYLOADS: Final = 4
+"""Payloads of an answer, which has 6 MB at most: each has up to 1 MiB, a third more in base64."""
 MOST_REPLAYED: Final = 1000
 """How many rejected records are replayed at once, if all are."""
 
@@ -22,9 +24,10 @@ class Stored(BaseModel):
     customer_id: str
     amount: str
     currency: str
-    body: dict[str, Any] = {}
     arrived_at: datetime
     stored_at: datetime
+    body: dict[str, Any] | None = None
+    """None in a status."""
 
 
 class Remembered(BaseModel):
@@ -53,6 +56,8 @@ class Found(BaseModel):
 
     postgresql: list[Stored]
     redis: list[Remembered]
+    found: int = 0
+    """How many were found of a customer, of which only the newest may fit into the answer."""
 
 
 class Rejected(BaseModel):
@@ -104,9 +109,10 @@ def rejected_ids(migrator: Function) -> list[str]:
     return [each.id for each in rejected(migrator, MOST_REPLAYED)]
 
 
-def payloads(migrator: Function, ids: Iterable[str]) -> list[Rejected]:
+def payloads(migrator: Function, ids: Sequence[str]) -> list[Rejected]:
     """Return rejected records with their payloads."""
-    return migrator.call({"rejected": {"ids": list(ids)}}, REJECTED)
+    parts = [ids[start : start + PAYLOADS] for start in range(0, len(ids), PAYLOADS)]
+    return [each for part in parts for each in migrator.call({"rejected": {"ids": part}}, REJECTED)]
 
 
 def resolve(migrator: Function, ids: Iterable[str]) -> None:

@@ -113,6 +113,9 @@ def transactions(env: str, identity: str | None, customer: str | None, format: s
         found = stores.transactions(migrator(deployment), identity=identity, customer=customer)
     if identity is not None and not (found.postgresql or found.redis):
         raise OrchestratorError(f"there is no transaction {identity!r} in {env}; was it rejected? ./inv rejected")
+    shown = max(len(found.postgresql), len(found.redis))
+    if shown < found.found and format == "table":
+        print(f"the newest {shown} of {found.found}: more do not fit into an answer, but --id shows each")
     newest = identity is customer is None  # of which only PostgreSQL was asked
     show(
         format,

@@ -74,6 +74,15 @@ def test_all_rejected_records_are_replayed_not_only_those_that_are_shown(functio
     assert asked.events == [{"rejected": {"limit": 1000}}]
 
 
+def test_payloads_come_in_parts_that_fit_into_an_answer(function) -> None:
+    moment = "2026-01-02T03:04:05+00:00"
+    row = {"reason": "r", "conflicting": False, "arrived_at": moment, "rejected_at": moment}
+    asked = function(lambda event: [{"id": identity} | row for identity in event["rejected"]["ids"]])
+    ids = [f"s/{number}" for number in range(9)]
+    assert [each.id for each in stores.payloads(asked, ids)] == ids
+    assert [len(event["rejected"]["ids"]) for event in asked.events] == [4, 4, 1]
+
+
 def test_the_newest_transactions_are_those_of_the_status(function) -> None:
     row = {
         "transaction_id": "t-1",
