@@ -43,8 +43,16 @@ class Remembered(Protocol):
 class History:
     """A connection with Redis, opened when it is needed and dropped after every error."""
 
-    def __init__(self, settings: Settings, credentials: Credentials, *, reuse_seconds: float = REUSE_SECONDS) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        *,
+        read_seconds: float = READ_SECONDS,
+        reuse_seconds: float = REUSE_SECONDS,
+    ) -> None:
         self._settings = settings
+        self._read_seconds = read_seconds
         self._idleness = Idleness(reuse_seconds)
         self._credentials = credentials
         self._client: Any = None
@@ -153,7 +161,7 @@ class History:
             password=token,
             ssl=True,  # and verified: redis checks the chain and the host
             socket_connect_timeout=CONNECT_SECONDS,
-            socket_timeout=READ_SECONDS,
+            socket_timeout=self._read_seconds,
             socket_keepalive=True,
             socket_keepalive_options=keepalive,  # not on macOS
             retry=Retry(NoBackoff(), 0),  # the consumer waits

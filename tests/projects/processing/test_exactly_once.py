@@ -2,10 +2,14 @@
 
 import base64
 import json
+import os
 import random
+import shutil
 import socket
-from collections.abc import Iterable
+import subprocess
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +26,7 @@ from projects.processing.app.tables import store
 from projects.processing.app.transaction import Record, Transaction, parse
 from tests.support.engines import AUTH_TOKEN, IAM_TOKEN
 from tests.support.processing import Flow, event, meanwhile, metrics, record, transaction
+from tools.localcloud.engines import owner
 from tools.localcloud.engines.valkey import hashed
 
 pytestmark = pytest.mark.local
@@ -33,11 +38,26 @@ def batches(count: int, size: int) -> list[list[dict[str, Any]]]:
     return [[transaction(batch * size + each) for each in range(size)] for batch in range(count)]
 
 
-def parsed(numbers: Iterable[int]) -> list[Transaction]:
+def parsed(numbers: Iterable[int], moment: str = "2026-11-28T00:00:00Z") -> list[Transaction]:
     """Return transactions as the consumer reads them, the same for the same number."""
-    moment = "2026-11-28T00:00:00Z"
     records = [record(transaction(number, occurred_at=moment)) for number in numbers]
     return [parse(Record.from_event(each), base64.b64decode(each["kinesis"]["data"])) for each in records]
+
+
+@contextmanager
+def limited_files(system: Flow, size: int) -> Iterator[None]:
+    """Let no file of PostgreSQL grow beyond a size, which is what a full disk does to it."""
+    # Each session has the limits that the first process had when it began.
+    first = min(system.stores.postgresql.processes(), key=lambda each: each.create_time())
+
+    def limit(size: int | str) -> None:  # as the servers' user, who may change the limits of its own processes
+        subprocess.run(["prlimit", f"--pid={first.pid}", f"--fsize={size}:"], check=True, **owner.process_user())
+
+    limit(size)
+    try:
+        yield
+    finally:
+        limit("unlimited")
 
 
 def ids(count: int) -> set[str]:
@@ -135,6 +155,40 @@ def test_a_postgresql_that_never_answers_is_an_outage(system: Flow) -> None:
         database = Database(dark, lambda: ("tx_consumer", "token"), statement_seconds=0.1)
         with pytest.raises(UnavailableError, match=r"does not answer: .*timed out"):
             database.run("SELECT 1")
+
+
+def test_a_redis_that_is_silent_is_an_outage_until_it_answers(system: Flow) -> None:
+    history = History(system.settings, system.credentials, read_seconds=0.3)
+    transactions = parsed(range(3), datetime.now(UTC).isoformat())
+    history.remember(transactions[:1])
+    silent = system.stores.valkey.processes()
+    for each in silent:
+        each.suspend()
+    try:
+        for _ in range(2):  # an open connection, and a new one, which the server does not even greet
+            with pytest.raises(UnavailableError, match=r"Redis does not take anything: .*[Tt]imeout"):
+                history.remember(transactions)
+    finally:
+        for each in silent:
+            each.resume()
+
+    history.remember(transactions)
+    assert system.history().keys() == ids(3)
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="it needs prlimit of util-linux")
+def test_a_full_disk_is_an_outage_until_there_is_space(system: Flow, capfd: pytest.CaptureFixture[str]) -> None:
+    large = [transaction(number, note=os.urandom(400_000).hex()) for number in range(24)]
+    delivery = event(large)
+    with limited_files(system, 16 * 1024**2):  # files of the write-ahead log have as much, and the batch has more
+        assert system.put(transaction(24)) == TAKEN
+        assert system.consumer.handle(delivery) != TAKEN
+        assert "File too large" in capfd.readouterr().out
+    assert system.counts() == (1, 0, 0)
+
+    assert system.consumer.handle(delivery) == TAKEN
+    assert system.counts() == (25, 0, 0)
+    assert system.history().keys() == ids(25)
 
 
 def test_a_statement_that_takes_too_long_is_an_outage(system: Flow) -> None:

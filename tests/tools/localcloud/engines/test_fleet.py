@@ -4,16 +4,19 @@ import os
 import shutil
 import signal
 import socket
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import ssl
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from pg8000 import DatabaseError, native
 
 from tests.support.engines import MASTER, only_iam_token
 from tools.localcloud.engines import binaries, owner
 from tools.localcloud.engines.fleet import Fleet
 from tools.localcloud.engines.host import Endpoint
+from tools.localcloud.engines.postgresql import Master
 from tools.localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
@@ -47,6 +50,30 @@ def test_two_servers_have_the_same_port_at_addresses_of_their_own(fleet: Fleet) 
 
     assert first.port == second.port == 6379
     assert first.address != second.address
+
+
+def test_databases_of_two_environments_do_not_meet(tmp_path: Path, fleet: Fleet) -> None:
+    names = ("local", "local-b")
+    masters = {name: Master("txadmin", f"password-of-{name}", "transactions") for name in names}
+    servers = {name: fleet.create_postgresql(name, 5432, masters[name], {}, only_iam_token) for name in names}
+    trusted = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+
+    def run(name: str, statement: str, password: str) -> Any:
+        at = servers[name]
+        assert at
+        session = native.Connection(
+            "txadmin", host=at.address, port=at.port, database="transactions", password=password, ssl_context=trusted
+        )
+        with closing(session):
+            return session.run(statement)
+
+    assert len(set(servers.values())) == len(names)
+    for name in names:
+        run(name, f"CREATE TABLE own AS SELECT '{name}' AS name", masters[name].password)
+    for name, other in (names, reversed(names)):
+        assert run(name, "SELECT name FROM own", masters[name].password) == [[name]]
+        with pytest.raises(DatabaseError, match="28P01"):
+            run(name, "SELECT 1", masters[other].password)
 
 
 def test_a_taken_port_is_replaced(fleet: Fleet) -> None:
