@@ -1,6 +1,6 @@
 """The grants of the consumer and the migrator on the databases. Security owns the roles."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi_aws as aws
 from pulumi import Input, Output
@@ -20,7 +20,7 @@ def grant_consumer(
     return aws.iam.RolePolicy(
         stack.names.logical("consumer-data-access"),
         role=security.kinesis_role_name,
-        policy=_access(stack, security, rds_resource_id, {"Redis": security.redis_secret_arn}),
+        policy=_access(stack, security, rds_resource_id, [IAM_USER], {"Redis": security.redis_secret_arn}),
         opts=stack.attached_to(security.kinesis_role_id),
     )
 
@@ -28,12 +28,15 @@ def grant_consumer(
 def grant_migrator(
     stack: StackContext, security: SecurityContract, *, rds_resource_id: Input[str], db_secret_arn: Input[str]
 ) -> aws.iam.RolePolicy:
-    """Allow the migrator the same, and to read the master credentials, with which it changes the schema."""
+    """Allow the migrator the same, and to log in as the master, with which it changes the schema.
+
+    The password is not enough: RDS takes only a token from a master that has become a member of rds_iam.
+    """
     secret_arns = {"Redis": security.redis_secret_arn, "Database": Output.from_input(db_secret_arn)}
     return aws.iam.RolePolicy(
         stack.names.logical("migrator-data-access"),
         role=security.migrator_role_name,
-        policy=_access(stack, security, rds_resource_id, secret_arns),
+        policy=_access(stack, security, rds_resource_id, [IAM_USER, security.db_username], secret_arns),
         opts=stack.attached_to(security.migrator_role_id),
     )
 
@@ -42,14 +45,15 @@ def _access(
     stack: StackContext,
     security: SecurityContract,
     rds_resource_id: Input[str],
+    users: Sequence[Input[str]],
     secret_arns: Mapping[str, Output[str]],
 ) -> Output[str]:
-    """Return the policy: log in as `IAM_USER`, read these secrets and decrypt these only."""
+    """Return the policy: log in as these users, read these secrets and decrypt these only."""
     return document(
         allow(
             "DatabaseLogin",
             ["rds-db:connect"],
-            [Output.concat(stack.arn("rds-db", "dbuser:"), rds_resource_id, f"/{IAM_USER}")],
+            [Output.concat(stack.arn("rds-db", "dbuser:"), rds_resource_id, "/", user) for user in users],
         ),
         allow(
             "ReadSecrets",

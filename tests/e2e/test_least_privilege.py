@@ -152,6 +152,7 @@ REACHES = [
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("consumer", "kinesis:DescribeStreamConsumer", "{stream}/consumer/one:1"),
     ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
+    ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     *(
         (role, f"ec2:{action}", "*")
         for role in ("consumer", "migrator")
@@ -181,7 +182,6 @@ BEYOND = [
     ("flow logs", "logs:PutLogEvents", f"{GROUP}:{STREAM}"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("consumer", "rds-db:connect", f"{DATABASE_USER}:db-2/tx_consumer"),
-    ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/txadmin"),
     ("migrator", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_operator"),
     ("producer", "rds-db:connect", f"{DATABASE_USER}:{{database}}/tx_consumer"),
     ("producer", "ec2:CreateNetworkInterface", "*"),

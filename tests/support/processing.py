@@ -91,7 +91,7 @@ class GivenCredentials:
     master_password: str = MASTER.password
     redis_reads: int = 0
 
-    def database_token(self) -> str:
+    def database_token(self, _user: str) -> str:
         return self.token
 
     def redis_token(self, stage: str) -> str | None:
@@ -132,7 +132,9 @@ class Flow:
 
     def consumer_database(self) -> Database:
         """Return a session as the consumer has it."""
-        return Database(self.settings, lambda: (self.settings.db_user, self.credentials.database_token()))
+        return Database(
+            self.settings, lambda: (self.settings.db_user, self.credentials.database_token(self.settings.db_user))
+        )
 
     def clear(self) -> None:
         """Forget every transaction and every password that a test gave."""

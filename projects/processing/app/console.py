@@ -51,7 +51,7 @@ class Console:
         log("INFO", "an operator asks", sql=query, by=by)
         session = _Session(
             self._settings,
-            lambda: (self._settings.db_user, self._credentials.database_token()),
+            lambda: (self._settings.db_user, self._credentials.database_token(self._settings.db_user)),
             statement_seconds=self._seconds,
         )
         try:

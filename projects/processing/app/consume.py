@@ -33,7 +33,9 @@ class Consumer:
         self._settings = settings
         self._pause = pause
         self._database = Database(
-            settings, lambda: (settings.db_user, credentials.database_token()), on_connect=require_schema
+            settings,
+            lambda: (settings.db_user, credentials.database_token(settings.db_user)),
+            on_connect=require_schema,
         )
         self._history = History(settings, credentials)
         self._rules = Rules.read(settings.rules)

@@ -20,8 +20,8 @@ TOKEN_SECONDS = 900
 class Credentials(Protocol):
     """Where the passwords come from."""
 
-    def database_token(self) -> str:
-        """Return a password for `DB_USER`."""
+    def database_token(self, user: str) -> str:
+        """Return a password for a user that logs in with tokens."""
 
     def redis_token(self, stage: str) -> str | None:
         """Return the AUTH token of a stage, or None if the secret has no such stage."""
@@ -37,8 +37,8 @@ class AwsCredentials:
         self._settings = settings
         self._session = botocore.session.get_session()
 
-    def database_token(self) -> str:
-        """Return a token for `DB_USER` at the database's endpoint.
+    def database_token(self, user: str) -> str:
+        """Return a token for a user at the database's endpoint.
 
         `generate_db_auth_token` of boto3 is the same, but for half a second to load the client of RDS.
         """
@@ -54,7 +54,7 @@ class AwsCredentials:
         endpoint = f"{settings.db_host}:{settings.db_port}"
         request = {
             "url_path": "/",
-            "url": f"https://{endpoint}/?Action=connect&DBUser={settings.db_user}",
+            "url": f"https://{endpoint}/?Action=connect&DBUser={user}",
             "query_string": {},
             "headers": {},
             "body": {},

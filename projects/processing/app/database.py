@@ -11,7 +11,7 @@ from typing import Any
 from pg8000 import native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from .errors import RefusedError, UnavailableError
+from .errors import RefusedError, TokenRequiredError, UnavailableError
 from .patience import REUSE_SECONDS, Idleness, unlimited
 from .settings import Settings
 
@@ -23,6 +23,9 @@ MARGIN_SECONDS = 2
 READ_SECONDS = STATEMENT_SECONDS + MARGIN_SECONDS
 IDLE_SECONDS = 30
 """PostgreSQL's `idle_in_transaction_session_timeout`, after which a function that was killed holds no locks."""
+
+INVALID_AUTHORIZATION = "28000"
+"""SQLSTATE of a login refused otherwise than for its password, which is 28P01 (PostgreSQL, Appendix A)."""
 
 DATA = frozenset({"22", "23", "54"})
 """Classes of SQLSTATE that blame the data: exception, integrity, program limit (PostgreSQL, Appendix A).
@@ -141,7 +144,8 @@ class Database:
             if fields["C"][:2] in DATA or (self._in_savepoint and fields["V"] == "ERROR"):
                 raise RefusedError(reason) from None
             self.close()
-            raise UnavailableError(reason) from None
+            refusal = TokenRequiredError if fields["C"] == INVALID_AUTHORIZATION else UnavailableError
+            raise refusal(reason) from None
         except (InterfaceError, OSError) as error:
             self.close()
             raise UnavailableError(f"PostgreSQL does not answer: {error.__cause__ or error}") from None

@@ -9,6 +9,10 @@ class UnavailableError(Exception):
     """A store does not take anything at the moment. The batch waits for it."""
 
 
+class TokenRequiredError(UnavailableError):
+    """PostgreSQL does not take a password, however right: RDS asks members of rds_iam for a token."""
+
+
 class DeadlineError(Exception):
     """Processing takes too long: the code cannot survive a record. Lambda tries the batch again, in halves."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from . import queries, schema
 from .credentials import AwsCredentials, Credentials
 from .database import Database
-from .errors import MigrationError, UnavailableError
+from .errors import MigrationError, TokenRequiredError, UnavailableError
 from .history import History
 from .patience import wait_out
 from .settings import Settings
@@ -33,7 +33,7 @@ class Migrator:
         self._credentials = credentials
         self._database = Database(
             settings,
-            lambda: (settings.db_user, credentials.database_token()),
+            lambda: (settings.db_user, credentials.database_token(settings.db_user)),
             on_connect=require_schema,
             statement_seconds=QUERY_SECONDS,
         )
@@ -85,26 +85,41 @@ class Migrator:
         return {"schema_version": schema.VERSION, "applied": applied}
 
     def _master(self) -> Database:
-        return Database(self._settings, self._credentials.master, statement_seconds=MIGRATION_SECONDS)
-
-    def _allow_tokens(self, user: str) -> None:
-        """Grant rds_iam to a user, and take it back if the master's password is no longer taken.
-
-        RDS asks members of rds_iam for a token. The master must not become one through a role that it made.
+        """Open a session of the master: with its password, or with a token where RDS asks the master for one.
 
         Raises:
-            MigrationError: the password is no longer taken.
+            UnavailableError: PostgreSQL takes neither.
+        """
+        user, password = self._credentials.master()
+        try:
+            return self._log_in(user, password)
+        except TokenRequiredError as error:
+            log("WARN", f"{user} logs in with a token, because it has become a member of rds_iam ({error})")
+            return self._log_in(user, self._credentials.database_token(user))
+
+    def _log_in(self, user: str, password: str) -> Database:
+        database = Database(self._settings, lambda: (user, password), statement_seconds=MIGRATION_SECONDS)
+        database.run("SELECT 1")
+        return database
+
+    def _allow_tokens(self, user: str) -> None:
+        """Grant rds_iam to a user, and take it back if the master can no longer log in.
+
+        RDS asks members of rds_iam for a token. The master should not become one through a role that it made.
+
+        Raises:
+            MigrationError: neither the password nor a token is taken.
         """
         master = self._master()
         if master.run("SELECT pg_has_role(:user, 'rds_iam', 'MEMBER')", user=user) == [[True]]:
             return
         master.run(f"GRANT rds_iam TO {user}")
         try:
-            self._master().run("SELECT 1")
+            self._master().close()
         except UnavailableError as error:
             master.run(f"REVOKE rds_iam FROM {user}")
             raise MigrationError(
-                f"the master's password was refused after rds_iam was granted to {user}, so that was undone ({error})"
+                f"the master could not log in after rds_iam was granted to {user}, so that was undone ({error})"
             ) from None
         finally:
             master.close()

@@ -415,7 +415,9 @@ def test_a_role_can_only_log_in_and_read_its_secrets(
     granted = statements(grant["policy"])
     login = granted.pop("DatabaseLogin")
     assert login["Action"] == ["rds-db:connect"]
-    assert login["Resource"] == ["arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP/tx_consumer"]
+    database = "arn:aws:rds-db:ap-northeast-1:123456789012:dbuser:db-ABCDEFGHIJKLMNOP"
+    users = {"consumer": ["tx_consumer"], "migrator": ["tx_consumer", "txadmin"]}[kind]
+    assert login["Resource"] == [f"{database}/{user}" for user in users]
     arns = {"Redis": SECURITY["redis_secret_arn"], "Database": run.exports["rds_secret_arn"]}
     secrets = {f"Decrypt{name}Secret": arns[name] for name in secret_names}
     read = granted.pop("ReadSecrets")

@@ -39,7 +39,7 @@ def role(monkeypatch: pytest.MonkeyPatch) -> None:
 @tenacity.retry(stop=tenacity.stop_after_attempt(3), retry=tenacity.retry_if_exception_type(AssertionError))
 def assert_equal_tokens() -> None:
     """A token states the second in which it was made."""
-    ours = AwsCredentials(Settings.read(VARIABLES)).database_token()
+    ours = AwsCredentials(Settings.read(VARIABLES)).database_token("tx_consumer")
     client = boto3.client("rds", region_name="ap-northeast-1")
     assert ours == client.generate_db_auth_token("db.example", 5432, "tx_consumer")
 
@@ -49,7 +49,7 @@ def test_the_token_is_the_one_that_boto3_makes(role: None) -> None:
 
 
 def test_the_token_is_for_the_user_and_the_endpoint(role: None) -> None:
-    address = urlsplit("https://" + AwsCredentials(Settings.read(VARIABLES)).database_token())
+    address = urlsplit("https://" + AwsCredentials(Settings.read(VARIABLES)).database_token("tx_consumer"))
     asked = parse_qs(address.query)
 
     assert address.netloc == "db.example:5432"

@@ -371,7 +371,7 @@ def test_a_session_with_postgresql_that_was_idle_for_long_is_opened_again(
 ) -> None:
     database = Database(
         system.settings,
-        lambda: (system.settings.db_user, system.credentials.database_token()),
+        lambda: (system.settings.db_user, system.credentials.database_token(system.settings.db_user)),
         reuse_seconds=reuse_seconds,
     )
     processes = {tuple(*database.run("SELECT pg_backend_pid()")) for _ in range(2)}

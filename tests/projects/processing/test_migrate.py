@@ -99,10 +99,25 @@ def test_the_master_is_no_member_of_rds_iam_by_the_consumer(system: Flow) -> Non
 
 def test_a_grant_that_locks_the_master_out_is_undone(system: Flow) -> None:
     system.sql("CREATE ROLE naive LOGIN")  # which makes the master its member
+    system.credentials.token = "that-nobody-takes"  # noqa: S105
     try:
-        with pytest.raises(MigrationError, match="password was refused after rds_iam was granted to naive"):
+        with pytest.raises(MigrationError, match="the master could not log in after rds_iam was granted to naive"):
             system.new_migrator(db_user="naive").handle(MIGRATE)
         assert system.master().run("SELECT pg_has_role('naive', 'rds_iam', 'MEMBER')") == [[False]]
+    finally:
+        system.sql("DROP ROLE naive")
+
+
+def test_a_master_whose_password_is_refused_migrates_with_a_token(
+    system: Flow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    system.sql("CREATE ROLE naive LOGIN")
+    try:
+        for _ in range(2):
+            assert system.new_migrator(db_user="naive").handle(MIGRATE)["applied"] == []
+            assert "txadmin logs in with a token" in capfd.readouterr().out
+        with pytest.raises(UnavailableError, match="28000"):
+            system.master().run("SELECT 1")
     finally:
         system.sql("DROP ROLE naive")
 
