@@ -44,6 +44,8 @@ PHYSICAL = {
     "producer_role": PhysicalName("kinesis-producer-role-{suffix}", 64),
     "rds_monitoring_role": PhysicalName("rds-monitoring-role-{suffix}", 64),
     "flow_log_role": PhysicalName("flow-log-role-{suffix}", 64),
+    "backup_role": PhysicalName("backup-role-{suffix}", 64),
+    "backup_permissions": PhysicalName("backup-permissions-{suffix}", 128),
     "permissions_boundary": PhysicalName("permissions-boundary-{suffix}", 128),
     "db_secret": PhysicalName("rds-credentials-{suffix}", 512),
     "redis_secret": PhysicalName("redis-auth-{suffix}", 512),

@@ -8,6 +8,7 @@ STATEFUL = (
     "aws:kinesis/stream:Stream",
     "aws:sqs/queue:Queue",
     "aws:rds/instance:Instance",
+    "aws:backup/vault:Vault",
     "aws:elasticache/replicationGroup:ReplicationGroup",
     "aws:cloudwatch/logGroup:LogGroup",
 )

@@ -3,6 +3,7 @@
 import pulumi
 
 from projects.data import sizes
+from projects.data.backups import Backups
 from projects.data.cache import Redis
 from projects.data.config import DataConfig
 from projects.data.grants import IAM_USER, grant_consumer, grant_migrator
@@ -19,6 +20,8 @@ for shortage in config.shortages:
 
 postgres = Postgres(stack, config, network, security)
 redis = Redis(stack, config, network, security)
+if config.copy_days:
+    Backups(stack, config, security, instance_arn=postgres.instance.arn)
 resource_id = postgres.instance.resource_id
 grant_consumer(stack, security, rds_resource_id=resource_id)
 grant_migrator(stack, security, rds_resource_id=resource_id, db_secret_arn=postgres.secret_arn)

@@ -23,6 +23,9 @@ def _window(*, daily: bool, at_least: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+VAULT = r"arn:aws:backup:[a-z0-9-]+:\d{12}:backup-vault:[a-zA-Z0-9_-]{2,50}"
+"""AWS Backup API reference, CreateBackupVault."""
+
 BackupDays = Annotated[int, Field(ge=0, le=35)]
 """RDS and ElastiCache keep backups for 35 days at most; 0 means no backups."""
 
@@ -96,6 +99,17 @@ class DataConfig(LayerConfig):
     With 0, a deletion takes no final snapshot and deletes PostgreSQL's automated backups.
     """
 
+    copy_days: Annotated[int, Field(ge=0, le=3650)] = 35
+    """Days that copies of PostgreSQL are kept in `copyRegion`, one every six hours; 0 for no copies."""
+
+    copy_region: Annotated[str, Matching(r"[a-z]{2}(-[a-z]+)+-\d", "a region, such as ap-northeast-3")] = (
+        "ap-northeast-3"
+    )
+    """The region of the copies. The default is the other one in Japan."""
+
+    copy_account_vault: Annotated[str, Matching(VAULT, "the ARN of a backup vault")] | None = None
+    """A vault of another account in the stack's region, for more copies. Needs security's `backupAccount`."""
+
     restore_from: Annotated[str, Matching(restore.PATTERN, restore.WORDS)] | None = None
     """What PostgreSQL is made from: a snapshot, or the backups of an instance (its resource id) at a time.
 
@@ -149,6 +163,7 @@ class DataConfig(LayerConfig):
         for key, value in {
             "postgresMultiAz": self.postgres_multi_az,
             "postgresBackupDays": self.postgres_backup_days,
+            "copyDays": self.copy_days,
             "redisSnapshotDays": self.redis_snapshot_days,
             "finalSnapshot": self.final_snapshot,
         }.items():

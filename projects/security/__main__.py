@@ -12,7 +12,7 @@ from shared.stack import StackContext
 config = SecurityConfig.load()
 stack = StackContext.current(config)
 
-keys = Keys(stack, deletion_days=config.key_deletion_days, retain_data=config.retain_data_key)
+keys = Keys(stack, config)
 roles = Roles(
     stack,
     consumer_services=config.consumer_services,

@@ -55,6 +55,9 @@ class SecurityConfig(LayerConfig):
     database_credentials: Literal["rds-managed", "generated"] = "rds-managed"
     """Who creates the master password: RDS, which also rotates it (`rds-managed`), or this layer (`generated`)."""
 
+    backup_account: Annotated[str, Matching(r"\d{12}", "an account id")] | None = None
+    """The account whose vault gets copies of PostgreSQL (data's `copyAccountVault`): it may use the data key."""
+
     db_username: UserName = "txadmin"
     """PostgreSQL's master user. The secret of `dbSecretName` has to have the same."""
 

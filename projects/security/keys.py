@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pulumi
 import pulumi_aws as aws
 
+from projects.security.config import SecurityConfig
 from shared.iam import Statement, allow, document
 from shared.stack import StackContext
 
@@ -18,12 +19,13 @@ class Keys(pulumi.ComponentResource):
     rights, so that no mistake here can lock the account out of a key.
     """
 
-    def __init__(self, stack: StackContext, *, deletion_days: int, retain_data: bool) -> None:
+    def __init__(self, stack: StackContext, config: SecurityConfig) -> None:
         super().__init__("txmon:security:Keys", stack.names.logical("keys"), opts=stack.opts)
         self._stack = stack
-        self._deletion_days = deletion_days
+        self._deletion_days = config.key_deletion_days
+        statements = [*_data(stack), *(_copies(config.backup_account) if config.backup_account else ())]
         self.data = self._key(
-            "kms", "data_key_alias", "RDS, Redis and their backups", _data(stack), retain=retain_data
+            "kms", "data_key_alias", "RDS, Redis and their backups", statements, retain=config.retain_data_key
         )
         self.stream = self._key("stream-kms", "stream_key_alias", "the Kinesis stream", ())
         self.secrets = self._key("secrets-kms", "secrets_key_alias", "the secrets", _secrets(stack))
@@ -77,6 +79,17 @@ def _data(stack: StackContext) -> tuple[Statement, ...]:
             principal={"AWS": "*"},  # as above
             condition={"StringEquals": through, "Bool": {"kms:GrantIsForAWSResource": "true"}},
         ),
+    )
+
+
+def _copies(account: str) -> tuple[Statement, ...]:
+    """Return what lets another account read its copies (AWS Backup Developer Guide, "Cross-account backup")."""
+    other = {"AWS": f"arn:aws:iam::{account}:root"}
+    use = ["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    for_resources = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    return (
+        allow("ReadCopies", use, ["*"], principal=other),  # the key itself
+        allow("GrantForCopies", ["kms:CreateGrant"], ["*"], principal=other, condition=for_resources),  # as above
     )
 
 

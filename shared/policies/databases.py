@@ -27,6 +27,12 @@ def database_is_encrypted(database: Resource) -> str | None:
     return "set storage_encrypted=True and kms_key_id to the data key"
 
 
+@RULES.on("Backup.1", "aws:backup/vault:Vault")
+def backup_vault_is_encrypted(vault: Resource) -> str | None:
+    """A backup vault is encrypted at rest with a customer managed key."""
+    return None if vault.has_own_key("kmsKeyArn") else "set kms_key_arn to a key of ours in the vault's region"
+
+
 @RULES.on("RDS.5", POSTGRES)
 def database_has_standby(database: Resource) -> str | None:
     """A database has a standby in another availability zone."""

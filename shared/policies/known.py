@@ -6,6 +6,9 @@ from shared.policies.resource import Resource
 from shared.policies.rule import Rule, Rules
 
 TYPES_WITHOUT_RULES: Mapping[str, str] = {
+    "aws:backup/plan:Plan": "says when backups are taken and copied; vaults and roles have rules",
+    "aws:backup/selection:Selection": "names resources and a role, which has rules",
+    "aws:backup/vaultLockConfiguration:VaultLockConfiguration": "only restricts who may delete copies",
     "aws:budgets/budget:Budget": "only measures cost",
     "aws:cloudwatch/eventRule:EventRule": "matches events; the target's policy decides who receives them",
     "aws:cloudwatch/eventTarget:EventTarget": "sends to a topic, whose policy allows the rule by its ARN",

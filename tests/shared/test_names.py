@@ -29,6 +29,8 @@ AWS = {
     "producer_role": r"[\w+=,.@-]{1,64}",
     "rds_monitoring_role": r"[\w+=,.@-]{1,64}",
     "flow_log_role": r"[\w+=,.@-]{1,64}",
+    "backup_role": r"[\w+=,.@-]{1,64}",
+    "backup_permissions": r"[\w+=,.@-]{1,128}",
     "permissions_boundary": r"[\w+=,.@-]{1,128}",
     "kinesis_stream": r"[a-zA-Z0-9_.-]{1,128}",
     "dead_letter_queue": r"[a-zA-Z0-9_-]{1,80}",

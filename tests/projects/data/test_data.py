@@ -15,6 +15,8 @@ from shared.contracts import NetworkContract, SecurityContract
 INSTANCE = "aws:rds/instance:Instance"
 GROUP = "aws:elasticache/replicationGroup:ReplicationGroup"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
+VAULT = "aws:backup/vault:Vault"
+KEY = "aws:kms/key:Key"
 
 NETWORK = NetworkContract.example()
 SECURITY = SecurityContract.example()
@@ -393,7 +395,7 @@ def test_snapshots_and_backups_do_not_depend_on_protect(run_layer) -> None:
 def test_stateful_resources_are_protected_in_production_only(run_layer) -> None:
     assert run_layer("data", "dev").protected == run_layer("data", "local").protected == set()
     run = run_layer("data", "prod")
-    stateful = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP}}
+    stateful = {each.name for each in run.resources if each.typ in {INSTANCE, GROUP, LOG_GROUP, VAULT, KEY}}
     assert run.protected == stateful
 
 
@@ -536,6 +538,9 @@ def test_overlaps_are_found_across_midnight_and_the_weekend(one: str, other: str
         ({"redisSnapshotDays": 0}, "redisSnapshotDays is off, but the environment is protected"),
         ({"finalSnapshot": 0}, "finalSnapshot is off, but the environment is protected"),
         ({"postgresMultiAz": False}, "postgresMultiAz is off, but the environment is protected"),
+        ({"copyDays": 0}, "copyDays is off, but the environment is protected"),
+        ({"copyRegion": "Osaka"}, "copyRegion: 'Osaka' must be a region, such as ap-northeast-3"),
+        ({"copyAccountVault": "copies"}, "copyAccountVault: 'copies' must be the ARN of a backup vault"),
         ({"restoreFrom": "db-ABC@yesterday"}, "restoreFrom: 'db-ABC@yesterday' must be a snapshot's name or ARN, or"),
         ({"databaseCredentials": "mine"}, "databaseCredentials: input should be 'generated' or 'rds-managed'"),
     ],

@@ -30,6 +30,9 @@ ARNS = {
     "aws:cloudwatch/logGroup:LogGroup": f"arn:aws:logs:{HERE}:log-group:",
     "aws:secretsmanager/secret:Secret": f"arn:aws:secretsmanager:{HERE}:secret:",
     "aws:cloudwatch/eventRule:EventRule": f"arn:aws:events:{HERE}:rule/",
+    "aws:rds/instance:Instance": f"arn:aws:rds:{HERE}:db:",
+    "aws:backup/vault:Vault": f"arn:aws:backup:{HERE}:backup-vault:",
+    "aws:kms/key:Key": f"arn:aws:kms:{HERE}:key/",
     "aws:iam/role:Role": "arn:aws:iam::123456789012:role/",
 }
 """Type -> the start of its ARNs. Actions do not match the ARNs that the mocks invent."""
@@ -95,6 +98,12 @@ EXEMPTIONS = (
         )
         for issue in ("CREDENTIALS_EXPOSURE", "PERMISSIONS_MANAGEMENT_ACTIONS")
         for policy in ("*-data-access", "permissions-boundary")
+    ),
+    Exemption(
+        "PERMISSIONS_MANAGEMENT_ACTIONS",
+        "backup-permissions",
+        "RDS keeps an encrypted copy by a grant, which the condition limits to AWS's services",
+        "*kms:creategrant*",
     ),
     Exemption(
         "CREDENTIALS_EXPOSURE",

@@ -318,6 +318,12 @@ CASES = {
         resource("aws:secretsmanager/secretVersion:SecretVersion", secretBinary="x"),
     ),
     "RDS.2": setting(databases.POSTGRES, {}, {"publiclyAccessible": True}),
+    "Backup.1": setting(
+        "aws:backup/vault:Vault",
+        {"kmsKeyArn": KEY_ARN},
+        {},
+        {"kmsKeyArn": AWS_KEY},
+    ),
     "RDS.3": setting(
         databases.POSTGRES,
         {"storageEncrypted": True, "kmsKeyId": KEY_ARN},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions import (
+    backup,
     cloudwatch,
     ec2,
     elasticache,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 COMPLETIONS: Final[tuple[Completion, ...]] = (
     *ec2.COMPLETIONS,
+    *backup.COMPLETIONS,
     *rds.COMPLETIONS,
     *rds_snapshots.COMPLETIONS,
     *elasticache.COMPLETIONS,

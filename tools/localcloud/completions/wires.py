@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/x-amz-json-1.1"
 CBOR: Final = "application/cbor"
-REST: Final = frozenset({"lambda"})
+REST: Final = frozenset({"backup", "lambda"})
 """The services whose operations are methods and paths."""
 READ: Final[Mapping[str, Callable[[str], Any]]] = {
     "integer": int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tools.localcloud.resources import (
+    backup,
     budgets,
     cloudwatch,
     ec2,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from tools.localcloud.schema.spec import Spec
 
 MODULES: Final = (
-    budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, lambda_, logs, rds, secretsmanager, sns, sqs,
+    backup, budgets, cloudwatch, ec2, elasticache, events, iam, kinesis, kms, lambda_, logs, rds, secretsmanager, sns,
+    sqs,
 )  # fmt: skip
 SPECS: Final[dict[str, Spec]] = {spec.kind: spec for module in MODULES for spec in module.SPECS}

@@ -50,11 +50,11 @@ SPECS = (
     Spec(
         kind="aws:kms/key:Key",
         client="kms",
-        force_new=keys("multiRegion"),
+        force_new=keys("multiRegion region"),
         updatable=keys("description policy enableKeyRotation rotationPeriodInDays tags"),
         state_only=keys("deletionWindowInDays"),
         outputs=keys("arn keyId"),
-        computed=keys("policy description rotationPeriodInDays"),
+        computed=keys("policy description rotationPeriodInDays region"),
         documents=keys("policy"),
         defaults={"enableKeyRotation": False, "deletionWindowInDays": 30, "multiRegion": False},
         names={"enableKeyRotation": "Rotation", "rotationPeriodInDays": "Period"},

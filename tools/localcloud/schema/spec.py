@@ -208,7 +208,7 @@ class Spec:
     def create_arguments(self) -> frozenset[str]:
         """The inputs that the create call itself takes."""
         later = frozenset(key for setter in self.setters if setter.create for key in setter.keys)
-        return (self.force_new | self.updatable) - later - {"tags"}
+        return (self.force_new | self.updatable) - later - {"tags", "region"}
 
     def default(self, key: str, inputs: Props) -> Any:
         """Return the value that an input has if the program does not give it; None if that is for AWS to say."""
@@ -266,7 +266,7 @@ class ResourceContext:
         self.write_only_values = write_only or {}
         self.changed: frozenset[str] = frozenset()
         """The inputs that this operation has to set."""
-        self.region: str = state.get("region") or aws.region
+        self.region: str = state.get("region") or inputs.get("region") or aws.region
         self.account: str = aws.account
 
     def call(self, name: str, /, **arguments: Any) -> dict[str, Any]:

@@ -134,6 +134,7 @@ def _state(state: dict[str, Any] | None) -> ResourceState | None:
         outputs=state.get("outputs") or {},
         protected=bool(state.get("protect")),
         custom=bool(state.get("custom")),
+        retained=bool(state.get("retainOnDelete")),
         parent=state.get("parent") or "",
         provider=state.get("provider") or "",
     )
@@ -207,7 +208,7 @@ class EventHandler:
             name=change.name,
             keys=change.keys,
             protected=bool(state and state.protected),
-            stateful=change.type in self.stateful_types,
+            stateful=change.type in self.stateful_types and not (change.old and change.old.retained),
         )
 
     def _record_resource(self, change: ResourceChange) -> None:

@@ -66,7 +66,7 @@ class Step:
     """The inputs that differ, or that force the replacement."""
     protected: bool = False
     stateful: bool = False
-    """Whether the resource's type cannot be made again as it was."""
+    """Whether the resource's type cannot be made again as it was; never true of one that is retained."""
 
     @property
     def is_loss(self) -> bool:
@@ -100,6 +100,8 @@ class ResourceState:
     protected: bool
     custom: bool
     """Whether a provider manages it; components and stacks exist in Pulumi only."""
+    retained: bool = False
+    """Whether the engine only forgets it where it would delete it (`retainOnDelete`)."""
     parent: str = ""
     """The URN of its parent."""
     provider: str = ""

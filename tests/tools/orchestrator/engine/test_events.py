@@ -160,6 +160,11 @@ def test_a_step_knows_whether_its_resource_is_protected_and_stateful() -> None:
     assert [(found.protected, found.stateful) for found in operation.steps] == [(True, True), (False, False)]
 
 
+def test_the_state_of_a_retained_resource_is_not_lost() -> None:
+    operation, _ = apply(Action.PREVIEW, began("delete", old={"retainOnDelete": True}), stateful_types=(BUCKET,))
+    assert [found.is_state_loss for found in operation.steps] == [False]
+
+
 def test_a_deploy_reports_finished_changes_in_the_past_tense() -> None:
     events = (ended("create"), ended("same"), ended("create-replacement"), ended("delete-replaced"), ended("read"))
     operation, progress = apply(Action.UP, *events)
