@@ -1,6 +1,8 @@
 """Builds the `Monorepo` of this repository for the orchestrator."""
 
+from collections.abc import Collection
 from functools import partial
+from ipaddress import IPv4Network
 
 from shared.environments import PROJECTS, REAL, environment
 from shared.graph import APPLICATION_OUTPUTS, LAYERS, PRODUCT
@@ -12,6 +14,14 @@ from tools.txmon import layers, lock
 
 ROOT = PROJECTS.parent
 LOCAL_CLOUD = LocalCloud(ROOT / ".local")
+
+
+def free_network(taken: Collection[str]) -> str:
+    """Return the first /16 of 10.0.0.0/8 that overlaps none of the VPCs of other environments."""
+    used = [IPv4Network(each) for each in taken]
+    offered = IPv4Network("10.0.0.0/8").subnets(new_prefix=16)
+    return str(next(each for each in offered if not any(each.overlaps(other) for other in used)))
+
 
 MONOREPO = Monorepo(
     root=ROOT,
@@ -36,6 +46,7 @@ MONOREPO = Monorepo(
     stateful_types=STATEFUL,
     deleted_unused_types=DELETED_UNUSED,
     required_if_protected={"monitoring": "subscriptions"},
+    unlike_others={"network": ("vpcCidr", free_network)},
     policy_pack=ROOT / "shared" / "policies" / "pack",
     preload="tools.txmon.preload",
 )

@@ -10,7 +10,7 @@ from shared.config import LayerConfig
 from shared.contracts import CONTRACTS
 from tools.orchestrator.repository.environments import find_environment
 from tools.orchestrator.repository.stack_files import require_readable
-from tools.txmon.monorepo import MONOREPO, ROOT
+from tools.txmon.monorepo import MONOREPO, ROOT, free_network
 
 
 def test_importing_the_monorepo_does_not_import_the_sdk() -> None:
@@ -52,3 +52,8 @@ def test_readers_are_direct_and_dependents_include_indirect_ones() -> None:
     assert MONOREPO.readers("network") == ["data", "processing", "monitoring"]
     assert set(MONOREPO.dependents("security")) == {"streaming", "data", "processing", "monitoring"}
     assert MONOREPO.dependents("monitoring") == []
+
+
+def test_a_new_environment_gets_addresses_that_no_other_has() -> None:
+    assert free_network([]) == "10.0.0.0/16"
+    assert free_network(["10.0.0.0/16", "10.2.0.0/20", "10.1.128.0/24", "192.168.0.0/16"]) == "10.3.0.0/16"

@@ -38,6 +38,8 @@ class NewEnvironment:
 def create(monorepo: Monorepo, name: str, like: str, expires: date | None) -> NewEnvironment:
     """Write the stack files of an environment with the settings of another one; nothing else is created.
 
+    What no two environments should have in common (`unlike_others`) is chosen anew.
+
     An environment that expires is not protected, so that it can be destroyed on that date. If the environment already
     has some of its stack files, only the missing ones are written, with the suffix, region and expiry of the others.
     All files are written, or none.
@@ -58,7 +60,7 @@ def create(monorepo: Monorepo, name: str, like: str, expires: date | None) -> Ne
     common = _common_settings(monorepo, name, expires)
     texts = {
         monorepo.stack_file(layer, name): _stack_file(
-            monorepo, layer, name, like=like, given=given[layer], common=common
+            monorepo, layer, name, like=like, given=given[layer], common=common | _own_settings(monorepo, layer, name)
         )
         for layer in layers
     }
@@ -131,6 +133,17 @@ def _common_settings(monorepo: Monorepo, name: str, expires: date | None) -> dic
         found["protect"] = (False, "it expires")
         found["expires"] = (expires.isoformat(), "./inv status and the tag Expires show it")
     return found
+
+
+def _own_settings(monorepo: Monorepo, layer: str, name: str) -> dict[str, tuple[Any, str]]:
+    """Return what a stack file of an environment that has none yet has to say otherwise than all others."""
+    if layer not in monorepo.unlike_others or name in known_environments(monorepo):
+        return {}
+    setting, choose = monorepo.unlike_others[layer]
+    key = f"{monorepo.project(layer)}:{setting}"
+    others = [env for env in known_environments(monorepo) if monorepo.stack_file(layer, env).exists()]
+    taken = [settings.effective(monorepo, layer, env)[key] for env in others]
+    return {key: (choose(taken), "no other environment has it")}
 
 
 def _local_salt(monorepo: Monorepo) -> str:

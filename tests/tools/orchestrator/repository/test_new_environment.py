@@ -51,6 +51,13 @@ def test_a_new_environment_has_the_settings_of_the_other(monorepo: Monorepo, lik
     assert "pr-12" in known_environments(monorepo)
 
 
+def test_a_new_environment_gets_a_value_of_its_own_where_it_has_to(monorepo: Monorepo) -> None:
+    change_settings(monorepo, "store", "dev", size=5)
+    unlike = replace(monorepo, unlike_others={"store": ("size", lambda others: max(others) + 1)})
+    create(unlike, "pr-12", "prod", None)
+    assert settings_in_file(monorepo, "store", "pr-12")["shop-store:size"] == 6
+
+
 def test_a_new_environment_on_aws_has_no_key_of_another(monorepo: Monorepo) -> None:
     create(monorepo, "pr-12", "local", None)
     assert yaml.safe_load(read(monorepo, "store", "pr-12")).keys() == {"config"}
