@@ -99,7 +99,7 @@ class Run(Mocks):
         computed = COMPUTED.get(args.typ, lambda _: {})(args)
         return f"{args.name}-id", {**defaults, **args.inputs, **computed}
 
-    def call(self, args: MockCallArgs) -> dict[Any, Any]:
+    def call(self, args: MockCallArgs) -> dict[Any, Any]:  # noqa: PLR0911 (a case a function)
         self.calls.append(args)
         if args.token in self.answers:
             answer = self.answers[args.token]
@@ -117,6 +117,8 @@ class Run(Mocks):
             case "aws:index/getAvailabilityZones:getAvailabilityZones":
                 region = pulumi.Config("aws").require("region")
                 return {"names": [f"{region}{letter}" for letter in ("a", "b", "c", "d", "-tpe-1a")]}
+            case "aws:kinesis/getStream:getStream":
+                return {"name": args.args["name"], "creationTimestamp": 1795000000}
             case "aws:secretsmanager/getRandomPassword:getRandomPassword":
                 return {"randomPassword": "a-random-password-of-32-letters!"}
             case "aws:secretsmanager/getSecretVersion:getSecretVersion":

@@ -29,6 +29,9 @@ def read_stream(
         destination_config={"on_failure": {"destination_arn": streaming.dead_letter_queue_arn}},
         metrics_config={"metrics": ["EventCount"]},
         tags=stack.name_tag("stream-mapping"),
-        # AWS refuses a second mapping of a stream to the same function.
-        opts=ResourceOptions.merge(stack.opts, ResourceOptions(delete_before_replace=True)),
+        opts=ResourceOptions(
+            provider=stack.provider,
+            replacement_trigger=streaming.kinesis_created_at,  # a mapping does not outlive its stream
+            delete_before_replace=True,  # AWS refuses a second mapping of a stream to the same function
+        ),
     )

@@ -1,7 +1,7 @@
 """The stream of transactions."""
 
 import pulumi_aws as aws
-from pulumi import Input
+from pulumi import Input, InvokeOutputOptions, Output
 
 from projects.streaming.config import StreamingConfig
 from shared.stack import StackContext
@@ -23,3 +23,10 @@ def create_stream(stack: StackContext, config: StreamingConfig, *, key_arn: Inpu
         tags=stack.name_tag("kinesis-stream"),
         opts=stack.stateful,
     )
+
+
+def creation_time(stack: StackContext, stream: aws.kinesis.Stream) -> Output[int]:
+    """Return when the stream was created, which tells it from an earlier one of the same name and ARN."""
+    name = stream.arn.apply(lambda arn: arn.rpartition("/")[2])  # known only once the stream exists
+    found = aws.kinesis.get_stream_output(name=name, opts=InvokeOutputOptions(provider=stack.provider))
+    return found.apply(lambda stream: int(stream.creation_timestamp))

@@ -20,6 +20,10 @@ class StreamingContract(Contract):
         Output[str],
         OutputSpec("The stream's ARN.", "arn:aws:kinesis:ap-northeast-1:123456789012:stream/transaction-stream-dev"),
     ]
+    kinesis_created_at: Annotated[
+        Output[int],
+        OutputSpec("Unix time of the stream's creation, which a new stream of its name does not share.", 1795000000),
+    ]
     kinesis_shard_count: Annotated[
         Output[int], OutputSpec("Number of shards; each accepts 1 MiB/s and 1,000 records/s.", 2)
     ]

@@ -34,6 +34,25 @@ def _zones(session: Session, args: Props) -> Props:
     }
 
 
+def _stream(session: Session, args: Props) -> Props:
+    try:
+        answer = session.client("kinesis").describe_stream_summary(StreamName=args["name"])
+    except ClientError as error:
+        if not is_not_found(error):
+            raise
+        raise LocalCloudError(f"the stream {args['name']} does not exist in the local cloud") from None
+    found = answer["StreamDescriptionSummary"]
+    return {
+        "id": found["StreamARN"],
+        "arn": found["StreamARN"],
+        "name": found["StreamName"],
+        "creationTimestamp": int(found["StreamCreationTimestamp"].timestamp()),
+        "status": found["StreamStatus"],
+        "retentionPeriod": found["RetentionPeriodHours"],
+        "region": session.region,
+    }
+
+
 def _random_password(session: Session, args: Props) -> Props:
     given = {pascal(key): value for key, value in args.items() if key != "region" and value is not None}
     answer = session.client("secretsmanager").get_random_password(**given)
@@ -105,6 +124,7 @@ RANDOM: Final = (
 FUNCTIONS: Final[dict[str, Function]] = {
     "aws:index/getCallerIdentity:getCallerIdentity": _function(_caller, "id"),
     "aws:index/getAvailabilityZones:getAvailabilityZones": _function(_zones, "state"),
+    "aws:kinesis/getStream:getStream": _function(_stream, "name"),
     "aws:secretsmanager/getRandomPassword:getRandomPassword": _function(_random_password, RANDOM, "randomPassword"),
     "aws:secretsmanager/getSecret:getSecret": _function(_secret, "arn name tags"),
     "aws:secretsmanager/getSecretVersion:getSecretVersion": _function(
