@@ -210,6 +210,12 @@ def watch(_: Context, env: str = "local", for_: str = "10m") -> None:
     flow().watch(env, for_)
 
 
+@verb(positional=["name"], name="the alarm, as in database-down; projects/monitoring/alarms.md lists them")
+def alarm_test(_: Context, name: str, env: str = "local", yes: bool = False) -> None:
+    """Set an alarm, show that its notifications arrive at a queue that subscribes for the test, and end it."""
+    flow().alarm_test(env, name, yes=yes)
+
+
 @verb(id="the transaction with this id", customer="the newest transactions of this customer")
 def transactions(
     _: Context, env: str = "local", id: str | None = None, customer: str | None = None, format: str = "table"

@@ -57,11 +57,15 @@ PHYSICAL = {
     "migrator_function": PhysicalName("transaction-migrator-{suffix}", 64),
     "console_function": PhysicalName("transaction-console-{suffix}", 64),
     "alerts_topic": PhysicalName("transaction-alerts-{suffix}", 256),
+    "fallback_topic": PhysicalName("transaction-alerts-fallback-{suffix}", 256),
     "dashboard": PhysicalName("transaction-monitoring-{suffix}", 255),
     "alarm": PhysicalName("transaction-monitoring-{suffix}", 200),  # the alarm's name is appended
 }
 
 LONGEST_SUFFIX = min(name.longest_suffix for name in PHYSICAL.values())
+
+HEARTBEAT = "heartbeat"
+"""The alarm that begins and ends every hour to show that alarms notify. It rings although all is well."""
 
 
 @dataclass(frozen=True)

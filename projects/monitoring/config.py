@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import pulumi
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
@@ -31,8 +31,9 @@ class Subscription(BaseModel):
 
     protocol: str
     endpoint: str
-    paging: bool = False
-    """Whether to send only the alarms that page, as to a pager that rings at night."""
+    receives: Literal["everything", "pages", "heartbeat"] = "everything"
+    """What to send: every alarm and event, the alarms that page (to a pager that rings at night), or only the
+    heartbeat (to a dead man's switch, a service that reports when it hears nothing)."""
 
     @property
     def name(self) -> str:
@@ -58,7 +59,8 @@ class MonitoringConfig(LayerConfig):
     """Days that application logs and flow logs are kept."""
 
     subscriptions: Annotated[tuple[Subscription, ...], Structured] = ()
-    """The subscribers: a list of protocol, endpoint and paging. Set it as a secret: `pulumi config set --secret`."""
+    """The subscribers: a list of protocol, endpoint and what it `receives`. Set it as a secret: `pulumi config set
+    --secret`."""
 
     iterator_age_seconds: PositiveInt = 60
     """Seconds that the consumer may be behind the stream until the alarm rings."""

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.monitoring.config import MonitoringConfig
+from projects.monitoring.topic import Topics, allow_publishers
 from shared.contracts import DataContract, SecurityContract, StreamingContract
 from shared.stack import StackContext
 
@@ -26,7 +27,7 @@ RDS_CATEGORIES = (
 """RDS User Guide, "Amazon RDS event categories", for a DB instance."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
     """An API call to notify on."""
 
@@ -36,6 +37,11 @@ class Rule:
     detail: Mapping[str, Any]
     read_only: bool = False
     """Whether the call only reads: EventBridge skips such calls unless the rule's state asks for them."""
+    fallback: bool = False
+    """Whether the call may end the alerts topic's work, so that the event takes the topic that needs no key."""
+
+    def logical_name(self, stack: StackContext) -> str:
+        return stack.names.logical(f"rule-{self.name}")
 
 
 def api_call_rules(
@@ -76,6 +82,7 @@ def _key_and_secret_rules(
                 "eventName": ["DisableKey", "ScheduleKeyDeletion", "PutKeyPolicy", "RevokeGrant"],
                 "resources": {"ARN": keys},  # CloudTrail resolves the name that the caller used
             },
+            fallback=True,
         ),
         Rule(
             name="secret-endangered",
@@ -173,13 +180,32 @@ def secret_identifiers(arn: str) -> list[str]:
     return [arn, partial_arn, partial_arn.rpartition(":")[2]]
 
 
-def create_rules(stack: StackContext, rules: Sequence[Rule]) -> dict[str, aws.cloudwatch.EventRule]:
-    """Create the rules, without targets, and return them by name."""
-    return {rule.name: _create_rule(stack, rule) for rule in rules}
+def notify(stack: StackContext, topics: Topics, rules: Sequence[Rule], data: DataContract) -> None:
+    """Create the rules, and send their events and RDS's events of the database to the topics."""
+    created = {rule: _create_rule(stack, rule) for rule in rules}
+    policies = allow_publishers(
+        stack,
+        topics,
+        [resource.arn for rule, resource in created.items() if not rule.fallback],
+        [resource.arn for rule, resource in created.items() if rule.fallback],
+    )
+    # RDS may send a test message as soon as it is subscribed.
+    once_allowed = ResourceOptions.merge(stack.opts, ResourceOptions(depends_on=policies))
+    for rule, resource in created.items():
+        _send_events(stack, topics.fallback if rule.fallback else topics.alerts, rule, resource, once_allowed)
+    aws.rds.EventSubscription(
+        stack.names.logical("rds-events"),
+        sns_topic=topics.alerts.arn,
+        source_type="db-instance",
+        source_ids=[data.rds_identifier],
+        event_categories=list(RDS_CATEGORIES),
+        tags=stack.name_tag("rds-events"),
+        opts=once_allowed,
+    )
 
 
 def _create_rule(stack: StackContext, rule: Rule) -> aws.cloudwatch.EventRule:
-    name = stack.names.logical(f"rule-{rule.name}")
+    name = rule.logical_name(stack)
     return aws.cloudwatch.EventRule(
         name,
         name=name,  # with Pulumi's random ending, a long suffix would exceed EventBridge's 64 characters
@@ -197,50 +223,30 @@ def _create_rule(stack: StackContext, rule: Rule) -> aws.cloudwatch.EventRule:
     )
 
 
-def notify_on_api_calls(
-    stack: StackContext,
-    topic: aws.sns.Topic,
-    rules: Sequence[Rule],
-    created: Mapping[str, aws.cloudwatch.EventRule],
-    opts: ResourceOptions,
+def _send_events(
+    stack: StackContext, topic: aws.sns.Topic, rule: Rule, resource: aws.cloudwatch.EventRule, opts: ResourceOptions
 ) -> None:
-    """Send the events of each rule to the topic, with the rule's runbook."""
-    for rule in rules:
-        aws.cloudwatch.EventTarget(
-            stack.names.logical(f"target-{rule.name}"),
-            rule=created[rule.name].name,
-            target_id="alerts-topic",
-            arn=topic.arn,
-            input_transformer={
-                "input_paths": {
-                    "what": "$.detail.eventName",
-                    "when": "$.detail.eventTime",
-                    "who": "$.detail.userIdentity.arn",
-                },
-                "input_template": Output.json_dumps(
-                    {
-                        "event": "<what>",
-                        "time": "<when>",
-                        "by": "<who>",
-                        "environment": stack.suffix,
-                        "means": rule.runbook,
-                    }
-                ),
+    """Send the events of a rule to the topic, with the rule's runbook."""
+    aws.cloudwatch.EventTarget(
+        stack.names.logical(f"target-{rule.name}"),
+        rule=resource.name,
+        target_id="alerts-topic",
+        arn=topic.arn,
+        input_transformer={
+            "input_paths": {
+                "what": "$.detail.eventName",
+                "when": "$.detail.eventTime",
+                "who": "$.detail.userIdentity.arn",
             },
-            opts=opts,
-        )
-
-
-def notify_on_database_events(
-    stack: StackContext, topic: aws.sns.Topic, data: DataContract, opts: ResourceOptions
-) -> None:
-    """Send RDS's events of the database to the topic."""
-    aws.rds.EventSubscription(
-        stack.names.logical("rds-events"),
-        sns_topic=topic.arn,
-        source_type="db-instance",
-        source_ids=[data.rds_identifier],
-        event_categories=list(RDS_CATEGORIES),
-        tags=stack.name_tag("rds-events"),
+            "input_template": Output.json_dumps(
+                {
+                    "event": "<what>",
+                    "time": "<when>",
+                    "by": "<who>",
+                    "environment": stack.suffix,
+                    "means": rule.runbook,
+                }
+            ),
+        },
         opts=opts,
     )

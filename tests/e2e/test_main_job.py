@@ -165,7 +165,8 @@ def test_every_alarm_of_the_contract_exists_and_alerts_reach_the_topic(clone) ->
     alarms = {a["AlarmName"]: a for page in pages for a in page["MetricAlarms"] + page["CompositeAlarms"]}
     assert set(outputs["monitoring"]["alarm_names"]) == alarms.keys()
     targets = {action for alarm in alarms.values() for action in alarm["AlarmActions"]}
-    assert targets == {outputs["monitoring"]["alerts_topic_arn"]}
+    alerts = outputs["monitoring"]["alerts_topic_arn"]
+    assert targets == {alerts, alerts.replace("transaction-alerts", "transaction-alerts-fallback")}
 
 
 def test_a_transaction_put_on_the_stream_is_read_back(clone) -> None:

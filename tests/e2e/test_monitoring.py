@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.local
 
 TEAM = {"protocol": "email", "endpoint": "shop-team@example.com"}
-PAGER = {"protocol": "sms", "endpoint": "+819012345678", "paging": True}
+PAGER = {"protocol": "sms", "endpoint": "+819012345678", "receives": "pages"}
 BOSS = {"protocol": "email", "endpoint": "boss@example.com"}
 
 
@@ -46,6 +46,51 @@ def test_addresses_in_plain_text_are_refused_before_anything_is_created(deployed
     assert "Pulumi.local.yaml: subscriptions: addresses are secrets" in done.said
     assert "pulumi config set --secret subscriptions" in done.said
     assert TEAM["endpoint"] not in done.said
+
+
+def read(clone, queue: str) -> set[tuple[str, str]]:
+    """Take the messages in a queue; return the alarm and the state of each."""
+    sqs, url = clone.client("sqs"), clone.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
+    found = set()
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            told = json.loads(json.loads(message["Body"])["Message"])
+            found.add((told["AlarmName"].removeprefix("transaction-monitoring-local/"), told["NewStateValue"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return found
+
+
+def test_alarm_test_shows_who_hears_of_which_alarm(deployed) -> None:
+    sqs = deployed.client("sqs")
+    statement = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:*", "Resource": "*"}
+    for queue in ("everything", "pages", "heartbeat"):
+        sqs.create_queue(QueueName=queue, Attributes={"Policy": json.dumps({"Statement": [statement]})})
+    queues = [
+        {"protocol": "sqs", "endpoint": f"arn:aws:sqs:ap-northeast-1:000000000000:{name}", "receives": name}
+        for name in ("everything", "pages", "heartbeat")
+    ]
+    tell(deployed, *queues)
+    for name in ("everything", "pages", "heartbeat"):
+        read(deployed, name)  # what rang when the alarms were created
+    tested = {
+        name: deployed.inv("alarm-test", name)
+        for name in ("database-down", "application-errors", "heartbeat", "notifications-failed")
+    }
+    assert {name: done.code for name, done in tested.items()} == dict.fromkeys(tested, 0), tested
+    down = {("database-unhealthy", "ALARM"), ("database-unhealthy", "OK")}
+    failed = {("notifications-failed", "ALARM"), ("notifications-failed", "OK")}
+    both = {("database-down", "ALARM"), ("application-errors", "ALARM")}
+    assert read(deployed, "everything") == down | both | failed
+    assert read(deployed, "pages") == down | failed
+    assert {name for name, _ in read(deployed, "heartbeat")} == {"heartbeat"}
+    assert "database-down: its notification arrived" in tested["database-down"].out
+    assert "database-unhealthy: its notification arrived" in tested["database-down"].out
+    assert "sqs of transaction-alerts-fallback-local" in tested["notifications-failed"].out
+    # The test leaves nothing behind.
+    assert not sqs.list_queues(QueueNamePrefix="txmon-alarm-test").get("QueueUrls")
+    cloudwatch = deployed.client("cloudwatch")
+    rings = cloudwatch.describe_alarms(StateValue="ALARM", AlarmNamePrefix="transaction-monitoring-local/database")
+    assert rings["MetricAlarms"] == []
 
 
 def heard(clone, rule: str, call: str, **detail: object) -> bool:

@@ -35,6 +35,7 @@ AWS = {
     "kinesis_stream": r"[a-zA-Z0-9_.-]{1,128}",
     "dead_letter_queue": r"[a-zA-Z0-9_-]{1,80}",
     "alerts_topic": r"[a-zA-Z0-9_-]{1,256}",
+    "fallback_topic": r"[a-zA-Z0-9_-]{1,256}",
     "dashboard": r"[a-zA-Z0-9_-]{1,255}",
     "db_secret": r"[a-zA-Z0-9/_+=.@-]{1,512}",
     "redis_secret": r"[a-zA-Z0-9/_+=.@-]{1,512}",

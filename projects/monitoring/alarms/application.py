@@ -1,4 +1,4 @@
-"""Alarms on the applications' logs and on the alerts topic, and the metric filters that count log lines."""
+"""Alarms on the applications' logs, and the metric filters that count log lines."""
 
 from collections.abc import Mapping
 
@@ -11,22 +11,15 @@ from shared.stack import StackContext
 ERRORS = "ApplicationErrors"
 
 
-def application_alarms(stack: StackContext, topic_name: Output[str]) -> list[Alarm]:
-    """Describe the alarms on the applications' log lines and on failed deliveries of the alerts topic."""
+def application_alarms(stack: StackContext) -> list[Alarm]:
+    """Describe the alarm on the applications' log lines."""
     return [
         Alarm(
             "application-errors",
             Metric(_namespace(stack), ERRORS, {}, "Sum"),
             above(0, ONCE, seconds=FIVE_MINUTES),
             "An application logged an ERROR. Read it with the saved query 'errors' of Logs Insights.",
-        ),
-        Alarm(
-            "notifications-failed",
-            Metric("AWS/SNS", "NumberOfNotificationsFailed", {"TopicName": topic_name}, "Sum"),
-            above(0, ONCE),
-            "Somebody was not told of an alarm. Look at the topic's subscriptions: an address is gone, or an endpoint"
-            " refuses.",
-        ),
+        )
     ]
 
 

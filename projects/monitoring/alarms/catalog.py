@@ -1,6 +1,4 @@
-"""Every alarm of the system."""
-
-from pulumi import Output
+"""Every alarm but those on notifications."""
 
 from projects.monitoring.alarms.application import application_alarms
 from projects.monitoring.alarms.cache import cache_alarms
@@ -15,7 +13,7 @@ from shared.contracts import DataContract, NetworkContract, ProcessingContract, 
 from shared.stack import StackContext
 
 
-def all_alarms(
+def system_alarms(
     stack: StackContext,
     config: MonitoringConfig,
     network: NetworkContract,
@@ -23,7 +21,6 @@ def all_alarms(
     data: DataContract,
     *,
     processing: ProcessingContract,
-    topic_name: Output[str],
 ) -> list[Alarm]:
     """Describe the alarms on what all layers deploy, in the order of the output `alarm_names`."""
     return [
@@ -33,5 +30,5 @@ def all_alarms(
         *database_alarms(config, data),
         *cache_alarms(data),
         *network_alarms(network),
-        *application_alarms(stack, topic_name),
+        *application_alarms(stack),
     ]

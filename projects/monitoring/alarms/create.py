@@ -1,12 +1,15 @@
 """Create the alarms in CloudWatch."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import pulumi_aws as aws
-from pulumi import Output, ResourceOptions
+from pulumi import Input, Output, ResourceOptions
 
 from projects.monitoring.alarms.model import Alarm, Domain, Expression, Metric
+from projects.monitoring.topic import Topics
+from shared.names import HEARTBEAT
 from shared.stack import StackContext
 
 DOMAINS: Mapping[Domain, str] = {
@@ -18,30 +21,44 @@ DOMAINS: Mapping[Domain, str] = {
 """What it means when a domain's composite alarm rings."""
 
 
-def create_alarms(
-    stack: StackContext, topic: aws.sns.Topic, alarms: Sequence[Alarm]
-) -> dict[str, aws.cloudwatch.MetricAlarm]:
-    """Create the alarms and return them by name. Each notifies the topic when it begins."""
-    return {alarm.name: _create_alarm(stack, topic, alarm) for alarm in alarms}
+@dataclass(frozen=True)
+class Alarms:
+    """The alarms in CloudWatch."""
+
+    domains: Sequence[aws.cloudwatch.CompositeAlarm]
+    by_name: Mapping[str, aws.cloudwatch.MetricAlarm]
+    paging: Sequence[Input[str]]
+    """The names of those that page."""
+
+    @property
+    def names(self) -> list[Input[str]]:
+        return [*(each.alarm_name for each in self.domains), *(each.name for each in self.by_name.values())]
+
+    @property
+    def arns(self) -> list[Input[str]]:
+        """Return the ARNs of all but the heartbeat, which rings although all is well."""
+        others = (each.arn for name, each in self.by_name.items() if name != HEARTBEAT)
+        return [*(each.arn for each in self.domains), *others]
 
 
-def create_domain_alarms(
-    stack: StackContext,
-    topic: aws.sns.Topic,
-    alarms: Sequence[Alarm],
-    created: Mapping[str, aws.cloudwatch.MetricAlarm],
-) -> list[aws.cloudwatch.CompositeAlarm]:
-    """Create a composite alarm for each domain.
+def create_alarms(stack: StackContext, topics: Topics, alarms: Sequence[Alarm]) -> Alarms:
+    """Create the alarms, and a composite alarm for each domain. Each notifies a topic when it begins.
 
-    An incident pages once for each domain that it reaches. One alarm over all of them would page nobody of a second
-    incident while the first lasts: a composite alarm notifies only when its own state changes.
+    An incident pages once for each domain that it reaches. One composite alarm over all of them would page nobody of
+    a second incident while the first lasts: it notifies only when its own state changes.
     """
-    return [_create_domain_alarm(stack, topic, domain, alarms, created) for domain in get_args(Domain)]
+    created = {
+        alarm.name: _create_alarm(stack, topics.fallback if alarm.audience == "fallback" else topics.alerts, alarm)
+        for alarm in alarms
+    }
+    domains = [_create_domain_alarm(stack, topics, domain, alarms, created) for domain in get_args(Domain)]
+    pagers = [created[alarm.name].name for alarm in alarms if alarm.audience == "pager"]
+    return Alarms(domains, created, [*(each.alarm_name for each in domains), *pagers])
 
 
 def _create_domain_alarm(
     stack: StackContext,
-    topic: aws.sns.Topic,
+    topics: Topics,
     domain: Domain,
     alarms: Sequence[Alarm],
     created: Mapping[str, aws.cloudwatch.MetricAlarm],
@@ -54,8 +71,8 @@ def _create_domain_alarm(
         alarm_description=f"{DOMAINS[domain]} The dashboard's first row shows which of its alarms ring; their"
         " descriptions say what to do first.",
         alarm_rule=Output.all(*parts).apply(" OR ".join),
-        alarm_actions=[topic.arn],
-        ok_actions=[topic.arn],
+        alarm_actions=[topics.alerts.arn],
+        ok_actions=[topics.alerts.arn],
         tags=stack.name_tag(f"alarm-{name}"),
         # Deleting the old alarm after the new one, of the same name, would leave none.
         opts=ResourceOptions.merge(stack.opts, ResourceOptions(delete_before_replace=True)),

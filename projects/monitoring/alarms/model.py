@@ -25,8 +25,9 @@ FIVE_MINUTES = 300
 Domain = Literal["ingest", "consumer", "database", "cache"]
 """A part of the system; its composite alarm, as `cache-unhealthy`, rings while one of the part's alarms does."""
 
-Audience = Literal["team", "pager"] | Domain
-"""Whom an alarm is for: the subscribers who hear everything, the pager too, or the pager by a domain's composite."""
+Audience = Literal["team", "pager", "switch", "fallback"] | Domain
+"""Whom an alarm is for: the subscribers who receive everything; the pager, too, by itself or by a domain's composite
+alarm; only the dead man's switch; or everybody, by the topic that does not need the key."""
 
 
 @dataclass(frozen=True)
@@ -93,4 +94,4 @@ class Alarm:
     @property
     def notifies_of_its_end(self) -> bool:
         """Return whether it notifies when it ends, too, which closes the pager's incident."""
-        return self.audience == "pager"
+        return self.audience in {"pager", "switch", "fallback"}

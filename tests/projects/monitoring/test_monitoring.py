@@ -30,6 +30,7 @@ ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 COMPOSITE = "aws:cloudwatch/compositeAlarm:CompositeAlarm"
 LOG_GROUP = "aws:cloudwatch/logGroup:LogGroup"
 RULE = "aws:cloudwatch/eventRule:EventRule"
+TOPIC_POLICY = "aws:sns/topicPolicy:TopicPolicy"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 ENVIRONMENTS = ("local", "dev", "prod")
 
@@ -41,7 +42,8 @@ PROCESSING = ProcessingContract.example()
 
 SUBSCRIPTIONS = [
     {"protocol": "email", "endpoint": "team@example.com"},
-    {"protocol": "https", "endpoint": "https://pager.example.com/key", "paging": True},
+    {"protocol": "https", "endpoint": "https://pager.example.com/key", "receives": "pages"},
+    {"protocol": "https", "endpoint": "https://switch.example.com/key", "receives": "heartbeat"},
 ]
 
 
@@ -134,6 +136,10 @@ def test_production_masks_personal_data_in_all_logs(run_layer) -> None:
 # Alarms
 
 
+def fallback_topic(env: str) -> str:
+    return f"arn:aws:test:ap-northeast-1:123456789012:fallback-topic-{env}"
+
+
 def composites(run: Any) -> dict[str, set[str]]:
     """Return the alarms of each composite alarm, by names without the environment's prefix."""
     prefix = f"transaction-monitoring-{run.env}/"
@@ -149,7 +155,8 @@ def composites(run: Any) -> dict[str, set[str]]:
 def test_every_alarm_notifies_the_topic_and_has_a_runbook(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     for each in (*run.all(ALARM), *run.all(COMPOSITE)):
-        assert each.inputs["alarmActions"] == [run.exports["alerts_topic_arn"]]
+        failed = each.name in {f"alarm-notifications-failed-{env}", f"alarm-rules-failed-{env}"}
+        assert each.inputs["alarmActions"] == [fallback_topic(env) if failed else run.exports["alerts_topic_arn"]]
         assert each.inputs.get("actionsEnabled", True) is True
         runbook = each.inputs["alarmDescription"]
         assert runbook.endswith(".")
@@ -167,6 +174,7 @@ def test_every_alarm_is_on_an_existing_resource(run_layer, env: str) -> None:
         "TransactionMonitoring": [{"Environment": env}, *({"Environment": env, "Rule": rule} for rule in RULES)],
         "AWS/SNS": [{"TopicName": f"transaction-alerts-{env}"}],
         f"TransactionMonitoring/{env}": [{}],
+        "AWS/Events": [{"RuleName": each.inputs["name"]} for each in run.all(RULE)],
     }
     seen = set()
     for alarm in alarms(run).values():
@@ -308,12 +316,12 @@ def test_each_domain_has_a_composite_alarm_of_what_rings_in_one_incident(run_lay
     }
 
 
-def test_only_what_pages_notifies_of_its_end(run_layer, env: str) -> None:
+def test_what_pages_notifies_of_its_end_and_other_alarms_do_not(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
     topic = [run.exports["alerts_topic_arn"]]
-    assert {name: each["okActions"] for name, each in alarms(run).items() if each.get("okActions")} == dict.fromkeys(
-        ITSELF, topic
-    )
+    ends = {name: each["okActions"] for name, each in alarms(run).items() if each.get("okActions")}
+    of_itself = dict.fromkeys(("notifications-failed", "rules-failed"), [fallback_topic(env)])  # noqa: RUF024
+    assert ends == dict.fromkeys({*ITSELF, "heartbeat"}, topic) | of_itself
     assert [each.inputs["okActions"] for each in run.all(COMPOSITE)] == [topic] * 4
 
 
@@ -339,10 +347,10 @@ def test_every_alarm_is_exported_and_allowed_to_publish(run_layer, statements, e
         *(each.inputs["alarmName"] for each in run.all(COMPOSITE)),
         *(each.inputs["name"] for each in run.all(ALARM)),
     }
-    policy = statements(run.one("aws:sns/topicPolicy:TopicPolicy")["policy"])
-    pattern = policy["Alarms"]["Condition"]["ArnLike"]["aws:SourceArn"]
-    begins = pattern.removeprefix("arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:").removesuffix("*")
-    assert all(name.startswith(begins) for name in names)
+    for each in run.all(TOPIC_POLICY):
+        pattern = statements(each.inputs["policy"])["Alarms"]["Condition"]["ArnLike"]["aws:SourceArn"]
+        begins = pattern.removeprefix("arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:").removesuffix("*")
+        assert all(name.startswith(begins) for name in names)
 
 
 def test_metric_filters_feed_the_metrics_of_the_alarms(run_layer, env: str) -> None:
@@ -362,27 +370,51 @@ def test_metric_filters_feed_the_metrics_of_the_alarms(run_layer, env: str) -> N
 # The topic
 
 
-def test_the_topic_is_encrypted_and_allows_only_its_publishers(run_layer, statements, env: str) -> None:
+def test_topics_are_encrypted_except_the_one_that_tells_of_the_key(run_layer, env: str) -> None:
+    topics = {each.name: each.inputs for each in run_layer("monitoring", env).all("aws:sns/topic:Topic")}
+    keys = {name: topic.get("kmsMasterKeyId") for name, topic in topics.items()}
+    assert keys == {f"alerts-topic-{env}": SECURITY["telemetry_key_arn"], f"fallback-topic-{env}": None}
+    assert {topic["signatureVersion"] for topic in topics.values()} == {2}
+
+
+@pytest.mark.parametrize("name", ["alerts-topic", "fallback-topic"])
+def test_a_topic_allows_only_its_publishers(run_layer, statements, env: str, name: str) -> None:
     run = run_layer("monitoring", env)
-    topic = run.one("aws:sns/topic:Topic")
-    assert topic["kmsMasterKeyId"] == SECURITY["telemetry_key_arn"]
-    assert topic["signatureVersion"] == 2
-    policy = statements(run.one("aws:sns/topicPolicy:TopicPolicy")["policy"])
-    assert {sid: each["Principal"] for sid, each in policy.items()} == {
+    policy = statements(run.one(TOPIC_POLICY, f"{name}-policy-{env}")["policy"])
+    databases = {"DatabaseEvents": {"Service": "events.rds.amazonaws.com"}} if name == "alerts-topic" else {}
+    assert {sid: each["Principal"] for sid, each in policy.items()} == databases | {
         "Alarms": {"Service": "cloudwatch.amazonaws.com"},
-        "DatabaseEvents": {"Service": "events.rds.amazonaws.com"},
         "Rules": {"Service": "events.amazonaws.com"},
         "DenyWithoutTls": "*",
     }
     assert all(each["Condition"] for each in policy.values())
-    assert {(*each["Action"], *each["Resource"]) for each in policy.values()} == {
-        ("sns:Publish", run.exports["alerts_topic_arn"])
-    }
-    for sid in ("Alarms", "DatabaseEvents"):
+    topic = f"arn:aws:test:ap-northeast-1:123456789012:{name}-{env}"
+    assert {(*each["Action"], *each["Resource"]) for each in policy.values()} == {("sns:Publish", topic)}
+    for sid in ("Alarms", *databases):
         assert policy[sid]["Condition"]["StringEquals"] == {"aws:SourceAccount": "123456789012"}
     assert policy["DenyWithoutTls"]["Effect"] == "Deny"
     assert policy["DenyWithoutTls"]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    assert len(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == len(run.all(RULE)) == len(CALLS) + 1
+    targets = run.all("aws:cloudwatch/eventTarget:EventTarget")
+    rules = [each.inputs["rule"] for each in targets if each.inputs["arn"] == topic]
+    arns = [f"arn:aws:test:ap-northeast-1:123456789012:{rule}" for rule in rules]
+    assert rules
+    assert sorted(policy["Rules"]["Condition"]["ArnEquals"]["aws:SourceArn"]) == sorted(arns)
+
+
+def test_the_heartbeat_notifies_every_half_hour(run_layer, env: str) -> None:
+    alarm = alarms(run_layer("monitoring", env))["heartbeat"]
+    formula = alarm["metricQueries"][0]["expression"]
+    hour = [datetime(2026, 11, 28, 7, minute, tzinfo=UTC) for minute in range(60)]
+    rings = [(calculate(formula, {"clock": 1.0}, at) or 0) > alarm["threshold"] for at in hour]
+    assert rings == [True] * 30 + [False] * 30
+    assert alarm["alarmActions"] == alarm["okActions"]
+
+
+def test_the_alarm_on_rules_counts_the_failures_of_each(run_layer, env: str) -> None:
+    run = run_layer("monitoring", env)
+    result, *operands = alarms(run)["rules-failed"]["metricQueries"]
+    assert {each["metric"]["dimensions"]["RuleName"] for each in operands} == {each.name for each in run.all(RULE)}
+    assert calculate(result["expression"], {each["id"]: 1.0 for each in operands}, datetime.now(UTC)) == len(operands)
 
 
 @pytest.fixture
@@ -394,27 +426,37 @@ def secret_subscriptions() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
-def test_endpoints_are_secret_and_a_pager_gets_what_pages_only(run_layer) -> None:
+def test_each_subscriber_receives_what_it_asks_for(run_layer) -> None:
     run = run_layer("monitoring", "dev", config={"subscriptions": SUBSCRIPTIONS})
-    subscribed = {each.inputs["protocol"]: each.inputs for each in run.all(SUBSCRIPTION)}
-    mail, pager = subscribed["email"], subscribed["https"]
-    assert all(is_rpc_secret(each["endpoint"]) for each in (mail, pager))
-    assert unwrap_rpc_secret(mail["endpoint"]) == "team@example.com"
-    assert "filterPolicy" not in mail
+    topics: dict[str, dict[str, Any]] = {run.exports["alerts_topic_arn"]: {}, fallback_topic("dev"): {}}
+    for each in run.all(SUBSCRIPTION):
+        assert is_rpc_secret(each.inputs["endpoint"])
+        topics[each.inputs["topic"]][unwrap_rpc_secret(each.inputs["endpoint"])] = each.inputs
+    mail, pager, switch = (each["endpoint"] for each in SUBSCRIPTIONS)
+    alerts, fallback = topics.values()
+    assert {each["filterPolicyScope"] for each in alerts.values()} == {"MessageBody"}
+    heartbeat = "transaction-monitoring-dev/heartbeat"
+    names = {endpoint: json.loads(each["filterPolicy"])["AlarmName"] for endpoint, each in alerts.items()}
+    assert names[mail] == [{"anything-but": [heartbeat]}, {"exists": False}]
     paging = {f"transaction-monitoring-dev/{name}" for name in ITSELF | composites(run).keys()}
-    assert set(json.loads(pager["filterPolicy"])["AlarmName"]) == paging
-    assert pager["filterPolicyScope"] == "MessageBody"
+    assert set(names[pager]) == paging
+    assert names[switch] == [heartbeat]
+    # A dead man's switch that hears of a failure would take it for a sign of life.
+    assert fallback.keys() == {mail, pager}
+    assert not any("filterPolicy" in each for each in fallback.values())
 
 
 @pytest.mark.usefixtures("secret_subscriptions")
 def test_a_subscription_keeps_its_name_when_the_list_changes(run_layer) -> None:
     def names(*subscriptions: dict[str, Any]) -> dict[str, str]:
         run = run_layer("monitoring", "dev", config={"subscriptions": subscriptions})
-        return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in run.all(SUBSCRIPTION)}
+        topic = run.exports["alerts_topic_arn"]
+        ours = [each for each in run.all(SUBSCRIPTION) if each.inputs["topic"] == topic]
+        return {unwrap_rpc_secret(each.inputs["endpoint"]): each.name for each in ours}
 
-    mail, pager = SUBSCRIPTIONS
+    mail, pager, _ = SUBSCRIPTIONS
     both = names(mail, pager)
-    changed = names(pager | {"paging": False}, mail | {"protocol": "email-json"})
+    changed = names(pager | {"receives": "everything"}, mail | {"protocol": "email-json"})
     assert changed[pager["endpoint"]] == both[pager["endpoint"]]
     assert len({*both.values(), *changed.values()}) == 3
     for name in both.values():
@@ -436,9 +478,12 @@ def test_committed_stack_files_have_no_subscriptions(run_layer) -> None:
 
 @pytest.mark.usefixtures("secret_subscriptions")
 def test_production_warns_without_subscribers(run_layer, caplog: pytest.LogCaptureFixture) -> None:
-    mail, pager = SUBSCRIPTIONS
-    run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
+    mail, pager, switch = SUBSCRIPTIONS
+    run_layer("monitoring", "prod", config={"subscriptions": [mail, pager, switch]})
     assert "subscribers" not in caplog.text
+    assert "switch" not in caplog.text
+    run_layer("monitoring", "prod", config={"subscriptions": [mail, pager]})
+    assert "nobody hears of it if alarms no longer notify: add a dead man's switch to subscriptions" in caplog.text
     run_layer("monitoring", "prod", config={"subscriptions": [pager]})
     assert "the budget of 1200 USD a month has no e-mail subscribers" in caplog.text
     assert "alarms have no subscribers" not in caplog.text
@@ -535,7 +580,9 @@ def test_rules_with_the_longest_suffix_are_within_eventbridge_quotas(run_layer) 
 def test_the_topic_policy_exists_before_its_publishers(run_layer, env: str) -> None:
     waits_for = run_layer("monitoring", env).waits_for
     for publisher in ("rds-events", *(f"target-{name}" for name in CALLS)):
-        assert f"alerts-topic-policy-{env}" in waits_for[f"{publisher}-{env}"]
+        assert {f"{topic}-policy-{env}" for topic in ("alerts-topic", "fallback-topic")} <= waits_for[
+            f"{publisher}-{env}"
+        ]
 
 
 def test_each_rule_sends_its_runbook_to_the_topic(run_layer, env: str) -> None:
@@ -543,7 +590,8 @@ def test_each_rule_sends_its_runbook_to_the_topic(run_layer, env: str) -> None:
     targets = run.all("aws:cloudwatch/eventTarget:EventTarget")
     assert {each.inputs["rule"] for each in targets} == {each.name for each in run.all(RULE)}
     for each in targets:
-        assert each.inputs["arn"] == run.exports["alerts_topic_arn"]
+        endangers_the_topic = each.name == f"target-key-endangered-{env}"
+        assert each.inputs["arn"] == (fallback_topic(env) if endangers_the_topic else run.exports["alerts_topic_arn"])
         transformer = each.inputs["inputTransformer"]
         used = set(re.findall(r"<(\w+)>", transformer["inputTemplate"]))
         assert used == transformer["inputPaths"].keys()
@@ -660,7 +708,8 @@ def test_the_dashboard_body_is_valid(run_layer, env: str) -> None:
         assert not covered & cells
         covered |= cells
     [states] = [widget.properties for widget in shown.widgets if isinstance(widget, AlarmWidget)]
-    assert len(states.alarms) == len(set(states.alarms)) == len(run.exports["alarm_names"])
+    assert len(states.alarms) == len(set(states.alarms)) == len(run.exports["alarm_names"]) - 1
+    assert not any("heartbeat" in arn for arn in states.alarms)
     regions = {widget.properties.region for widget in shown.widgets if isinstance(widget, GraphWidget)}
     assert regions == {"ap-northeast-1"}
 
@@ -769,5 +818,6 @@ def test_the_error_for_an_invalid_subscription_hides_its_endpoint(
 
 
 def test_a_repeated_endpoint_is_refused() -> None:
-    message = sentence(subscriptions=[*SUBSCRIPTIONS, SUBSCRIPTIONS[0] | {"paging": True}], secret=("subscriptions",))
-    assert message.endswith("subscriptions.2 has the endpoint of subscriptions.0")
+    again = SUBSCRIPTIONS[0] | {"receives": "pages"}
+    message = sentence(subscriptions=[*SUBSCRIPTIONS, again], secret=("subscriptions",))
+    assert message.endswith("subscriptions.3 has the endpoint of subscriptions.0")

@@ -112,6 +112,7 @@ def test_the_manual_lists_the_verbs_without_environment() -> None:
 @pytest.mark.parametrize("verb", VERBS_WITH_ENVIRONMENT)
 def test_a_verb_refuses_an_unknown_environment(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = {
+        "name": "heartbeat",
         "layer": "network",
         "base": "HEAD",
         "what": "redis",

@@ -14,6 +14,7 @@ from tools.orchestrator.cli.prompts import confirm
 from tools.orchestrator.cli.terminal import console, show
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
+from tools.txmon.flow import alarm_test as testing
 from tools.txmon.flow import console as operator_console
 from tools.txmon.flow import dead_letters as letters
 from tools.txmon.flow import functions, render, stores
@@ -103,6 +104,18 @@ def watch(env: str, for_: str) -> None:
         interval = watching.LOCAL_INTERVAL if local else watching.AWS_INTERVAL
         with suppress(KeyboardInterrupt):
             watching.follow(observer.look, console(), seconds, interval)
+
+
+def alarm_test(env: str, name: str, *, yes: bool) -> None:
+    """Set an alarm, show that its notifications arrive, and name the subscribers to ask."""
+    find_environment(MONOREPO, env)
+    with _deployed(env) as (workspace, deployment):
+        alarms = testing.find(deployment, name)
+        confirm(workspace, f"set the alarm {name}, of which every subscriber hears, of", yes=yes)
+        others = testing.subscribers(deployment, alarms)
+        for each, seconds in testing.ring(deployment, alarms).items():
+            print(f"{each}: its notification arrived after {seconds:.1f} s")
+    print("\n".join(["ask its subscribers whether they heard:", *others]) if others else "it has no subscribers")
 
 
 def transactions(env: str, identity: str | None, customer: str | None, format: str) -> None:

@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
+from shared.names import HEARTBEAT
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.render import palette
 from tools.orchestrator.render.table import table
@@ -143,7 +144,7 @@ class Observer:
             AlarmNamePrefix=prefix, StateValue="ALARM", AlarmTypes=["MetricAlarm", "CompositeAlarm"], MaxRecords=100
         )
         alarms = [*answer.get("MetricAlarms", ()), *answer.get("CompositeAlarms", ())]
-        return sorted(alarm["AlarmName"].removeprefix(prefix) for alarm in alarms)
+        return sorted({alarm["AlarmName"].removeprefix(prefix) for alarm in alarms} - {HEARTBEAT})
 
 
 def _metric(namespace: str, name: str, **dimensions: str) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class CloudWatch:
         self.requests.append(request)
         prefix = request["AlarmNamePrefix"]
         return {
-            "MetricAlarms": [{"AlarmName": f"{prefix}transactions-rejected"}],
+            "MetricAlarms": [{"AlarmName": f"{prefix}{name}"} for name in ("transactions-rejected", "heartbeat")],
             "CompositeAlarms": [{"AlarmName": f"{prefix}paging"}],
         }
 
