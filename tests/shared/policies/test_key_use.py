@@ -149,7 +149,7 @@ def test_services_publish_and_encrypt_for_this_system_only(
 ) -> None:
     sent = {key: value.format(env=env) for key, value in context.items()}
     key = run_layer("security", env).one(KEY, f"telemetry-kms-key-{env}")["policy"]
-    topic = run_layer("monitoring", env).one(TOPIC_POLICY)["policy"]
+    topic = run_layer("monitoring", env).one(TOPIC_POLICY, f"alerts-topic-policy-{env}")["policy"]
     assert permits(key, ENCRYPT, sent, f"{service}.amazonaws.com") is expected
     assert permits(topic, "sns:Publish", sent, f"{service}.amazonaws.com") is expected
 
@@ -157,16 +157,18 @@ def test_services_publish_and_encrypt_for_this_system_only(
 @every_environment
 def test_topic_accepts_events_of_its_own_rules_only(run_layer, env: str) -> None:
     run = run_layer("monitoring", env)
-    topic = run.one(TOPIC_POLICY)["policy"]
 
-    def accepts(rule: str) -> bool:
+    def accepts(topic: str, rule: str) -> bool:
         sent = {"aws:SourceArn": f"arn:aws:test:{HERE}:{rule}"}
-        return permits(topic, "sns:Publish", sent, "events.amazonaws.com")
+        policy = run.one(TOPIC_POLICY, f"{topic}-policy-{env}")["policy"]
+        return permits(policy, "sns:Publish", sent, "events.amazonaws.com")
 
-    rules = [each.name for each in run.all("aws:cloudwatch/eventRule:EventRule")]
-    assert rules
-    assert all(map(accepts, rules))
-    assert not accepts("another")
+    targets = [each.inputs for each in run.all("aws:cloudwatch/eventTarget:EventTarget")]
+    assert targets
+    for target in targets:
+        topic = target["arn"].rpartition(":")[2].removesuffix(f"-{env}")
+        assert accepts(topic, target["rule"])
+        assert not accepts(topic, "another")
 
 
 @every_environment
