@@ -35,7 +35,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {
             "subscriptions": [
                 {"protocol": "email", "endpoint": "team@example.com"},
-                {"protocol": "https", "endpoint": "https://pager.example.com/1", "paging": True},
+                {"protocol": "https", "endpoint": "https://pager.example.com/1", "receives": "pages"},
             ]
         },
     ),
