@@ -101,7 +101,7 @@ def _key_and_secret_rules(
         Rule(
             name="secret-read",
             runbook="Somebody other than the consumer and routineSecretReaders read a database secret. If nobody"
-            " knows why, rotate it: ./inv rotate database, or redis.",
+            " knows why, rotate it: ./inv rotate database or ./inv rotate redis.",
             source="aws.secretsmanager",
             detail={
                 "eventName": ["GetSecretValue"],
