@@ -23,6 +23,12 @@ def free_network(taken: Collection[str]) -> str:
     return str(next(each for each in offered if not any(each.overlaps(other) for other in used)))
 
 
+def _account_fault(env: str, region: str) -> str | None:
+    from tools.txmon.trail import trail_fault  # noqa: PLC0415 (imports boto3)
+
+    return trail_fault(env, region)
+
+
 MONOREPO = Monorepo(
     root=ROOT,
     product=PRODUCT,
@@ -46,6 +52,7 @@ MONOREPO = Monorepo(
     stateful_types=STATEFUL,
     deleted_unused_types=DELETED_UNUSED,
     required_if_protected={"monitoring": "subscriptions"},
+    account_fault=_account_fault,
     unlike_others={"network": ("vpcCidr", free_network)},
     policy_pack=ROOT / "shared" / "policies" / "pack",
     preload="tools.txmon.preload",

@@ -130,7 +130,7 @@ def _is_managed(snapshot: Snapshot) -> bool:
 
 
 def _rotate_managed(workspace: Workspace, terminal: Terminal, rotation: Rotation, deployment: Deployment) -> int:
-    from tools.txmon.flow.deployment import aws_errors  # noqa: PLC0415 (imports boto3)
+    from tools.txmon.aws_errors import aws_errors  # noqa: PLC0415 (imports boto3)
 
     secret = deployment.output(USER, "rds_secret_arn")
     with aws_errors(workspace.env):

@@ -123,6 +123,8 @@ class Monorepo:
     """The types of resources that AWS does not delete while something uses them."""
     required_if_protected: Mapping[str, str] = field(default_factory=dict)
     """Layer -> a setting that has to be in its stack file where the environment is protected and on AWS."""
+    account_fault: Callable[[str, str], str | None] = lambda _env, _region: None
+    """Returns what the account of a protected environment lacks in a region, with what mends it; None if nothing."""
     unlike_others: Mapping[str, tuple[str, Callable[[Collection[Any]], Any]]] = field(default_factory=dict)
     """Layer -> a setting of which a new environment gets its own value, and what chooses it, from those of others."""
     policy_pack: Path | None = None

@@ -65,7 +65,7 @@ def require_secrets_provider(workspace: Workspace, snapshot: Snapshot) -> None:
 
 
 def require_facts(workspace: Workspace) -> None:
-    """Check that a protected environment on AWS is described, and that somebody hears of its alarms.
+    """Check that a protected environment on AWS is described, that somebody hears of its alarms, and its account.
 
     Without an account id, a deployment with the wrong credentials would go into the wrong account.
 
@@ -78,6 +78,10 @@ def require_facts(workspace: Workspace) -> None:
     missing = [*_missing_facts(environment), *_missing_settings(monorepo, environment.name)]
     if missing:
         raise OrchestratorError(f"{environment.name} is protected, so add {'; and add '.join(missing)}")
+    regions = {settings_in_file(monorepo, layer, environment.name).get("aws:region") for layer in monorepo.layers}
+    for region in sorted(filter(None, regions)):
+        if fault := monorepo.account_fault(environment.name, region):
+            raise OrchestratorError(f"{environment.name} is protected, {fault}")
 
 
 def _missing_facts(environment: Environment) -> Iterator[str]:

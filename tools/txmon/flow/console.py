@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from pydantic import BaseModel, TypeAdapter
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.flow.deployment import MISSING
+from tools.txmon.aws_errors import MISSING
 
 if TYPE_CHECKING:
     from tools.txmon.flow.functions import Function

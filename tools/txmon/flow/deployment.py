@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, TokenRetrievalError
+from botocore.exceptions import ClientError
 
 from shared.names import Names
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.state.checkpoints import read_snapshot
+from tools.txmon.aws_errors import REFUSALS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tools.orchestrator.engine.workspace import Workspace
 
 CALL_SECONDS: Final = 60
 """How long a call may take, except an invocation, which has a limit of its own."""
-REFUSALS: Final = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "KMSAccessDeniedException"}
-"""The error codes with which AWS's services say that the caller lacks a right."""
-MISSING: Final = {"ResourceNotFoundException", "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"}
-"""The error codes of a stream, function or queue that is not there."""
 
 
 @dataclass(frozen=True)
@@ -107,30 +103,3 @@ def open_deployment(workspace: Workspace) -> Deployment:
         return Deployment(workspace.env, outputs, boto3.Session())
     session = _session(given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"])
     return Deployment(workspace.env, outputs, session, given["AWS_ENDPOINT_URL"])
-
-
-@contextmanager
-def aws_errors(env: str) -> Iterator[None]:
-    """Turn an error of AWS's SDK into a sentence with its remedy.
-
-    Raises:
-        OrchestratorError: AWS refused a call, or did not answer.
-    """
-    try:
-        yield
-    except (NoCredentialsError, TokenRetrievalError) as error:
-        raise OrchestratorError(f"{error}: get AWS credentials, for example with aws sso login") from None
-    except ClientError as error:
-        raise OrchestratorError(_explained(error, env)) from None
-    except BotoCoreError as error:
-        raise OrchestratorError(f"AWS does not answer: {error}") from None
-
-
-def _explained(error: ClientError, env: str) -> str:
-    code, message = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
-    refused = f"AWS refused {error.operation_name}: {message or code}"
-    if code in REFUSALS:
-        return f'{refused}; docs/operations.md names the rights of each verb ("Transactions")'
-    if code in MISSING:
-        return f"{refused}; what was deployed is gone: ./inv drift --env {env} shows what else is missing"
-    return refused

@@ -14,13 +14,14 @@ from tools.orchestrator.cli.prompts import confirm
 from tools.orchestrator.cli.terminal import console, show
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
+from tools.txmon.aws_errors import aws_errors
 from tools.txmon.flow import alarm_test as testing
 from tools.txmon.flow import console as operator_console
 from tools.txmon.flow import dead_letters as letters
 from tools.txmon.flow import functions, render, stores
 from tools.txmon.flow import rejected as rejections
 from tools.txmon.flow import watch as watching
-from tools.txmon.flow.deployment import aws_errors, open_deployment
+from tools.txmon.flow.deployment import open_deployment
 from tools.txmon.flow.functions import LONGEST_SECONDS, WITHOUT_STORES, consumer, migrator
 from tools.txmon.flow.moments import parse_moment
 from tools.txmon.flow.samples import Samples

@@ -8,7 +8,8 @@ from tools.orchestrator.cli.terminal import console, terminal
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
-from tools.txmon.flow.deployment import Deployment, aws_errors, open_deployment
+from tools.txmon.aws_errors import aws_errors
+from tools.txmon.flow.deployment import Deployment, open_deployment
 from tools.txmon.monorepo import MONOREPO
 from tools.txmon.recovery import drill as drills
 from tools.txmon.recovery import restore as restoring

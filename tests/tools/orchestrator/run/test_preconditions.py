@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,13 @@ def test_a_protected_environment_without_a_fact_is_refused(tmp_path: Path, missi
 def test_a_protected_environment_without_a_required_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OrchestratorError, match=r"so add size to projects/data/Pulumi.prod.yaml, as "):
         preconditions.require_facts(described(tmp_path, setting=False, **FACTS))
+
+
+def test_a_protected_environment_whose_account_lacks_something_is_refused(tmp_path: Path) -> None:
+    workspace = described(tmp_path, **FACTS)
+    monorepo = replace(workspace.monorepo, account_fault=lambda env, region: f"so mend {env} in {region}")
+    with pytest.raises(OrchestratorError, match=r"^prod is protected, so mend prod in ap-northeast-1$"):
+        preconditions.require_facts(make_workspace(monorepo, environment=workspace.environment))
 
 
 def test_an_environment_needs_no_facts_if_it_is_local_or_not_protected(tmp_path: Path) -> None:

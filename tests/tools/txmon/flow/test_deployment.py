@@ -8,7 +8,8 @@ from tests.support.engine import write_checkpoint
 from tests.support.monorepo import make_monorepo, make_workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.operation import STACK
-from tools.txmon.flow.deployment import Deployment, aws_errors, open_deployment
+from tools.txmon.aws_errors import aws_errors
+from tools.txmon.flow.deployment import Deployment, open_deployment
 
 LOCAL = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "AKIALOCAL", "AWS_SECRET_ACCESS_KEY": "s"}
 
