@@ -4,7 +4,7 @@ EventBridge receives API calls only if the account has a CloudTrail trail with m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi_aws as aws
@@ -27,14 +27,23 @@ RDS_CATEGORIES = (
 """RDS User Guide, "Amazon RDS event categories", for a DB instance."""
 
 
+CALLS = ("AWS API Call via CloudTrail", "AWS Service Event via CloudTrail")
+CALL = {"what": "$.detail.eventName", "when": "$.detail.eventTime", "who": "$.detail.userIdentity.arn"}
+JOBS = ("Backup Job State Change", "Copy Job State Change")
+JOB = {"what": "$.detail-type", "when": "$.time", "who": "$.detail.iamRoleArn"}
+"""Where an event has what a notification says (AWS Backup Developer Guide, "Monitoring AWS Backup events")."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rule:
-    """An API call to notify on."""
+    """An API call, or a job of AWS Backup, to notify on."""
 
     name: str
     runbook: str
     source: str
     detail: Mapping[str, Any]
+    types: Sequence[str] = CALLS
+    paths: Mapping[str, str] = field(default_factory=lambda: CALL)
     read_only: bool = False
     """Whether the call only reads: EventBridge skips such calls unless the rule's state asks for them."""
     fallback: bool = False
@@ -54,7 +63,7 @@ def api_call_rules(
     """Describe every rule on API calls."""
     return [
         *_key_and_secret_rules(stack, config, security, data),
-        *_data_rules(streaming, data),
+        *_data_rules(stack, streaming, data),
         *_watch_rules(stack),
     ]
 
@@ -118,8 +127,8 @@ def _key_and_secret_rules(
     ]
 
 
-def _data_rules(streaming: StreamingContract, data: DataContract) -> list[Rule]:
-    """Describe the rules on calls that delete transactions or their backups, or end the stream's encryption."""
+def _data_rules(stack: StackContext, streaming: StreamingContract, data: DataContract) -> list[Rule]:
+    """Describe the rules on what deletes transactions or backups, loses a copy, or ends the stream's encryption."""
     streams = {"streamName": [streaming.kinesis_stream_name], "streamARN": [streaming.kinesis_stream_arn]}
     return [
         Rule(
@@ -142,6 +151,18 @@ def _data_rules(streaming: StreamingContract, data: DataContract) -> list[Rule]:
                 "eventName": ["DeleteDBSnapshot", "DeleteDBInstanceAutomatedBackup"],
                 # The requests name the snapshot or the backup; the answers name the instance.
                 "responseElements": {"dBInstanceIdentifier": [data.rds_identifier]},
+            },
+        ),
+        Rule(
+            name="copy-failed",
+            runbook="A backup of PostgreSQL, or its copy to another region or account, failed: the newest copy is six"
+            " hours older than it should be. `aws backup list-copy-jobs --by-state FAILED` says why.",
+            source="aws.backup",
+            types=JOBS,
+            paths=JOB,
+            detail={
+                "state": ["ABORTED", "EXPIRED", "FAILED"],
+                "resourceArn": [Output.concat(stack.arn("rds", "db:"), data.rds_identifier)],
             },
         ),
     ]
@@ -213,7 +234,7 @@ def _create_rule(stack: StackContext, rule: Rule) -> aws.cloudwatch.EventRule:
         event_pattern=Output.json_dumps(
             {
                 "source": [rule.source],
-                "detail-type": ["AWS API Call via CloudTrail", "AWS Service Event via CloudTrail"],
+                "detail-type": list(rule.types),
                 "detail": rule.detail,
             }
         ),
@@ -233,11 +254,7 @@ def _send_events(
         target_id="alerts-topic",
         arn=topic.arn,
         input_transformer={
-            "input_paths": {
-                "what": "$.detail.eventName",
-                "when": "$.detail.eventTime",
-                "who": "$.detail.userIdentity.arn",
-            },
+            "input_paths": rule.paths,
             "input_template": Output.json_dumps(
                 {
                     "event": "<what>",

@@ -163,10 +163,11 @@ def _events(program: Program) -> Table:
     rows = []
     for name, rule in sorted(_inputs(program, "eventRule", "rule-").items()):
         pattern = json.loads(rule["eventPattern"])
-        rows.append((name, pattern["source"][0], ", ".join(f"`{call}`" for call in pattern["detail"]["eventName"])))
+        what = pattern["detail"].get("eventName") or pattern["detail-type"]
+        rows.append((name, pattern["source"][0], ", ".join(f"`{each}`" for each in what)))
     [subscription] = _inputs(program, "eventSubscription", "").values()
     rows.append(("rds-events", "aws.rds", ", ".join(subscription["eventCategories"])))
-    return ("Rule", "Source", "Calls or categories"), rows
+    return ("Rule", "Source", "Calls, events or categories"), rows
 
 
 def _inputs(program: Program, kind: str, prefix: str) -> dict[str, Inputs]:

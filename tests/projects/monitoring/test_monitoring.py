@@ -542,9 +542,15 @@ CALLS: dict[str, dict[str, Any]] = {
         "eventName": ["DeleteDBSnapshot", "DeleteDBInstanceAutomatedBackup"],
         "responseElements": {"dBInstanceIdentifier": [DATA["rds_identifier"]]},
     },
+    "copy-failed": {
+        "state": ["ABORTED", "EXPIRED", "FAILED"],
+        "resourceArn": [f"arn:aws:rds:ap-northeast-1:123456789012:db:{DATA['rds_identifier']}"],
+    },
     "trail-endangered": {"eventName": ["StopLogging", "DeleteTrail"]},
 }
-SOURCES = {"aws.kms", "aws.secretsmanager", "aws.kinesis", "aws.rds", "aws.monitoring", "aws.cloudtrail"}
+SOURCES = {
+    "aws.kms", "aws.secretsmanager", "aws.kinesis", "aws.rds", "aws.backup", "aws.monitoring", "aws.cloudtrail",
+}  # fmt: skip
 
 
 def silencing(env: str) -> dict[str, Any]:
@@ -561,6 +567,8 @@ def test_rules_match_calls_on_our_resources_only(run_layer, env: str) -> None:
         f"rule-{name}-{env}": detail for name, detail in (CALLS | {"alarms-endangered": silencing(env)}).items()
     }
     assert {pattern["source"][0] for pattern in patterns.values()} == SOURCES
+    jobs = patterns.pop(f"rule-copy-failed-{env}")
+    assert jobs["detail-type"] == ["Backup Job State Change", "Copy Job State Change"]
     assert all("AWS API Call via CloudTrail" in pattern["detail-type"] for pattern in patterns.values())
 
 
