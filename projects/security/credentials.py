@@ -74,6 +74,7 @@ class Vault(pulumi.ComponentResource):
             "PostgreSQL's master user and password",
             value=Output.json_dumps({"username": config.db_username, "password": self._generate_password()}),
             version=config.db_credentials_version,
+            replacement_trigger=config.db_username,  # a value is written when its version is raised, or anew
             role_arns=[migrator_role_arn],  # the consumer logs in with a token
         )
         return DatabaseCredentials(Output.from_input(config.db_username), arn, config.db_credentials_version)
@@ -117,6 +118,7 @@ class Vault(pulumi.ComponentResource):
         value: Output[str],
         version: int,
         stages: Sequence[str] | None = None,
+        replacement_trigger: str | None = None,
         role_arns: Sequence[Input[str]],
     ) -> Output[str]:
         """Create a secret that `role_arns` may read besides `reader_arns`, and return its ARN.
@@ -148,7 +150,7 @@ class Vault(pulumi.ComponentResource):
             secret_string_wo=value,
             secret_string_wo_version=version,
             version_stages=stages,
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy]),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[policy], replacement_trigger=replacement_trigger),
         )
         return secret.arn
 
