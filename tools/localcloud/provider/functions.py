@@ -40,7 +40,9 @@ def _stream(session: Session, args: Props) -> Props:
     except ClientError as error:
         if not is_not_found(error):
             raise
-        raise LocalCloudError(f"the stream {args['name']} does not exist in the local cloud") from None
+        raise LocalCloudError(
+            f"the stream {args['name']} does not exist in the local cloud; ./inv drift shows what is missing"
+        ) from None
     found = answer["StreamDescriptionSummary"]
     return {
         "id": found["StreamARN"],

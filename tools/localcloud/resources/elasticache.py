@@ -122,7 +122,7 @@ def _rotate_token(ctx: ResourceContext) -> None:
 def _deliver_logs(ctx: ResourceContext) -> None:
     """Set the wanted deliveries, and end those of the other types."""
     wanted = _aws_log_delivery(ctx.get("logDeliveryConfigurations"))
-    have = {each["logType"] for each in (_read_group(ctx) or {}).get("LogDeliveryConfigurations", ())}
+    have = {each["LogType"] for each in (_read_group(ctx) or {}).get("LogDeliveryConfigurations", ())}
     ended = [{"LogType": each, "Enabled": False} for each in sorted(have - {each["LogType"] for each in wanted})]
     ctx.call(
         "modify_replication_group",

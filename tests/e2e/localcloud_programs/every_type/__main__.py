@@ -370,7 +370,7 @@ aws.elasticache.ReplicationGroup(
     apply_immediately=True,
     log_delivery_configurations=[
         {
-            "log_type": "slow-log",
+            "log_type": "slow-log" if serial == 1 else "engine-log",
             "log_format": "json",
             "destination": slow.name,
             "destination_type": "cloudwatch-logs",
