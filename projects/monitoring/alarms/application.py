@@ -29,12 +29,17 @@ def _namespace(stack: StackContext) -> str:
 
 
 def count_errors(stack: StackContext, log_groups: Mapping[str, Output[str]]) -> None:
-    """Create the metric filters that count the lines with ERROR. `log_groups` are names by what logs to them."""
+    """Create the metric filters that count errors. `log_groups` are names by what logs to them.
+
+    A producer's line counts if it has the word ERROR. The functions' lines are JSON and count by their level, because
+    those of the console have the text of queries.
+    """
+    patterns = {"processing": '{ $.level = "ERROR" }'}
     for source, name in log_groups.items():
         aws.cloudwatch.LogMetricFilter(
             stack.names.logical(f"{source}-errors"),
             log_group_name=name,
-            pattern="ERROR",
+            pattern=patterns.get(source, "ERROR"),
             metric_transformation={
                 "name": ERRORS,
                 "namespace": _namespace(stack),
