@@ -22,8 +22,8 @@ MIGRATOR_MEMORY_MIB = 1024
 MIGRATOR_OUTAGE_SECONDS = 120
 """Seconds that a deployment waits for a database that does not answer."""
 
-CONSOLE_SECONDS = 90
-"""Time-out of the console, whose queries may take 30 s, and the fetching of what they find as long again."""
+CONSOLE_SECONDS = 60
+"""Time-out of the console, whose queries may take 30 s in all; as long again goes to log in and to encode rows."""
 
 OPERATOR = "tx_operator"
 """PostgreSQL's user of the console, which reads only. Migration 0003 creates it."""

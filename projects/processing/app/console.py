@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -14,11 +15,9 @@ from .settings import Settings
 from .telemetry import log
 
 QUERY_SECONDS = 30
-"""How long a query may take."""
+"""How long a query may take, with all its rows."""
 
 ROWS = 1000
-PAGE = 50
-"""Rows that are fetched at once: 50 MB of the largest transactions."""
 
 
 class _Session(Database):
@@ -27,10 +26,16 @@ class _Session(Database):
     def declare(self, query: str) -> None:
         """Open the cursor `answer` on a query. PostgreSQL takes one statement, and only if it reads.
 
-        The simple protocol, which `run` uses without values, would take several statements.
+        The simple protocol, which `run` uses without values, would take several statements. `prepare` would take a
+        colon for the start of a parameter.
         """
         with self._translated():
-            self._connection.prepare(f"DECLARE answer NO SCROLL CURSOR FOR {query}").run()
+            self._connection.execute_unnamed(f"DECLARE answer NO SCROLL CURSOR FOR {query}")
+
+    def fetch(self, seconds: float) -> list[list[Any]]:
+        """Return the next row of `answer`, if there is one: a query that set the time limit itself has this one."""
+        milliseconds = max(1, int(seconds * 1000))  # 0 would be no limit
+        return self.run(f"SET LOCAL statement_timeout = {milliseconds}; FETCH answer")
 
     def columns(self) -> list[str]:
         """Return the names of the columns of the last rows."""
@@ -46,7 +51,10 @@ class Console:
         self._seconds = seconds
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer {"sql": a query, "by": who asks}; an error of PostgreSQL is an answer, too."""
+        """Answer {"sql": a query, "by": who asks}; an error of PostgreSQL is an answer, too.
+
+        The log has no error, because PostgreSQL's messages quote values.
+        """
         query, by = str(event["sql"]), str(event["by"])
         log("INFO", "an operator asks", sql=query, by=by)
         session = _Session(
@@ -55,28 +63,35 @@ class Console:
             statement_seconds=self._seconds,
         )
         try:
-            answer = _answer(session, query)
+            answer = _answer(session, query, self._seconds)
         except (RefusedError, UnavailableError) as error:
             answer = {"error": str(error)}
         finally:
             session.close()
-        log("INFO", "an operator got an answer", rows=len(answer.get("rows", ())), error=answer.get("error"), by=by)
+        log("INFO", "an operator got an answer", rows=len(answer.get("rows", ())), failed="error" in answer, by=by)
         return answer
 
 
-def _answer(session: _Session, query: str) -> dict[str, Any]:
-    """Return the first rows: `ROWS` of them or `ANSWER_BYTES` at most."""
+def _answer(session: _Session, query: str, seconds: float) -> dict[str, Any]:
+    """Return the first rows: `ROWS` of them or `ANSWER_BYTES` at most. They are fetched one by one to save memory.
+
+    Raises:
+        RefusedError: the first row alone is larger, or PostgreSQL does not take the query.
+        UnavailableError: PostgreSQL does not answer in time, or refuses the query for another reason.
+    """
     rows: list[Any] = []
-    size, more = 0, False
+    size, more, ends = 0, False, time.monotonic() + seconds
     with session.transaction():
+        session.run("SET TRANSACTION READ ONLY")
         session.declare(query)
-        while not more and (page := session.run(f"FETCH {PAGE} FROM answer")):
-            for row in page:
-                text = json.dumps(row, default=str)
-                size += len(text)
-                if more := size > ANSWER_BYTES or len(rows) == ROWS:
-                    break
-                rows.append(json.loads(text))
+        while found := session.fetch(ends - time.monotonic()):
+            text = json.dumps(found[0], default=str)
+            size += len(text)
+            if more := size > ANSWER_BYTES or len(rows) == ROWS:
+                break
+            rows.append(json.loads(text))
+        if more and not rows:
+            raise RefusedError(f"the first row is larger than {ANSWER_BYTES // 1_000_000} MB: ask for less of it")
         return {"columns": session.columns(), "rows": rows, "more": more}
 
 

@@ -1,4 +1,7 @@
-"""Writes metrics and log lines to standard output, a JSON object a line. No line has content of a record."""
+"""Writes metrics and log lines to standard output, a JSON object a line.
+
+No line has content of a record, except what an operator writes into a query of the console: its field `sql`.
+"""
 
 import json
 import time

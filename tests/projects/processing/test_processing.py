@@ -196,7 +196,7 @@ def test_a_function_of_its_own_reads_for_operators_and_may_log_in_as_nobody_else
     run = run_layer("processing", "prod", config={"operatorAccess": True})
     made, migrator = function(run, "console"), function(run, "migrator")
     assert made["name"] == "transaction-console-prod"
-    assert (made["handler"], made["timeout"], made["role"]) == ("app.console.handler", 90, migrator["role"])
+    assert (made["handler"], made["timeout"], made["role"]) == ("app.console.handler", 60, migrator["role"])
     for same in ("runtime", "architectures", "vpcConfig", "loggingConfig"):
         assert made[same] == migrator[same]
     assert made["environment"]["variables"]["DB_USER"] == "tx_operator"
