@@ -146,3 +146,10 @@ def write_setting(monorepo: Monorepo, layer: str, env: str, setting: str, value:
     if written != value:
         path.write_text(before, encoding="utf-8")
         raise OrchestratorError(f"write {key}: {text} into {monorepo.display(path)}, then run this again")
+
+
+def remove_setting(monorepo: Monorepo, layer: str, env: str, setting: str) -> None:
+    """Remove a setting that `write_setting` has written, by its short name, from a stack file."""
+    path = monorepo.stack_file(layer, env)
+    line = re.compile(rf"^[ \t]+(?:{monorepo.project(layer)}:)?{setting}[ \t]*:.*\n?", re.MULTILINE)
+    path.write_text(line.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")

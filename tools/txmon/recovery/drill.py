@@ -64,24 +64,20 @@ def drill_restore(
     _require_unprotected(workspace)
     found, asked = database(deployment), migrator(deployment)
     confirm(workspace, "replace PostgreSQL by a snapshot of itself in", yes=yes)
-    file = workspace.monorepo.stack_file(LAYER, workspace.env)
-    settings, clock = file.read_text(encoding="utf-8"), Clock()
-    try:
-        with clock.step("take a snapshot"):
-            source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-        before = stores.status(asked).transactions
-        open_sender(deployment).send(map(as_record, islice(Samples(), SAMPLES)))
-        expected = _await_count(asked, before + SAMPLES)
-        with clock.step("replace the database, and deploy its readers"):
-            done = restore(workspace, terminal, found, source, yes=True, parallel=parallel)
-            if done.code:
-                raise VerbEnd(done.code)
-        with clock.step("replay the stream"):
-            open_stream(deployment).replay_all(source.moment, datetime.now(UTC))
-        with clock.step("rebuild the history in Redis"):
-            stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
-    finally:
-        file.write_text(settings, encoding="utf-8")  # of no effect while the instance exists
+    clock = Clock()
+    with clock.step("take a snapshot"):
+        source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    before = stores.status(asked).transactions
+    open_sender(deployment).send(map(as_record, islice(Samples(), SAMPLES)))
+    expected = _await_count(asked, before + SAMPLES)
+    with clock.step("replace the database, and deploy its readers"):
+        done = restore(workspace, terminal, found, source, yes=True, parallel=parallel)
+        if done.code:
+            raise VerbEnd(done.code)
+    with clock.step("replay the stream"):
+        open_stream(deployment).replay_all(source.replay_since, datetime.now(UTC))
+    with clock.step("rebuild the history in Redis"):
+        stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
     after = stores.status(asked).transactions
     if after < expected:
         raise OrchestratorError(f"of {expected} transactions, {after} are back; {done.kept} has them all")

@@ -6,7 +6,7 @@ RDS restores into a new instance only, and names are unique (RDS User Guide, "Re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import tenacity
@@ -20,7 +20,7 @@ from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.render.table import table
 from tools.orchestrator.repository.selection import choose
-from tools.orchestrator.repository.stack_files import write_setting
+from tools.orchestrator.repository.stack_files import remove_setting, write_setting
 from tools.orchestrator.state.checkpoints import read_snapshot
 from tools.orchestrator.state.locks import EnvironmentLock
 from tools.txmon.flow.deployment import Deployment
@@ -31,6 +31,8 @@ LAYER: Final = "data"
 INSTANCE: Final = "aws:rds/instance:Instance"
 LATEST: Final = "latest"
 POLL_SECONDS: Final = 10
+REPLAY_MARGIN: Final = timedelta(hours=1)
+"""How long before the restored moment a replay begins: a record arrives before it is stored."""
 RENAME_SECONDS: Final = 30 * 60
 """RDS restarts an instance that it renames, which takes minutes (RDS User Guide, "Renaming a DB instance")."""
 
@@ -43,6 +45,10 @@ class Source:
     """The value of `restoreFrom`."""
     moment: datetime
     """What was stored later is not in it."""
+
+    @property
+    def replay_since(self) -> datetime:
+        return self.moment - REPLAY_MARGIN
 
 
 @dataclass(frozen=True)
@@ -71,13 +77,13 @@ class Database:
         """Return the snapshots of the instance, newest first."""
         pages = self.rds.get_paginator("describe_db_snapshots").paginate(DBInstanceIdentifier=self.identifier)
         found = [each for page in pages for each in page["DBSnapshots"] if each["Status"] == "available"]
-        return sorted(found, key=lambda each: each["SnapshotCreateTime"], reverse=True)
+        return sorted(found, key=_taken, reverse=True)
 
     def window(self) -> tuple[datetime, datetime] | None:
-        """Return the first and the last time to which the instance can be restored; None if it has no backups."""
+        """Return the first and the last time to which backups under the data key reach; None if there are none."""
         answer = self.rds.describe_db_instance_automated_backups(DbiResourceId=self.resource_id)
         for backup in answer["DBInstanceAutomatedBackups"]:
-            if window := backup.get("RestoreWindow"):
+            if (window := backup.get("RestoreWindow")) and backup.get("KmsKeyId") == self.key_arn:
                 return window["EarliestTime"], window["LatestTime"]
         return None
 
@@ -102,7 +108,7 @@ class Database:
                 f"aws rds copy-db-snapshot --source-db-snapshot-identifier {name} "
                 f"--target-db-snapshot-identifier {copy} --kms-key-id {self.key_arn} --copy-tags"
             )
-        return Source(name, found["SnapshotCreateTime"])
+        return Source(name, _taken(found))
 
     def take_snapshot(self, name: str) -> Source:
         """Take a snapshot and wait for it, for an hour at most.
@@ -128,7 +134,9 @@ class Database:
         wanted = None if given == LATEST else parse_moment("--to", given)
         window = self.window()
         if window is None:
-            raise OrchestratorError(f"{self.identifier} has no automated backups; ./inv restore lists its snapshots")
+            raise OrchestratorError(
+                f"{self.identifier} has no automated backups under the data key; ./inv restore lists its snapshots"
+            )
         first, last = window
         if wanted is None:
             return Source(f"{self.resource_id}@{LATEST}", last)
@@ -165,12 +173,23 @@ class Database:
         return kept
 
     def delete(self, instance: str | None, snapshot: str) -> None:
-        """Delete what a drill leaves: the replaced instance, and the snapshot that brought its data back."""
+        """Delete what a drill leaves: the replaced instance, and the snapshot that brought its data back.
+
+        Raises:
+            OrchestratorError: RDS does not delete the instance within an hour.
+        """
         if instance:
             self.rds.delete_db_instance(
                 DBInstanceIdentifier=instance, SkipFinalSnapshot=True, DeleteAutomatedBackups=True
             )
         self.rds.delete_db_snapshot(DBSnapshotIdentifier=snapshot)
+        if instance:  # until it is gone, its subnet and parameter groups cannot be deleted
+            try:
+                self.rds.get_waiter("db_instance_deleted").wait(
+                    DBInstanceIdentifier=instance, WaiterConfig={"Delay": 15, "MaxAttempts": 240}
+                )
+            except WaiterError as error:
+                raise OrchestratorError(f"RDS does not delete {instance}: {error}") from None
 
     def _is_renamed(self, name: str) -> bool:
         found = self._named(name)
@@ -184,6 +203,12 @@ class Database:
                 return None
             raise
         return found[0] if found else None
+
+
+def _taken(snapshot: Mapping[str, Any]) -> datetime:
+    """Return when the data of a snapshot was current; a copy's `SnapshotCreateTime` is that of the copy."""
+    names = ("SnapshotDatabaseTime", "OriginalSnapshotCreateTime", "SnapshotCreateTime")
+    return next(found for name in names if isinstance(found := snapshot.get(name), datetime))
 
 
 def database(deployment: Deployment) -> Database:
@@ -202,12 +227,9 @@ def overview(found: Database) -> RenderableType:
     times = (
         f"{found.identifier} can be restored to each second from {as_text(window[0])} to {as_text(window[1])}"
         if window
-        else f"{found.identifier} has no automated backups"
+        else f"{found.identifier} has no automated backups under the data key"
     )
-    rows = [
-        (each["DBSnapshotIdentifier"], moment(each["SnapshotCreateTime"]), each["SnapshotType"])
-        for each in found.snapshots()
-    ]
+    rows = [(each["DBSnapshotIdentifier"], moment(_taken(each)), each["SnapshotType"]) for each in found.snapshots()]
     snapshots = listed(
         rows,
         lambda rows: table("snapshot", "taken at (UTC)", "type", rows=rows),
@@ -221,7 +243,8 @@ def restore(
 ) -> Restored:
     """Rename the instance, let the stack forget it, and deploy another one from `source`.
 
-    After an interruption, `./inv resume` continues a deployment that has begun; before, this can be run again.
+    The stack file has `restoreFrom` until the deployment has succeeded. After an interruption, `./inv resume`
+    continues a deployment that has begun; before, this can be run again.
 
     Raises:
         OrchestratorError: the instance cannot be renamed, or the layers cannot be deployed.
@@ -233,7 +256,22 @@ def restore(
         kept = found.make_room(datetime.now(UTC))
         _forget(workspace)
     layers = choose(workspace.monorepo, workspace.env, from_=LAYER)
-    return Restored(commands.deploy_all(workspace, terminal, yes=True, parallel=parallel, layers=layers), kept)
+    terminal.console.print(if_it_fails(source, kept, workspace.env), soft_wrap=True)
+    code = commands.deploy_all(workspace, terminal, yes=True, parallel=parallel, layers=layers)
+    if code == 0:
+        remove_setting(workspace.monorepo, LAYER, workspace.env, "restoreFrom")
+    return Restored(code, kept)
+
+
+def if_it_fails(source: Source, kept: str | None, env: str) -> str:
+    """Return what to do if the deployment of a restore fails, a line each."""
+    lines = [
+        f"data's stack file has restoreFrom: {source.setting}, until the deployment has succeeded; if it fails:",
+        f"commit the stack file before anybody else deploys {env}, who would make an empty database without it",
+        f"continue: ./inv resume --env {env}; then remove restoreFrom",
+        f"then: ./inv replay --since {as_text(source.replay_since)} --env {env}; ./inv rebuild-history --env {env}",
+    ]
+    return "\n".join([*lines, *_kept(kept)])
 
 
 def _forget(workspace: Workspace) -> None:
@@ -247,10 +285,13 @@ def _forget(workspace: Workspace) -> None:
 def next_steps(source: Source, kept: str | None, env: str) -> str:
     """Return what is left to do after a restore, a line each."""
     lines = [
-        f"PostgreSQL is restored from {source.setting}; commit its stack file",
-        f"what the stream has since then: ./inv replay --since {as_text(source.moment)} --env {env}",
+        f"PostgreSQL is restored from {source.setting}",
+        f"what the stream has since then: ./inv replay --since {as_text(source.replay_since)} --env {env}",
+        "(an hour earlier, as a record arrives before it is stored; go back further if the consumer was behind)",
         f"then the history in Redis: ./inv rebuild-history --env {env}",
     ]
-    if kept:
-        lines.append(f"the instance that it replaces is {kept}, billed until you delete it")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_kept(kept)])
+
+
+def _kept(kept: str | None) -> list[str]:
+    return [f"the instance that it replaces is {kept}, billed until you delete it"] if kept else []

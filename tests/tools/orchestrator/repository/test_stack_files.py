@@ -7,6 +7,7 @@ from tools.orchestrator.cli.commands import open_environment
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.repository.stack_files import (
+    remove_setting,
     require_readable,
     secrets_provider_in_file,
     settings_in_file,
@@ -176,3 +177,14 @@ def test_a_file_that_is_written_otherwise_is_left_to_a_person(monorepo: Monorepo
     with pytest.raises(OrchestratorError, match=r"^write shop-base:size: 3 into projects/base/Pulumi.dev.yaml, then"):
         write_setting(monorepo, "base", "dev", "size", 3)
     assert path.read_text() == before
+
+
+@pytest.mark.parametrize(
+    "before", ["config:\n  aws:region: a\n\n  sizes: 7\n", "config:\n  size: 2\n\n  sizes: 7 # x"]
+)
+def test_a_setting_that_was_written_is_removed_and_the_rest_stays(monorepo: Monorepo, before: str) -> None:
+    path = monorepo.stack_file("base", "dev")
+    path.write_text(before)
+    write_setting(monorepo, "base", "dev", "size", 3)
+    remove_setting(monorepo, "base", "dev", "size")
+    assert path.read_text() == before.replace("  size: 2\n", "")

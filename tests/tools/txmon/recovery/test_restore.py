@@ -9,17 +9,19 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.recovery.restore import RENAME_SECONDS, Database, overview
+from tools.txmon.recovery.restore import RENAME_SECONDS, Database, Source, if_it_fails, next_steps, overview
 
 KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/data"
 FIRST, LAST = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 28, 2, 55, tzinfo=UTC)
+COPIED = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 class Rds:
     """RDS with snapshots, a window of backups, and instances that are renamed after some looks."""
 
-    def __init__(self, *instances: str, window: bool = True, looks: float = 2) -> None:
+    def __init__(self, *instances: str, window: bool = True, key: str = KEY, looks: float = 2) -> None:
         self.instances, self.looks, self.has_window = dict.fromkeys(instances, "available"), looks, window
+        self.key = key
         self.renamed: tuple[str, str] | None = None
 
     def describe_db_snapshots(self, **request: str) -> Mapping[str, Any]:
@@ -39,11 +41,11 @@ class Rds:
 
     def _snapshot(self, name: str, status: str, key: str) -> Mapping[str, Any]:
         given = {"DBSnapshotIdentifier": name, "Status": status, "KmsKeyId": key, "SnapshotType": "manual"}
-        return given | {"SnapshotCreateTime": FIRST}
+        return given | {"SnapshotCreateTime": COPIED, "OriginalSnapshotCreateTime": FIRST}
 
     def describe_db_instance_automated_backups(self, **request: str) -> Mapping[str, Any]:
         assert request == {"DbiResourceId": "db-ABC"}
-        window = {"RestoreWindow": {"EarliestTime": FIRST, "LatestTime": LAST}}
+        window = {"RestoreWindow": {"EarliestTime": FIRST, "LatestTime": LAST}, "KmsKeyId": self.key}
         return {"DBInstanceAutomatedBackups": [{}, window] if self.has_window else []}
 
     def modify_db_instance(self, **request: Any) -> None:
@@ -66,7 +68,7 @@ def database(rds: Rds) -> Database:
     return Database(rds, "txdb-dev", "db-ABC", KEY, sleep=lambda _seconds: None)
 
 
-def test_a_snapshot_with_the_data_key_is_a_source() -> None:
+def test_a_copied_snapshot_is_a_source_with_the_time_of_its_data() -> None:
     source = database(Rds()).snapshot("good")
     assert (source.setting, source.moment) == ("good", FIRST)
 
@@ -109,9 +111,10 @@ def test_another_time_is_refused(given: str, why: str) -> None:
         database(Rds()).point(given)
 
 
-def test_without_backups_no_time_is_a_source() -> None:
-    with pytest.raises(OrchestratorError, match=r"txdb-dev has no automated backups; \./inv restore lists its"):
-        database(Rds(window=False)).point("latest")
+@pytest.mark.parametrize("rds", [Rds(window=False), Rds(key="another")], ids=["none", "under-another-key"])
+def test_without_backups_under_the_data_key_no_time_is_a_source(rds: Rds) -> None:
+    with pytest.raises(OrchestratorError, match=r"txdb-dev has no automated backups under the data key; \./inv"):
+        database(rds).point("latest")
 
 
 def test_the_instance_is_kept_under_another_name() -> None:
@@ -130,6 +133,19 @@ def test_a_rename_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))  # tenacity's clock
     with pytest.raises(OrchestratorError, match=r"RDS has not renamed txdb-dev to .* within 30 min"):
         database(Rds("txdb-dev", looks=float("inf"))).make_room(LAST)
+
+
+def test_a_replay_begins_before_the_restored_moment() -> None:
+    source = database(Rds()).point("2026-11-28T02:00:00Z")
+    assert "./inv replay --since 2026-11-28T01:00:00Z --env dev" in next_steps(source, None, "dev")
+
+
+def test_a_failed_restore_is_continued_with_its_source_committed() -> None:
+    told = if_it_fails(Source("good", LAST), "txdb-dev-until-1", "dev").splitlines()
+    assert "has restoreFrom: good" in told[0]
+    assert told[1].startswith("commit the stack file before anybody else deploys dev")
+    assert "./inv resume --env dev; then remove restoreFrom" in told[2]
+    assert "txdb-dev-until-1" in told[-1]
 
 
 def test_the_overview_names_snapshots_and_times() -> None:
