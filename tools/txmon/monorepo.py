@@ -54,6 +54,7 @@ MONOREPO = Monorepo(
     required_if_protected={"monitoring": "subscriptions"},
     account_fault=_account_fault,
     unlike_others={"network": ("vpcCidr", free_network)},
+    not_copied=[("data", "restoreFrom"), ("processing", "operatorAccess")],  # others' data, and a way to it
     policy_pack=ROOT / "shared" / "policies" / "pack",
     preload="tools.txmon.preload",
 )

@@ -127,6 +127,8 @@ class Monorepo:
     """Returns what the account of a protected environment lacks in a region, with what mends it; None if nothing."""
     unlike_others: Mapping[str, tuple[str, Callable[[Collection[Any]], Any]]] = field(default_factory=dict)
     """Layer -> a setting of which a new environment gets its own value, and what chooses it, from those of others."""
+    not_copied: Collection[tuple[str, str]] = ()
+    """Layer and setting of what a new environment does not have from the one that it is like."""
     policy_pack: Path | None = None
     """The policy pack of every layer, an executable."""
     preload: str | None = None

@@ -105,10 +105,11 @@ def _stack_file(
     common: dict[str, tuple[Any, str]],
 ) -> str:
     own = f"{monorepo.project(layer)}:"
+    left_out = {"environmentSuffix", "expires"} | {key for other, key in monorepo.not_copied if other == layer}
     reasons = {
         key: (value, f"as in {like}")
         for key, value in given.items()
-        if not settings.is_secret(value) and key not in {f"{own}environmentSuffix", f"{own}expires"}
+        if not settings.is_secret(value) and key.removeprefix(own) not in left_out
     }
     reasons |= {key if ":" in key else f"{own}{key}": setting for key, setting in common.items()}
     lines = [f"# Made like {like} by ./inv new-env.", "config:"]

@@ -58,6 +58,12 @@ def test_a_new_environment_gets_a_value_of_its_own_where_it_has_to(monorepo: Mon
     assert settings_in_file(monorepo, "store", "pr-12")["shop-store:size"] == 6
 
 
+def test_a_new_environment_lacks_what_is_not_copied(monorepo: Monorepo) -> None:
+    create(replace(monorepo, not_copied=[("store", "size")]), "pr-12", "prod", None)
+    assert "shop-store:size" in settings_in_file(monorepo, "store", "prod")
+    assert "shop-store:size" not in settings_in_file(monorepo, "store", "pr-12")
+
+
 def test_a_new_environment_on_aws_has_no_key_of_another(monorepo: Monorepo) -> None:
     create(monorepo, "pr-12", "local", None)
     assert yaml.safe_load(read(monorepo, "store", "pr-12")).keys() == {"config"}
