@@ -70,13 +70,17 @@ class Stream:
         Raises:
             OrchestratorError: the stream gives no record though it says that there are some.
         """
-        answer = self.kinesis.get_shard_iterator(
-            StreamARN=shard.stream_arn, ShardId=shard.shard_id, ShardIteratorType="AT_TIMESTAMP", Timestamp=since
-        )
-        iterator, empty = answer["ShardIterator"], 0
+        position: dict[str, Any] = {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": since}
+        iterator, empty = self._iterator(shard, position), 0
         while iterator:
-            answer = self.kinesis.get_records(ShardIterator=iterator, StreamARN=shard.stream_arn)
+            try:
+                answer = self.kinesis.get_records(ShardIterator=iterator, StreamARN=shard.stream_arn)
+            except self.kinesis.exceptions.ExpiredIteratorException:  # the consumer took more than five minutes
+                iterator = self._iterator(shard, position)
+                continue
             if answer["Records"]:
+                last = answer["Records"][-1]["SequenceNumber"]
+                position = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "StartingSequenceNumber": last}
                 yield answer["Records"]
             elif not answer.get("MillisBehindLatest"):
                 return
@@ -85,6 +89,12 @@ class Stream:
                 raise OrchestratorError(f"{shard.shard_id} gives no records: try again later")
             iterator = answer.get("NextShardIterator")
             self.sleep(PAUSE_SECONDS)
+
+    def _iterator(self, shard: Shard, position: Mapping[str, Any]) -> str:
+        """Return an iterator, which is valid for five minutes (Kinesis API reference, GetShardIterator)."""
+        answer = self.kinesis.get_shard_iterator(StreamARN=shard.stream_arn, ShardId=shard.shard_id, **position)
+        iterator: str = answer["ShardIterator"]
+        return iterator
 
 
 def open_stream(deployment: Deployment) -> Stream:

@@ -41,7 +41,7 @@ ALL = "all"
 
 
 @contextmanager
-def _deployed(env: str) -> Iterator[tuple[Workspace, Deployment]]:
+def deployed(env: str) -> Iterator[tuple[Workspace, Deployment]]:
     """Open an environment; errors of AWS become sentences."""
     environment = find_environment(MONOREPO, env)
     with aws_errors(env):
@@ -83,7 +83,7 @@ def send(env: str, *, count: str | None, rate: str | None, for_: str | None, fil
     """Put transactions on the stream; return 1 if it refused one for good."""
     find_environment(MONOREPO, env)
     chosen = load(count, rate, for_, file)
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         sender = open_sender(deployment)
         confirm(workspace, f"put {chosen.description} on the stream of", yes=yes)
         try:
@@ -99,7 +99,7 @@ def watch(env: str, for_: str) -> None:
     """Show what passes through the environment until the time is over, or until Ctrl-C."""
     find_environment(MONOREPO, env)
     seconds = parse_duration(for_)
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         observer = watching.open_observer(deployment)
         local = workspace.environment.is_local
         interval = watching.LOCAL_INTERVAL if local else watching.AWS_INTERVAL
@@ -110,7 +110,7 @@ def watch(env: str, for_: str) -> None:
 def alarm_test(env: str, name: str, *, yes: bool) -> None:
     """Set an alarm, show that its notifications arrive, and name the subscribers to ask."""
     find_environment(MONOREPO, env)
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         alarms = testing.find(deployment, name)
         confirm(workspace, f"set the alarm {name}, of which every subscriber hears, of", yes=yes)
         others = testing.subscribers(deployment, alarms)
@@ -123,7 +123,7 @@ def transactions(env: str, identity: str | None, customer: str | None, format: s
     """Show a transaction, a customer's newest, or the newest of the last hour."""
     if identity is not None and customer is not None:
         raise OrchestratorError("--id and --customer exclude each other")
-    with _deployed(env) as (_, deployment):
+    with deployed(env) as (_, deployment):
         found = stores.transactions(migrator(deployment), identity=identity, customer=customer)
     if identity is not None and not (found.postgresql or found.redis):
         raise OrchestratorError(f"there is no transaction {identity!r} in {env}; was it rejected? ./inv rejected")
@@ -140,7 +140,7 @@ def transactions(env: str, identity: str | None, customer: str | None, format: s
 
 def dead_letters(env: str, *, replay: bool, yes: bool, format: str) -> int:
     """Show the messages of the dead-letter queue, or hand their records to the consumer; return 1 if some stay."""
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         queue = letters.queue(deployment)
         found = queue.receive()
         if not replay:
@@ -180,7 +180,7 @@ def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, forma
     if file is not None and replay is None:
         raise OrchestratorError("--file needs --replay, which names the records that the file mends")
     mended = None if file is None else records_in(path_argument(file))
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         asked = migrator(deployment)
         if replay is None:
             found = stores.rejected(asked)
@@ -203,7 +203,7 @@ def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, forma
 
 def rebuild_history(env: str, *, yes: bool) -> None:
     """Write the last hours from PostgreSQL to Redis."""
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         confirm(workspace, "write the history of Redis anew in", yes=yes)
         hours = deployment.output("data", "redis_history_hours")
         written = stores.rebuild_history(migrator(deployment), hours)
@@ -216,7 +216,7 @@ def replay(env: str, since: str, *, yes: bool) -> None:
     start, now = parse_moment("--since", since), datetime.now(UTC)
     if start > now:
         raise OrchestratorError(f"--since {since} is in the future")
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         stream = open_stream(deployment)
         confirm(workspace, f"hand the records since {since} to the consumer of", yes=yes)
         handed = stream.replay_all(start, now)
@@ -225,7 +225,7 @@ def replay(env: str, since: str, *, yes: bool) -> None:
 
 def sql(env: str, query: str, format: str) -> None:
     """Show what a query reads in PostgreSQL."""
-    with _deployed(env) as (_, deployment):
+    with deployed(env) as (_, deployment):
         by = deployment.client("sts").get_caller_identity()["Arn"]
         answer = operator_console.ask(functions.console(deployment), query, by)
     show(
@@ -239,7 +239,7 @@ def sql(env: str, query: str, format: str) -> None:
 
 def findings(env: str, format: str) -> None:
     """Show what the rules found last."""
-    with _deployed(env) as (_, deployment):
+    with deployed(env) as (_, deployment):
         found = stores.findings(migrator(deployment))
     show(
         format,

@@ -1,7 +1,7 @@
 """Practises a restore of PostgreSQL in an environment that is not protected, and measures how long it takes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ from tools.txmon.flow.stream import open_stream
 from tools.txmon.recovery.restore import LAYER, database, restore
 
 SAMPLES: Final = 100
-"""How many transactions are sent after the snapshot."""
+"""How many transactions are sent before the snapshot, and after it."""
 STORED_SECONDS: Final = 120
 """How long their way to PostgreSQL may take; less than a second is usual."""
 
@@ -53,7 +53,7 @@ class Clock:
 def drill_restore(
     workspace: Workspace, terminal: Terminal, deployment: Deployment, *, yes: bool, parallel: int
 ) -> None:
-    """Take a snapshot, send transactions that only the stream has then, restore and replay, and count them all.
+    """Send transactions before and after a snapshot, restore it, replay the stream, and look for them all.
 
     What the drill has made is deleted if it succeeds.
 
@@ -65,11 +65,10 @@ def drill_restore(
     found, asked = database(deployment), migrator(deployment)
     confirm(workspace, "replace PostgreSQL by a snapshot of itself in", yes=yes)
     clock = Clock()
+    sent = _send(deployment, asked)
     with clock.step("take a snapshot"):
         source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    before = stores.status(asked).transactions
-    open_sender(deployment).send(map(as_record, islice(Samples(), SAMPLES)))
-    expected = _await_count(asked, before + SAMPLES)
+    sent += _send(deployment, asked)
     with clock.step("replace the database, and deploy its readers"):
         done = restore(workspace, terminal, found, source, yes=True, parallel=parallel)
         if done.code:
@@ -78,12 +77,11 @@ def drill_restore(
         open_stream(deployment).replay_all(source.replay_since, datetime.now(UTC))
     with clock.step("rebuild the history in Redis"):
         stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
-    after = stores.status(asked).transactions
-    if after < expected:
-        raise OrchestratorError(f"of {expected} transactions, {after} are back; {done.kept} has them all")
+    if missing := _missing(asked, sent):
+        raise OrchestratorError(f"of {len(sent)} transactions, {len(missing)} are not back; {done.kept} has them all")
     found.delete(done.kept, source.setting)
     terminal.console.print(clock.table)
-    terminal.console.print(f"{after:,} transactions are back, the last {SAMPLES} of them from the stream")
+    terminal.console.print(f"{len(sent)} transactions are back, the last {SAMPLES} of them from the stream")
 
 
 def _require_unprotected(workspace: Workspace) -> None:
@@ -95,19 +93,26 @@ def _require_unprotected(workspace: Workspace) -> None:
         )
 
 
-def _await_count(asked: Function, expected: int) -> int:
-    """Wait until so many transactions are stored, and return how many there are.
+def _send(deployment: Deployment, asked: Function) -> list[str]:
+    """Send transactions, wait until PostgreSQL has them, and return their ids.
 
     Raises:
         OrchestratorError: they are not stored in time.
     """
+    samples = list(islice(Samples(), SAMPLES))
+    open_sender(deployment).send(map(as_record, samples))
+    ids = [each["transaction_id"] for each in samples]
     waiting = tenacity.Retrying(
         wait=tenacity.wait_fixed(1),
         stop=tenacity.stop_after_delay(STORED_SECONDS),
-        retry=tenacity.retry_if_result(lambda number: number < expected),
-        retry_error_callback=lambda _state: None,
+        retry=tenacity.retry_if_result(bool),
+        retry_error_callback=lambda _state: ids,
     )
-    number: int | None = waiting(lambda: stores.status(asked).transactions)
-    if number is None:
+    if waiting(lambda: _missing(asked, ids)):
         raise OrchestratorError(f"the drill's transactions are not stored within {STORED_SECONDS} s: ./inv watch")
-    return number
+    return ids
+
+
+def _missing(asked: Function, ids: Sequence[str]) -> list[str]:
+    """Return the ids that PostgreSQL does not have."""
+    return [each for each in ids if not stores.transactions(asked, identity=each, customer=None).postgresql]

@@ -4,7 +4,7 @@ RDS restores into a new instance only, and names are unique (RDS User Guide, "Re
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -146,15 +146,16 @@ class Database:
             )
         return Source(f"{self.resource_id}@{as_text(wanted)}", wanted)
 
-    def make_room(self, now: datetime) -> str | None:
-        """Rename the instance that has the name now, and return its new name; None if there is none.
+    def name_to_keep(self, now: datetime) -> str | None:
+        """Return the name that the instance gets when it is replaced; None if there is no instance."""
+        return f"{self.identifier}-until-{now:%Y%m%d-%H%M%S}" if self._named(self.identifier) else None
+
+    def rename(self, kept: str) -> None:
+        """Rename the instance, so that its name is free.
 
         Raises:
             OrchestratorError: RDS does not rename it in time.
         """
-        if not self._named(self.identifier):
-            return None
-        kept = f"{self.identifier}-until-{now:%Y%m%d-%H%M%S}"
         self.rds.modify_db_instance(
             DBInstanceIdentifier=self.identifier, NewDBInstanceIdentifier=kept, ApplyImmediately=True
         )
@@ -170,7 +171,6 @@ class Database:
                 f"RDS has not renamed {self.identifier} to {kept} within {RENAME_SECONDS // 60} min: wait until it "
                 "has, then run this again"
             )
-        return kept
 
     def delete(self, instance: str | None, snapshot: str) -> None:
         """Delete what a drill leaves: the replaced instance, and the snapshot that brought its data back.
@@ -247,20 +247,36 @@ def restore(
     continues a deployment that has begun; before, this can be run again.
 
     Raises:
-        OrchestratorError: the instance cannot be renamed, or the layers cannot be deployed.
+        OrchestratorError: a deployment has begun, the instance cannot be renamed, or the layers cannot be deployed.
     """
     require_confirmation_possible(workspace, yes=yes)
+    kept = found.name_to_keep(datetime.now(UTC))
+    require_not_begun(found.identifier, kept, _instances(workspace), workspace.env)
     confirm(workspace, f"replace PostgreSQL by {source.setting} in", yes=yes)
+    terminal.console.print(if_it_fails(source, kept, workspace.env), soft_wrap=True)
     with EnvironmentLock(workspace).hold("restore"):
         write_setting(workspace.monorepo, LAYER, workspace.env, "restoreFrom", source.setting)
-        kept = found.make_room(datetime.now(UTC))
+        if kept:
+            found.rename(kept)
         _forget(workspace)
     layers = choose(workspace.monorepo, workspace.env, from_=LAYER)
-    terminal.console.print(if_it_fails(source, kept, workspace.env), soft_wrap=True)
     code = commands.deploy_all(workspace, terminal, yes=True, parallel=parallel, layers=layers)
     if code == 0:
         remove_setting(workspace.monorepo, LAYER, workspace.env, "restoreFrom")
     return Restored(code, kept)
+
+
+def require_not_begun(identifier: str, kept: str | None, urns: Sequence[str], env: str) -> None:
+    """Check that the instance that RDS has is the one that the stack has.
+
+    Raises:
+        OrchestratorError: an interrupted restore has made it.
+    """
+    if kept and not urns:
+        raise OrchestratorError(
+            f"RDS has {identifier} and data's stack does not: the deployment of a restore was interrupted; "
+            f"continue with: ./inv resume --env {env}"
+        )
 
 
 def if_it_fails(source: Source, kept: str | None, env: str) -> str:
@@ -276,10 +292,14 @@ def if_it_fails(source: Source, kept: str | None, env: str) -> str:
 
 def _forget(workspace: Workspace) -> None:
     """Take the instance out of the stack, with what depends on it: the deployment makes that again over the old."""
-    for resource in read_snapshot(workspace).stack(LAYER).resources:
-        if resource["type"] == INSTANCE:
-            urn = resource["urn"]
-            workspace.call(LAYER, "state", "delete", urn, "--force", "--target-dependents", "--yes")
+    for urn in _instances(workspace):
+        workspace.call(LAYER, "state", "delete", urn, "--force", "--target-dependents", "--yes")
+
+
+def _instances(workspace: Workspace) -> list[str]:
+    """Return the URNs of the instances that the stack has."""
+    resources = read_snapshot(workspace).stack(LAYER).resources
+    return [each["urn"] for each in resources if each["type"] == INSTANCE]
 
 
 def next_steps(source: Source, kept: str | None, env: str) -> str:

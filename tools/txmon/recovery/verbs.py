@@ -1,34 +1,19 @@
 """The verbs of recovery: each opens the environment, and asks RDS what there is to recover from."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.terminal import console, terminal
-from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
-from tools.txmon.aws_errors import aws_errors
-from tools.txmon.flow.deployment import Deployment, open_deployment
+from tools.txmon.flow.verbs import deployed
 from tools.txmon.monorepo import MONOREPO
 from tools.txmon.recovery import drill as drills
 from tools.txmon.recovery import restore as restoring
-
-
-@contextmanager
-def _deployed(env: str) -> Iterator[tuple[Workspace, Deployment]]:
-    """Open an environment; errors of AWS become sentences."""
-    environment = find_environment(MONOREPO, env)
-    with aws_errors(env):
-        workspace = commands.open_environment(MONOREPO, environment)
-        yield workspace, open_deployment(workspace)
 
 
 def restore(env: str, snapshot: str | None, to: str | None, *, yes: bool, parallel: int) -> int:
     """Restore PostgreSQL, and deploy the layers that read it; without a source, show what there is."""
     if snapshot is not None and to is not None:
         raise OrchestratorError("--snapshot and --to exclude each other")
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         found = restoring.database(deployment)
         if snapshot is None and to is None:
             console().print(restoring.overview(found))
@@ -45,5 +30,5 @@ def drill(env: str, what: str, *, yes: bool, parallel: int) -> None:
     find_environment(MONOREPO, env)
     if what != "restore":
         raise OrchestratorError(f"there is no drill of {what!r}; there is: restore")
-    with _deployed(env) as (workspace, deployment):
+    with deployed(env) as (workspace, deployment):
         drills.drill_restore(workspace, terminal(), deployment, yes=yes, parallel=parallel)

@@ -1,8 +1,9 @@
 """What is handed to the consumer again of what the stream still has."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,19 +18,30 @@ START = datetime(2026, 11, 28, 3, tzinfo=UTC)
 FAR = START + timedelta(days=1)
 
 
+class ExpiredIteratorException(Exception):  # noqa: N818 (boto3's name)
+    pass
+
+
 class Kinesis:
     """A shard with a record every minute from `START` on, read two at a time; every second page is empty."""
 
-    def __init__(self, records: int) -> None:
-        self.records = records
+    exceptions = SimpleNamespace(ExpiredIteratorException=ExpiredIteratorException)
+
+    def __init__(self, records: int, expired: Collection[str] = ()) -> None:
+        self.records, self.expired = records, set(expired)
 
     def get_shard_iterator(self, **request: Any) -> Mapping[str, str]:
-        assert (request["StreamARN"], request["ShardIteratorType"]) == (ARN, "AT_TIMESTAMP")
+        assert request["StreamARN"] == ARN
+        if request["ShardIteratorType"] == "AFTER_SEQUENCE_NUMBER":
+            return {"ShardIterator": f"{int(request['StartingSequenceNumber']) + 1} page"}
         first = max(0, int((request["Timestamp"] - START) / timedelta(minutes=1)))
         return {"ShardIterator": f"{first} page"}
 
     def get_records(self, *, ShardIterator: str, StreamARN: str) -> Mapping[str, Any]:  # noqa: N803 (boto3's names)
         assert StreamARN == ARN
+        if ShardIterator in self.expired:
+            self.expired.remove(ShardIterator)
+            raise ExpiredIteratorException
         number, _, kind = ShardIterator.partition(" ")
         first = int(number)
         if kind == "gap":
@@ -66,6 +78,13 @@ def test_everything_since_a_moment_is_handed_over_across_empty_pages(function) -
     consumer = function(lambda _event: {"batchItemFailures": []})
     assert stream(7, consumer).replay(SHARD, START + timedelta(minutes=2), FAR) == 5
     assert numbers(consumer) == [2, 3, 4, 5, 6]
+
+
+def test_a_replay_goes_on_where_its_iterator_expired(function) -> None:
+    consumer = function(lambda _event: {"batchItemFailures": []})
+    kinesis = Kinesis(7, expired=["2 page", "2 gap", "4 gap"])
+    Stream(kinesis, ARN, consumer, sleep=lambda _seconds: None).replay(SHARD, START, FAR)
+    assert (numbers(consumer), kinesis.expired) == ([0, 1, 2, 3, 4, 5, 6], set())
 
 
 def test_what_arrived_after_the_replay_began_is_left_to_the_mapping(function) -> None:

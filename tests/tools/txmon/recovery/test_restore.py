@@ -9,7 +9,15 @@ from botocore.exceptions import ClientError
 from rich.console import Console
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.recovery.restore import RENAME_SECONDS, Database, Source, if_it_fails, next_steps, overview
+from tools.txmon.recovery.restore import (
+    RENAME_SECONDS,
+    Database,
+    Source,
+    if_it_fails,
+    next_steps,
+    overview,
+    require_not_begun,
+)
 
 KEY = "arn:aws:kms:ap-northeast-1:123456789012:key/data"
 FIRST, LAST = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 28, 2, 55, tzinfo=UTC)
@@ -119,20 +127,27 @@ def test_without_backups_under_the_data_key_no_time_is_a_source(rds: Rds) -> Non
 
 def test_the_instance_is_kept_under_another_name() -> None:
     rds = Rds("txdb-dev")
-    kept = database(rds).make_room(datetime(2026, 11, 28, 3, 4, 5, tzinfo=UTC))
+    kept = database(rds).name_to_keep(datetime(2026, 11, 28, 3, 4, 5, tzinfo=UTC))
     assert kept == "txdb-dev-until-20261128-030405"
+    database(rds).rename(kept)
     assert rds.instances == {kept: "available"}
 
 
-def test_a_restore_that_was_interrupted_finds_the_room_made() -> None:
-    assert database(Rds("txdb-dev-until-20261128-030405")).make_room(LAST) is None
+def test_nothing_is_renamed_twice() -> None:
+    assert database(Rds("txdb-dev-until-20261128-030405")).name_to_keep(LAST) is None
+
+
+def test_an_instance_that_an_interrupted_restore_makes_is_not_replaced_by_it() -> None:
+    with pytest.raises(OrchestratorError, match=r"RDS has txdb-dev .*continue with: \./inv resume --env dev"):
+        require_not_begun("txdb-dev", "txdb-dev-until-1", [], "dev")
+    require_not_begun("txdb-dev", None, [], "dev")
 
 
 def test_a_rename_that_does_not_end_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter(range(0, 10 * RENAME_SECONDS, RENAME_SECONDS // 3))
     monkeypatch.setattr("time.monotonic", lambda: next(seconds))  # tenacity's clock
     with pytest.raises(OrchestratorError, match=r"RDS has not renamed txdb-dev to .* within 30 min"):
-        database(Rds("txdb-dev", looks=float("inf"))).make_room(LAST)
+        database(Rds("txdb-dev", looks=float("inf"))).rename("txdb-dev-until-1")
 
 
 def test_a_replay_begins_before_the_restored_moment() -> None:
