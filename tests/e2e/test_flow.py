@@ -164,6 +164,10 @@ def test_a_drill_restores_a_snapshot_and_the_stream_has_the_rest(deployed) -> No
     assert [each["DBInstanceIdentifier"] for each in rds.describe_db_instances()["DBInstances"]] == ["txdb-local"]
     assert rds.describe_db_snapshots()["DBSnapshots"] == []
     assert stack_file.read_text() == settings
+    security, iam = deployed.outputs()["security"], deployed.client("iam")
+    for role in (security["kinesis_role_name"], security["migrator_role_name"]):
+        names = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        assert len([name for name in names if "data-access" in name]) == 1, names
 
 
 def test_an_operator_reads_postgresql_once_it_is_allowed(deployed) -> None:

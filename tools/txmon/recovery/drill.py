@@ -70,7 +70,7 @@ def drill_restore(
         source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
     sent += _send(deployment, asked)
     with clock.step("replace the database, and deploy its readers"):
-        done = restore(workspace, terminal, found, source, yes=True, parallel=parallel)
+        done = restore(workspace, terminal, deployment, source, yes=True, parallel=parallel)
         if done.code:
             raise VerbEnd(done.code)
     with clock.step("replay the stream"):

@@ -5,6 +5,7 @@ RDS restores into a new instance only, and names are unique (RDS User Guide, "Re
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,6 +30,7 @@ from tools.txmon.flow.render import listed, moment
 
 LAYER: Final = "data"
 INSTANCE: Final = "aws:rds/instance:Instance"
+ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
 LATEST: Final = "latest"
 POLL_SECONDS: Final = 10
 REPLAY_MARGIN: Final = timedelta(hours=1)
@@ -239,7 +241,7 @@ def overview(found: Database) -> RenderableType:
 
 
 def restore(
-    workspace: Workspace, terminal: Terminal, found: Database, source: Source, *, yes: bool, parallel: int
+    workspace: Workspace, terminal: Terminal, deployment: Deployment, source: Source, *, yes: bool, parallel: int
 ) -> Restored:
     """Rename the instance, let the stack forget it, and deploy another one from `source`.
 
@@ -250,6 +252,7 @@ def restore(
         OrchestratorError: a deployment has begun, the instance cannot be renamed, or the layers cannot be deployed.
     """
     require_confirmation_possible(workspace, yes=yes)
+    found = database(deployment)
     kept = found.name_to_keep(datetime.now(UTC))
     require_not_begun(found.identifier, kept, _instances(workspace), workspace.env)
     confirm(workspace, f"replace PostgreSQL by {source.setting} in", yes=yes)
@@ -258,7 +261,7 @@ def restore(
         write_setting(workspace.monorepo, LAYER, workspace.env, "restoreFrom", source.setting)
         if kept:
             found.rename(kept)
-        _forget(workspace)
+        _forget(workspace, deployment.client("iam"))
     layers = choose(workspace.monorepo, workspace.env, from_=LAYER)
     code = commands.deploy_all(workspace, terminal, yes=True, parallel=parallel, layers=layers)
     if code == 0:
@@ -290,9 +293,18 @@ def if_it_fails(source: Source, kept: str | None, env: str) -> str:
     return "\n".join([*lines, *_kept(kept)])
 
 
-def _forget(workspace: Workspace) -> None:
-    """Take the instance out of the stack, with what depends on it: the deployment makes that again over the old."""
+def _forget(workspace: Workspace, iam: Any) -> None:
+    """Take the instance out of the stack, with what depends on it, which the deployment makes again.
+
+    Role policies would stay beside the new ones, whose names are others, and still allow the old instance.
+    """
+    resources = read_snapshot(workspace).stack(LAYER).resources
     for urn in _instances(workspace):
+        for each in resources:
+            if each["type"] == ROLE_POLICY and urn in each.get("dependencies", ()):
+                role, _, name = each["id"].partition(":")
+                with suppress(iam.exceptions.NoSuchEntityException):
+                    iam.delete_role_policy(RoleName=role, PolicyName=name)
         workspace.call(LAYER, "state", "delete", urn, "--force", "--target-dependents", "--yes")
 
 

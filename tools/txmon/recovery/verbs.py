@@ -19,7 +19,7 @@ def restore(env: str, snapshot: str | None, to: str | None, *, yes: bool, parall
             console().print(restoring.overview(found))
             return 0
         source = found.snapshot(snapshot) if snapshot is not None else found.point(str(to))
-        done = restoring.restore(workspace, terminal(), found, source, yes=yes, parallel=parallel)
+        done = restoring.restore(workspace, terminal(), deployment, source, yes=yes, parallel=parallel)
     if done.code == 0:
         console().print(restoring.next_steps(source, done.kept, env), soft_wrap=True)
     return done.code
