@@ -36,7 +36,7 @@ def run(*words: str) -> int:
     [
         ("deply-all", "there is no verb 'deply-all'; did you mean 'deploy-all'?"),
         ("deploy_all", "there is no verb 'deploy_all'; did you mean 'deploy-all'?"),
-        ("xyz", "there is no verb 'xyz'; there are: affected, bench, check, "),
+        ("xyz", "there is no verb 'xyz'; there are: affected, alarm-test, bench, "),
         ("it's", 'there is no verb "it\'s"; there are: affected, '),
         ("--help deply-all", "there is no verb 'deply-all'; did you mean 'deploy-all'?"),
         ("deply-all --help", "there is no verb 'deply-all'; did you mean 'deploy-all'?"),
