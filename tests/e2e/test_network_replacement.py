@@ -33,16 +33,13 @@ def test_a_deploy_is_refused_before_anything_changes(deployed, command: tuple[st
     assert deployed.resources("network") == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value"),
     [
         ("vpcCidr", "10.42.0.0/16"),
-        pytest.param("subnetPrefix", 25, marks=pytest.mark.slow),
-        pytest.param(
-            "availabilityZones",
-            ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"],
-            marks=pytest.mark.slow,
-        ),
+        ("subnetPrefix", 25),
+        ("availabilityZones", ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"]),
     ],
 )
 def test_the_commands_that_the_refusal_names_replace_the_network(deployed, setting: str, value: object) -> None:

@@ -102,6 +102,7 @@ SET_FAILS = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nobody_is_locked_out_of_redis_wherever_a_rotation_stops(deployed: str, clone: Clone) -> None:
     tokens = Tokens(clone)
     assert tokens.state() == ("AWSCURRENT=1", "1")
