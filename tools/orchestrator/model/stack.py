@@ -49,6 +49,7 @@ class Resource(TypedDict):
     external: NotRequired[bool]
     protect: NotRequired[bool]
     retainOnDelete: NotRequired[bool]
+    dependencies: NotRequired[list[str] | None]
     modified: NotRequired[Timestamp | None]
 
 

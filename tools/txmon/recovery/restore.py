@@ -301,7 +301,7 @@ def _forget(workspace: Workspace, iam: Any) -> None:
     resources = read_snapshot(workspace).stack(LAYER).resources
     for urn in _instances(workspace):
         for each in resources:
-            if each["type"] == ROLE_POLICY and urn in each.get("dependencies", ()):
+            if each["type"] == ROLE_POLICY and urn in (each.get("dependencies") or ()):
                 role, _, name = each["id"].partition(":")
                 with suppress(iam.exceptions.NoSuchEntityException):
                     iam.delete_role_policy(RoleName=role, PolicyName=name)
