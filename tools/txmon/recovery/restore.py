@@ -14,6 +14,7 @@ import tenacity
 from botocore.exceptions import ClientError, WaiterError
 from rich.console import Group, RenderableType
 
+from projects.data.restore import LATEST
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.prompts import confirm, require_confirmation_possible
 from tools.orchestrator.cli.terminal import Terminal
@@ -31,7 +32,6 @@ from tools.txmon.flow.render import listed, moment
 LAYER: Final = "data"
 INSTANCE: Final = "aws:rds/instance:Instance"
 ROLE_POLICY: Final = "aws:iam/rolePolicy:RolePolicy"
-LATEST: Final = "latest"
 POLL_SECONDS: Final = 10
 REPLAY_MARGIN: Final = timedelta(hours=1)
 """How long before the restored moment a replay begins: a record arrives before it is stored."""
