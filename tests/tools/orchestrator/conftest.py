@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.monorepo import make_monorepo
-from tools.orchestrator.engine import program_host
+from tools.orchestrator.engine import children, program_host
 from tools.orchestrator.model.monorepo import Monorepo
 
 
@@ -75,3 +75,9 @@ def without_programs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Start no process for layers' programs: the engine is a stand-in that runs none."""
     monkeypatch.setattr(program_host, "start", lambda *_: None)
     monkeypatch.setattr(program_host, "serve", lambda *_: nullcontext(program_host.Runtime("nowhere", 0)))
+
+
+@pytest.fixture
+def soon_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that does not end is killed after a moment, not after seconds."""
+    monkeypatch.setattr(children, "KILL_SECONDS", 0.3)

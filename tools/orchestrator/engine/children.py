@@ -63,7 +63,7 @@ def interrupt() -> None:
         process.send_signal(signal.SIGINT)
 
 
-def force(seconds: float = KILL_SECONDS) -> None:
+def force() -> None:
     """End all processes and what they have started: with SIGTERM now, with SIGKILL after some seconds.
 
     The interpreter waits for the thread that does the latter, so that nothing is left behind.
@@ -73,11 +73,11 @@ def force(seconds: float = KILL_SECONDS) -> None:
     for process in running:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-    threading.Thread(target=_kill, args=(running, started, seconds)).start()
+    threading.Thread(target=_kill, args=(running, started)).start()
 
 
-def _kill(processes: Iterable[subprocess.Popen[Any]], started: Iterable[psutil.Process], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def _kill(processes: Iterable[subprocess.Popen[Any]], started: Iterable[psutil.Process]) -> None:
+    deadline = time.monotonic() + KILL_SECONDS
     for process in processes:
         with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.0, deadline - time.monotonic()))

@@ -32,16 +32,18 @@ def test_an_interruption_reaches_engines_and_no_helper() -> None:
     assert pack.wait(10) == -signal.SIGTERM
 
 
+@pytest.mark.usefixtures("soon_killed")
 def test_a_stopped_process_and_what_it_started_are_killed_after_their_time(tmp_path: Path) -> None:
     script = f"setsid sleep 30 & echo $! > {tmp_path}/child; kill -STOP $$"
     with engine(["sh", "-c", script]) as process:
         eventually(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
         started = psutil.Process(int((tmp_path / "child").read_text()))
-        force(0.3)
+        force()
     assert process.returncode == -signal.SIGKILL
     eventually(lambda: not started.is_running() or started.status() == psutil.STATUS_ZOMBIE)
 
 
+@pytest.mark.usefixtures("soon_killed")
 def test_two_signals_end_a_wait_for_a_stopped_process() -> None:
     handler = children.Interruption()
     with engine(["sh", "-c", "kill -STOP $$"]) as process:

@@ -71,6 +71,7 @@ def test_a_stopped_fork_server_is_replaced_after_its_time(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("also_server", [False, True])
+@pytest.mark.usefixtures("soon_killed")
 def test_a_stopped_runtime_is_killed_when_it_is_let_go(tmp_path: Path, *, also_server: bool) -> None:
     with program_host.serve(str(tmp_path), {}):
         for process in multiprocessing.active_children():

@@ -176,6 +176,7 @@ def test_only_one_layer_fails_on_a_full_disk_once_its_engine_has_ended(workspace
 
 @pytest.mark.parametrize("action", [Action.UP, Action.PREVIEW, Action.DESTROY])
 @pytest.mark.parametrize("state", ["busy", "stopped"])
+@pytest.mark.usefixtures("soon_killed")
 def test_a_second_interruption_ends_an_engine_that_does_not_end(
     workspace, tmp_path, action: Action, state: str
 ) -> None:
