@@ -58,6 +58,7 @@ class Fleet:
         self._authority_key = authority_key
         self._engines: dict[str, Engine] = {}
         self._preparing = threading.Lock()
+        self._creating_spare = threading.Lock()
         self._prepared: Prepared | None = None
 
     def prepare(self) -> Prepared:
@@ -93,14 +94,15 @@ class Fleet:
         Raises:
             LocalCloudError: as `prepare` does, or the data cannot be created.
         """
-        ready = self.prepare()
-        if ready.postgresql and not (ready.folder / SPARE).exists():
-            from tools.localcloud.engines.postgresql import initialise  # noqa: PLC0415 - most starts need none
+        with self._creating_spare:
+            ready = self.prepare()
+            if ready.postgresql and not (ready.folder / SPARE).exists():
+                from tools.localcloud.engines.postgresql import initialise  # noqa: PLC0415 - most starts need none
 
-            with tempfile.TemporaryDirectory(dir=ready.folder) as scratch:
-                owner.give(Path(scratch))
-                initialise(ready.postgresql, Path(scratch, "data"))
-                Path(scratch, "data").rename(ready.folder / SPARE)
+                with tempfile.TemporaryDirectory(dir=ready.folder) as scratch:
+                    owner.give(Path(scratch))
+                    initialise(ready.postgresql, Path(scratch, SPARE))
+                    Path(scratch, SPARE).rename(ready.folder / SPARE)
 
     def create_postgresql(
         self, identity: str, port: int, master: Master, parameters: Mapping[str, str], refusal: Refusal
@@ -228,10 +230,11 @@ class Fleet:
         with ThreadPoolExecutor() as pool:
             list(pool.map(self.stop, [*self._engines]))
         folder = self._link.resolve()
-        if folder.exists() and not any(folder.glob("*/data")):
-            shutil.rmtree(folder, ignore_errors=True)
-            self._link.unlink(missing_ok=True)
-            self._prepared = None
+        with self._creating_spare:  # which would write to the folder while it is removed
+            if folder.exists() and not any(folder.glob("*/data")):
+                shutil.rmtree(folder, ignore_errors=True)
+                self._link.unlink(missing_ok=True)
+                self._prepared = None
 
     def _start(self, identity: str, start: Start, refusal: Refusal) -> Endpoint:
         self.stop(identity)

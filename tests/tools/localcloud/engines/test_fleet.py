@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import ssl
+import threading
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tools.localcloud.engines.binaries import Find
+
+pytestmark = pytest.mark.local
 
 
 @pytest.fixture
@@ -130,6 +133,20 @@ def test_a_new_server_takes_the_data_that_was_prepared(fleet: Fleet) -> None:
     assert fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
 
     assert (fleet.prepare().folder / "db" / "data").stat().st_ino == spare
+
+
+def test_a_stop_while_data_is_prepared_leaves_no_folder(tmp_path: Path, fleet: Fleet) -> None:
+    folder = fleet.prepare().folder
+    preparing = threading.Thread(target=fleet.prepare_postgresql)
+    preparing.start()
+    while not any(folder.glob("tmp*/*")):
+        assert preparing.is_alive()
+
+    fleet.stop_all()
+    preparing.join()
+
+    assert not (tmp_path / "servers").exists()
+    assert not folder.exists()
 
 
 def test_a_server_ends_with_the_process_that_started_it(tmp_path: Path, fleet: Fleet) -> None:
