@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.local
+
 PASSWORD = "first-password"  # noqa: S105 - of an emulator that ends with the test
 TOKEN = "first-token-of-the-tests"  # noqa: S105 - as above
 CONSUMER = "consumer"
@@ -99,7 +101,7 @@ def cache(home: Path, port: int, token: str) -> redis.Redis:
     at = node["PrimaryEndpoint"]
     assert node["ReaderEndpoint"] == at
     return redis.Redis(
-        host=at["Address"], port=at["Port"], password=token, ssl=True, ssl_ca_certs=str(home / "ca.pem")
+        host=at["Address"], port=at["Port"], password=token, ssl=True, ssl_ca_certs=str(home / "ca.pem"), retry=None
     )
 
 

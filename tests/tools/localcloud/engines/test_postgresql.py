@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from tests.support.engines import Stores
 
+pytestmark = pytest.mark.local
+
 
 @contextmanager
 def _session(stores: Stores, user: str = MASTER.user, password: str = MASTER.password) -> Iterator[Any]:

@@ -12,11 +12,13 @@ from tools.localcloud.engines.valkey import hashed
 if TYPE_CHECKING:
     from tests.support.engines import Stores
 
+pytestmark = pytest.mark.local
+
 
 def _client(stores: Stores, token: str | None = AUTH_TOKEN) -> redis.Redis:
     at = stores.valkey.endpoint
     return redis.Redis(
-        host=at.address, port=at.port, password=token, ssl=True, ssl_ca_certs=str(stores.ca), socket_timeout=10
+        host=at.address, port=at.port, password=token, ssl=True, ssl_ca_certs=str(stores.ca), retry=None
     )
 
 
