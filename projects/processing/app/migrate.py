@@ -39,7 +39,7 @@ class Migrator:
         )
         self._history = History(settings, credentials)
 
-    def handle(self, event: Mapping[str, Any]) -> Any:  # noqa: PLR0911 (a case a question)
+    def handle(self, event: Mapping[str, Any]) -> Any:  # noqa: C901, PLR0911 (a case a question)
         """Do what the event asks.
 
         Raises:
@@ -64,6 +64,8 @@ class Migrator:
                 shown = queries.fitting(rows, copies)
                 found = max(len(rows), len(copies))
                 return {"postgresql": rows[:shown], "redis": copies[:shown], "found": found}
+            case {"stored": [*ids]}:
+                return {"stored": queries.stored(database, ids)}
             case {"rejected": {"limit": int(limit)}}:
                 return queries.rejected(database, limit)
             case {"rejected": {"ids": [*ids]}}:

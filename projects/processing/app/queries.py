@@ -34,6 +34,10 @@ REJECTED = """
 SELECT shard_id || '/' || sequence_number, reason, conflicting, arrived_at, rejected_at, resolved_at, {data}
 FROM rejected LEFT JOIN resolved USING (shard_id, sequence_number) {which}"""
 
+STORED = """
+SELECT transaction_id FROM transactions
+WHERE transaction_id IN (SELECT jsonb_array_elements_text(:ids::jsonb))"""
+
 FINDINGS = """
 SELECT transaction_id, rule, found_at, customer_id, occurred_at, amount, currency
 FROM findings JOIN transactions USING (transaction_id) ORDER BY found_at DESC LIMIT :limit"""
@@ -72,6 +76,11 @@ def status(database: Database) -> dict[str, Any]:
 def transaction(database: Database, transaction_id: str) -> list[dict[str, Any]]:
     sql = f"SELECT {COLUMNS} FROM transactions WHERE transaction_id = :id"  # noqa: S608 (names of columns)
     return [_named(COLUMNS, row) for row in database.run(sql, id=transaction_id)]
+
+
+def stored(database: Database, ids: Sequence[str]) -> list[str]:
+    """Return those ids of transactions that PostgreSQL has."""
+    return [found for [found] in database.run(STORED, ids=json.dumps(ids))]
 
 
 def of_customer(database: Database, customer_id: str, limit: int) -> list[dict[str, Any]]:

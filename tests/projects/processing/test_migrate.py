@@ -177,6 +177,14 @@ def test_a_transaction_that_is_not_there_is_in_neither_store(system: Flow) -> No
     assert system.migrator.handle({"transactions": {"id": "none"}}) == {"postgresql": [], "redis": []}
 
 
+def test_of_the_ids_that_are_asked_for_those_in_postgresql_are_answered(system: Flow) -> None:
+    system.put(transaction(1), transaction(2), transaction(3))
+
+    found = system.migrator.handle({"stored": ["t-1", "none", "t-3"]})
+
+    assert sorted(found["stored"]) == ["t-1", "t-3"]
+
+
 def test_rejected_records_are_listed_until_they_are_resolved(system: Flow) -> None:
     delivery = event([b"bad", b"x" * 100, transaction(1)])
     system.consumer.handle(delivery)

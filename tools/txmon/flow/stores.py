@@ -82,6 +82,7 @@ STATUS: Final = TypeAdapter(Status)
 FOUND: Final = TypeAdapter(Found)
 REJECTED: Final = TypeAdapter(list[Rejected])
 RESOLVED: Final = TypeAdapter(dict[str, int])
+STORED: Final = TypeAdapter(dict[str, set[str]])
 WRITTEN: Final = TypeAdapter(_Written)
 FINDINGS: Final = TypeAdapter(list[dict[str, Any]])
 
@@ -97,6 +98,11 @@ def transactions(migrator: Function, *, identity: str | None, customer: str | No
     if customer is not None:
         return migrator.call({"transactions": {"customer": customer, "limit": SHOWN}}, FOUND)
     return Found(postgresql=status(migrator).newest, redis=[])
+
+
+def stored(migrator: Function, ids: Sequence[str]) -> set[str]:
+    """Return those ids of transactions that PostgreSQL has."""
+    return migrator.call({"stored": list(ids)}, STORED)["stored"]
 
 
 def rejected(migrator: Function, limit: int = SHOWN) -> list[Rejected]:

@@ -1,7 +1,7 @@
 """Practises a restore of PostgreSQL in an environment that is not protected, and measures how long it takes."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,7 +68,7 @@ def drill_restore(
     sent = _send(deployment, asked)
     with clock.step("take a snapshot"):
         source = found.take_snapshot(f"{found.identifier}-drill-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    sent += _send(deployment, asked)
+    sent |= _send(deployment, asked)
     with clock.step("replace the database, and deploy its readers"):
         done = restore(workspace, terminal, deployment, source, yes=True, parallel=parallel)
         if done.code:
@@ -77,7 +77,7 @@ def drill_restore(
         open_stream(deployment).replay_all(source.replay_since, datetime.now(UTC))
     with clock.step("rebuild the history in Redis"):
         stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
-    if missing := _missing(asked, sent):
+    if missing := sent - stores.stored(asked, [*sent]):
         raise OrchestratorError(f"of {len(sent)} transactions, {len(missing)} are not back; {done.kept} has them all")
     found.delete(done.kept, source.setting)
     terminal.console.print(clock.table)
@@ -93,7 +93,7 @@ def _require_unprotected(workspace: Workspace) -> None:
         )
 
 
-def _send(deployment: Deployment, asked: Function) -> list[str]:
+def _send(deployment: Deployment, asked: Function) -> set[str]:
     """Send transactions, wait until PostgreSQL has them, and return their ids.
 
     Raises:
@@ -101,18 +101,13 @@ def _send(deployment: Deployment, asked: Function) -> list[str]:
     """
     samples = list(islice(Samples(), SAMPLES))
     open_sender(deployment).send(map(as_record, samples))
-    ids = [each["transaction_id"] for each in samples]
+    ids = {each["transaction_id"] for each in samples}
     waiting = tenacity.Retrying(
         wait=tenacity.wait_fixed(1),
         stop=tenacity.stop_after_delay(STORED_SECONDS),
         retry=tenacity.retry_if_result(bool),
         retry_error_callback=lambda _state: ids,
     )
-    if waiting(lambda: _missing(asked, ids)):
+    if waiting(lambda: ids - stores.stored(asked, [*ids])):
         raise OrchestratorError(f"the drill's transactions are not stored within {STORED_SECONDS} s: ./inv watch")
     return ids
-
-
-def _missing(asked: Function, ids: Sequence[str]) -> list[str]:
-    """Return the ids that PostgreSQL does not have."""
-    return [each for each in ids if not stores.transactions(asked, identity=each, customer=None).postgresql]
