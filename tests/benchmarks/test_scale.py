@@ -44,6 +44,7 @@ def test_a_generated_monorepo_has_its_own_layers_and_no_others(tmp_path: Path) -
 
 
 @pytest.mark.local
+@pytest.mark.slow
 def test_the_orchestrator_runs_a_generated_monorepo() -> None:
     with generated(4) as made:
         for verb in ("preview-all", "deploy-all", "destroy-all"):

@@ -101,7 +101,10 @@ def children(clone) -> dict[str, list[psutil.Process]]:
     }
 
 
-@pytest.mark.parametrize("stopped", ["engine", "policy pack", "programs"])
+@pytest.mark.parametrize(
+    "stopped",
+    ["engine", pytest.param("policy pack", marks=pytest.mark.slow), pytest.param("programs", marks=pytest.mark.slow)],
+)
 def test_two_ctrl_c_end_a_run_with_a_stopped_child_and_leave_nothing(clone, stopped: str) -> None:
     with busy_streaming(clone):
         run = started(clone, "up", "streaming")

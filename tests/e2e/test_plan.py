@@ -20,11 +20,10 @@ def saved(clone) -> dict:
     return json.loads(file.read_text())
 
 
-def test_nothing_to_change_is_no_plan_and_exits_with_0(clone) -> None:
-    assert clone.inv("deploy-all").code == 0
-    done = clone.inv("preview-all", "--expect-no-changes")
+@pytest.fixture(scope="module", autouse=True)
+def deployed(clone) -> None:
+    done = clone.inv("deploy-all")
     assert done.code == 0, done.said
-    assert "nothing was created or changed" in done.out
 
 
 def replaced_key(clone):  # noqa: ANN201 (as Clone.source)
@@ -91,6 +90,27 @@ def test_a_deploy_stops_if_the_settings_are_no_longer_those_of_the_plan(clone) -
         re.MULTILINE,
     )
     assert clone.outputs()["network"]["vpc_id"] == before
+
+
+def test_a_network_that_would_be_replaced_is_refused_with_what_would_be_lost(clone) -> None:
+    with clone.settings("network", vpcCidr="10.42.0.0/16"):
+        done = clone.inv("preview-all")
+    assert done.code == 1
+    for lost in ("rds-postgres-local", "redis-cluster-local", "vpc-local"):
+        assert re.search(rf"replace +\S+ {lost}", done.out), done.out
+    assert "./inv destroy data --env local" in done.err
+
+
+@pytest.mark.parametrize("command", [("deploy-all",), ("up", "network")])
+def test_a_deploy_that_would_replace_the_network_is_refused_before_anything_changes(
+    clone, command: tuple[str, ...]
+) -> None:
+    before = clone.resources("network")
+    with clone.settings("network", vpcCidr="10.42.0.0/16"):
+        done = clone.inv(*command)
+    assert done.code == 1
+    assert "db-subnet-group-local" in done.err
+    assert clone.resources("network") == before
 
 
 def test_the_same_deploy_goes_on_with_a_plan_that_has_it(clone) -> None:
