@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.progress import Progress
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -45,6 +46,12 @@ def console(*, stderr: bool = False) -> Console:
     file = stream.styled if isinstance(stream, Stream) else None
     # The text comes from AWS and from code: no word of it is markup, an emoji or a number to colour.
     return _PrintableConsole(file=file, stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def progress() -> Progress:
+    """Return what shows on a terminal how far a long operation is."""
+    shown = console(stderr=True)
+    return Progress(console=shown, transient=True, disable=not shown.is_terminal)
 
 
 def terminal(*, stderr: bool = False, report: str | None = None) -> Terminal:

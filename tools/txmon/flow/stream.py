@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from rich.progress import Progress
+
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.txmon.flow.dead_letters import ANSWER, Shard, events
 from tools.txmon.flow.deployment import Deployment
@@ -33,23 +35,30 @@ class Stream:
         pages = self.kinesis.get_paginator("list_shards").paginate(StreamARN=self.arn)
         return [Shard(self.arn, each["ShardId"]) for page in pages for each in page["Shards"]]
 
-    def replay_all(self, since: datetime, until: datetime) -> int:
-        """Replay every shard, and return how many records those were.
+    def replay_all(self, since: datetime, until: datetime, progress: Progress) -> int:
+        """Replay every shard, show how far each is, and return how many records those were.
 
         Raises:
             OrchestratorError: as `replay` does.
         """
-        return sum(self.replay(shard, since, until) for shard in self.shards())
+        handed = 0
+        for shard in self.shards():
+            task = progress.add_task(shard.shard_id, total=(until - since).total_seconds())
+            for records, arrived_at in self.replay(shard, since, until):
+                handed += records
+                progress.update(task, completed=(arrived_at - since).total_seconds())
+            progress.update(task, completed=(until - since).total_seconds())
+        return handed
 
-    def replay(self, shard: Shard, since: datetime, until: datetime) -> int:
-        """Hand the records that arrived in a shard in this time to the consumer, and return how many those were.
+    def replay(self, shard: Shard, since: datetime, until: datetime) -> Iterator[tuple[int, datetime]]:
+        """Hand the records that arrived in a shard in this time to the consumer.
 
-        A record that is stored already stays as it is, so that this can be repeated.
+        Yields how many the consumer has taken, and when the last of them arrived. A record that is stored already
+        stays as it is, so that this can be repeated.
 
         Raises:
             OrchestratorError: the consumer could not store one.
         """
-        handed = 0
         for page in self._pages(shard, since):
             records = [each for each in page if each["ApproximateArrivalTimestamp"] <= until]
             for part in events(shard, records):
@@ -59,10 +68,10 @@ class Stream:
                         f"the consumer could not store {len(answer.failures)} of {len(part)} records of "
                         f"{shard.shard_id}, as while a store is away: run this again once it answers"
                     )
-            handed += len(records)
+            if records:
+                yield len(records), records[-1]["ApproximateArrivalTimestamp"]
             if len(records) < len(page):
-                break
-        return handed
+                return
 
     def _pages(self, shard: Shard, since: datetime) -> Iterator[Page]:
         """Yield what a shard has since a moment, up to its end.

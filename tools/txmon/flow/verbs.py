@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from tools.orchestrator.cli import commands
 from tools.orchestrator.cli.options import Count, path_argument
 from tools.orchestrator.cli.prompts import confirm
-from tools.orchestrator.cli.terminal import console, show
+from tools.orchestrator.cli.terminal import console, progress, show
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.orchestrator.repository.environments import find_environment
 from tools.txmon.aws_errors import aws_errors
@@ -219,7 +219,8 @@ def replay(env: str, since: str, *, yes: bool) -> None:
     with deployed(env) as (workspace, deployment):
         stream = open_stream(deployment)
         confirm(workspace, f"hand the records since {since} to the consumer of", yes=yes)
-        handed = stream.replay_all(start, now)
+        with progress() as shown:
+            handed = stream.replay_all(start, now, shown)
     print(f"{handed} records since {since} processed")
 
 

@@ -12,7 +12,7 @@ import tenacity
 from rich.table import Table
 
 from tools.orchestrator.cli.prompts import confirm
-from tools.orchestrator.cli.terminal import Terminal
+from tools.orchestrator.cli.terminal import Terminal, progress
 from tools.orchestrator.engine.workspace import Workspace
 from tools.orchestrator.model.errors import OrchestratorError, VerbEnd
 from tools.orchestrator.render.table import table
@@ -73,8 +73,8 @@ def drill_restore(
         done = restore(workspace, terminal, deployment, source, yes=True, parallel=parallel)
         if done.code:
             raise VerbEnd(done.code)
-    with clock.step("replay the stream"):
-        open_stream(deployment).replay_all(source.replay_since, datetime.now(UTC))
+    with clock.step("replay the stream"), progress() as shown:
+        open_stream(deployment).replay_all(source.replay_since, datetime.now(UTC), shown)
     with clock.step("rebuild the history in Redis"):
         stores.rebuild_history(asked, deployment.output(LAYER, "redis_history_hours"))
     if missing := sent - stores.stored(asked, [*sent]):

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from rich.progress import Progress
 
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.txmon.flow.dead_letters import Shard
@@ -29,6 +30,10 @@ class Kinesis:
 
     def __init__(self, records: int, expired: Collection[str] = ()) -> None:
         self.records, self.expired = records, set(expired)
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_shards"
+        return SimpleNamespace(paginate=lambda **_: [{"Shards": [{"ShardId": SHARD.shard_id}]}])
 
     def get_shard_iterator(self, **request: Any) -> Mapping[str, str]:
         assert request["StreamARN"] == ARN
@@ -74,27 +79,43 @@ def stream(records: int, consumer: Any) -> Stream:
     return Stream(Kinesis(records), ARN, consumer, sleep=lambda _seconds: None)
 
 
+def replayed(stream: Stream, since: datetime, until: datetime) -> int:
+    """Replay a shard; return how many records the consumer has taken."""
+    return sum(records for records, _ in stream.replay(SHARD, since, until))
+
+
 def test_everything_since_a_moment_is_handed_over_across_empty_pages(function) -> None:
     consumer = function(lambda _event: {"batchItemFailures": []})
-    assert stream(7, consumer).replay(SHARD, START + timedelta(minutes=2), FAR) == 5
+    assert replayed(stream(7, consumer), START + timedelta(minutes=2), FAR) == 5
     assert numbers(consumer) == [2, 3, 4, 5, 6]
 
 
 def test_a_replay_goes_on_where_its_iterator_expired(function) -> None:
     consumer = function(lambda _event: {"batchItemFailures": []})
     kinesis = Kinesis(7, expired=["2 page", "2 gap", "4 gap"])
-    Stream(kinesis, ARN, consumer, sleep=lambda _seconds: None).replay(SHARD, START, FAR)
+    replayed(Stream(kinesis, ARN, consumer, sleep=lambda _seconds: None), START, FAR)
     assert (numbers(consumer), kinesis.expired) == ([0, 1, 2, 3, 4, 5, 6], set())
 
 
 def test_what_arrived_after_the_replay_began_is_left_to_the_mapping(function) -> None:
     consumer = function(lambda _event: {"batchItemFailures": []})
-    assert stream(7, consumer).replay(SHARD, START, START + timedelta(minutes=2)) == 3
+    assert replayed(stream(7, consumer), START, START + timedelta(minutes=2)) == 3
     assert numbers(consumer) == [0, 1, 2]
 
 
 def test_a_replay_ends_where_the_consumer_cannot_store(function) -> None:
     consumer = function(lambda event: {"batchItemFailures": [{"itemIdentifier": str(len(event["Records"]))}]})
     with pytest.raises(OrchestratorError, match="could not store 1 of 2 records of shardId-000000000001"):
-        stream(7, consumer).replay(SHARD, START, FAR)
+        replayed(stream(7, consumer), START, FAR)
     assert numbers(consumer) == [0, 1]
+
+
+def test_a_replay_shows_how_far_each_shard_is(function) -> None:
+    consumer = function(lambda _event: {"batchItemFailures": []})
+    with Progress(disable=True) as progress:
+        found = stream(7, consumer)
+        steps = [(arrived_at - START) / timedelta(minutes=1) for _, arrived_at in found.replay(SHARD, START, FAR)]
+        assert found.replay_all(START, FAR, progress) == 7
+    assert steps == [1, 3, 5, 6]
+    [task] = progress.tasks
+    assert (task.description, task.percentage) == ("shardId-000000000001", 100)
