@@ -205,3 +205,11 @@ def new_clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
 def clone(new_clone: Callable[[], Clone]) -> Clone:
     """The module's clone; its tests run in order and share what is deployed."""
     return new_clone()
+
+
+@pytest.fixture(scope="module")
+def deployed(clone: Clone) -> Clone:
+    """The module's clone with every layer deployed in the environment `local`."""
+    done = clone.inv("deploy-all")
+    assert done.code == 0, done.said
+    return clone

@@ -16,14 +16,6 @@ CUSTOMER = "customer-of-the-test"
 BAD = {"transaction_id": "t-bad", "customer_id": CUSTOMER, "amount": "much"}
 
 
-@pytest.fixture(scope="module")
-def deployed(clone):  # noqa: ANN201 (a clone, as the fixture it is made of)
-    """The local environment, deployed."""
-    done = clone.inv("deploy-all")
-    assert done.code == 0, done.said
-    return clone
-
-
 def asked(clone, event: dict[str, Any]) -> Any:
     """Return what the migrator function answers."""
     name = clone.outputs()["processing"]["migrator_function_name"]

@@ -193,14 +193,6 @@ BEYOND = [
 
 
 @pytest.fixture(scope="module")
-def deployed(clone) -> Any:
-    """Deployed without enforcement: the queue's policy refuses the provider too, which does not come over TLS."""
-    done = clone.inv("deploy-all")
-    assert done.code == 0, done.said
-    return clone
-
-
-@pytest.fixture(scope="module")
 def things(deployed) -> dict[str, Any]:
     """What the tables name in braces: things of ours, and others of the same kind, made by the account's root."""
     outputs = deployed.outputs()

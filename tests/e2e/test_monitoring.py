@@ -12,14 +12,6 @@ PAGER = {"protocol": "sms", "endpoint": "+819012345678", "receives": "pages"}
 BOSS = {"protocol": "email", "endpoint": "boss@example.com"}
 
 
-@pytest.fixture(scope="module")
-def deployed(clone):  # noqa: ANN201 (a clone, as the fixture it is made of)
-    """The local environment, deployed."""
-    done = clone.inv("deploy-all")
-    assert done.code == 0, done.said
-    return clone
-
-
 def tell(clone, *subscriptions: dict) -> dict[str, str]:
     """Deploy monitoring with these subscriptions; what SNS has then, as subscription ARN by endpoint."""
     value = shlex.quote(json.dumps(subscriptions))

@@ -15,19 +15,18 @@ pytestmark = [pytest.mark.local, pytest.mark.slow]
         ("availabilityZones", ["ap-northeast-1d", "ap-northeast-1c", "ap-northeast-1a"]),
     ],
 )
-def test_the_commands_that_the_refusal_names_replace_the_network(clone, setting: str, value: object) -> None:
+def test_the_commands_that_the_refusal_names_replace_the_network(deployed, setting: str, value: object) -> None:
     """Each case replaces what the one before it left, so that the way back is replaced, too."""
-    assert clone.inv("deploy-all").code == 0
-    with clone.settings("network", **{setting: value}):
-        refused = clone.inv("deploy-all")
+    with deployed.settings("network", **{setting: value}):
+        refused = deployed.inv("deploy-all")
         assert refused.code == 1
         commands = re.findall(r"\./inv ([a-z-]+(?: [a-z]+)?) --env local", refused.err)
         assert commands == ["destroy monitoring", "destroy processing", "destroy data", "deploy-all"]
         for command in commands:
-            done = clone.inv(*command.split())
+            done = deployed.inv(*command.split())
             assert done.code == 0, done.said
         assert done.out.rindex("deleted the replaced aws:ec2/subnet:") < done.out.index(
             "created the replacement of aws:ec2/subnet:"
         )
-        planned = clone.inv("preview-all", "--expect-no-changes")
+        planned = deployed.inv("preview-all", "--expect-no-changes")
         assert planned.code == 0, planned.said

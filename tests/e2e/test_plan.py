@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.usefixtures("deployed")]
 
 
 def steps(plan: dict, layer: str) -> dict[str, str]:
@@ -18,12 +18,6 @@ def saved(clone) -> dict:
     done = clone.inv("preview-all", "--save", str(file))
     assert done.code == 0, done.said
     return json.loads(file.read_text())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def deployed(clone) -> None:
-    done = clone.inv("deploy-all")
-    assert done.code == 0, done.said
 
 
 def replaced_key(clone):  # noqa: ANN201 (as Clone.source)
@@ -127,3 +121,12 @@ def test_a_plan_file_that_is_none_says_how_to_make_one(clone) -> None:
     done = clone.inv("deploy-all", "--plan", "nowhere.json")
     assert done.code == 1
     assert "./inv preview-all --save nowhere.json" in done.err
+
+
+def test_a_preview_needs_no_secret_value(clone) -> None:
+    secrets = clone.client("secretsmanager")
+    for name in ("redis-auth-local", "rds-credentials-local"):
+        secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    preview = clone.inv("preview", "data")
+    assert preview.code == 0, preview.said
+    assert "no changes" in preview.out

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-pytestmark = pytest.mark.local
+pytestmark = [pytest.mark.local, pytest.mark.slow]
 
 NAMES = ("rds-credentials-local", "redis-auth-local")
 

@@ -1,4 +1,4 @@
-"""What can be rotated, and where a rotation goes on. tests/e2e/test_stale.py and test_servers.py rotate."""
+"""What can be rotated, and where a rotation goes on. tests/e2e/test_drift.py and test_servers.py rotate."""
 
 from io import StringIO
 from pathlib import Path
