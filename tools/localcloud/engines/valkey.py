@@ -30,8 +30,9 @@ SETTINGS: Final = {
     "port": "0",
     "unixsocket": "valkey.sock",
     "unixsocketperm": "700",
-    "save": "3600 1",  # and at each stop
-    "appendonly": "no",
+    "appendonly": "yes",
+    "appendfsync": "no",  # as PostgreSQL's fsync: a kill loses nothing that was written, only a loss of power would
+    "save": "",
     "maxmemory": "512mb",  # that of cache.t3.micro (ElastiCache User Guide, "Node-type specific parameters")
     "daemonize": "no",
 }
