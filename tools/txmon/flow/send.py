@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import time
+from codecs import BOM_UTF8
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
@@ -108,7 +109,7 @@ def records_in(path: Path) -> list[Record]:
         OrchestratorError: the file cannot be read, is empty, or has a line that is not a JSON object, or too large.
     """
     try:
-        lines = path.read_bytes().splitlines()
+        lines = path.read_bytes().removeprefix(BOM_UTF8).splitlines()
     except OSError as error:
         raise OrchestratorError(f"{path} cannot be read: {error.strerror}") from None
     records = [_record_in(line, f"line {number} of {path}") for number, line in enumerate(lines, 1) if line.strip()]

@@ -123,6 +123,12 @@ def test_a_file_has_a_transaction_on_each_line(tmp_path: Path) -> None:
     assert [json.loads(record.data)["customer_id"] for record in records_in(path)] == ["a", "b"]
 
 
+def test_a_byte_order_mark_is_not_part_of_the_first_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_text('{"customer_id": "a"}\n', encoding="utf-8-sig")
+    assert [record.data for record in records_in(path)] == [b'{"customer_id": "a"}']
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
