@@ -11,7 +11,7 @@ from typing import Any
 from pg8000 import native
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from .errors import RefusedError, TokenRequiredError, UnavailableError
+from .errors import RefusedError, StatementError, TokenRequiredError, UnavailableError
 from .patience import REUSE_SECONDS, Idleness, unlimited
 from .settings import Settings
 
@@ -32,6 +32,10 @@ DATA = frozenset({"22", "23", "54"})
 
 Every other error is the store's, also a right or a table that is missing: data waits until it is mended.
 """
+
+OUTAGE = frozenset({"08", "28", "40", "53", "55", "57", "58"})
+"""Classes of SQLSTATE that pass by themselves: connection, login, conflict of transactions, resources, locks,
+intervention of an operator, and errors of the system (PostgreSQL, Appendix A)."""
 
 
 class Database:
@@ -60,7 +64,8 @@ class Database:
 
         Raises:
             RefusedError: PostgreSQL does not take the values.
-            UnavailableError: it does not answer, or refuses for a reason that is not the values'.
+            StatementError: it does not take the statement, whatever the values.
+            UnavailableError: it does not answer, or not for the moment.
         """
         if self._idleness.too_long():
             self.close()
@@ -144,8 +149,9 @@ class Database:
             if fields["C"][:2] in DATA or (self._in_savepoint and fields["V"] == "ERROR"):
                 raise RefusedError(reason) from None
             self.close()
-            refusal = TokenRequiredError if fields["C"] == INVALID_AUTHORIZATION else UnavailableError
-            raise refusal(reason) from None
+            if fields["C"] == INVALID_AUTHORIZATION:
+                raise TokenRequiredError(reason) from None
+            raise (UnavailableError if fields["C"][:2] in OUTAGE else StatementError)(reason) from None
         except (InterfaceError, OSError) as error:
             self.close()
             raise UnavailableError(f"PostgreSQL does not answer: {error.__cause__ or error}") from None

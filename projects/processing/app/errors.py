@@ -9,6 +9,10 @@ class UnavailableError(Exception):
     """A store does not take anything at the moment. The batch waits for it."""
 
 
+class StatementError(UnavailableError):
+    """PostgreSQL refuses a statement for a reason that waiting does not mend, as for a missing right."""
+
+
 class TokenRequiredError(UnavailableError):
     """PostgreSQL does not take a password, however right: RDS asks members of rds_iam for a token."""
 

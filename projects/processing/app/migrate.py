@@ -1,14 +1,14 @@
 """The migrator: brings the schema up to date, and answers what operators ask."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from . import queries, schema
 from .credentials import AwsCredentials, Credentials
 from .database import Database
-from .errors import MigrationError, TokenRequiredError, UnavailableError
+from .errors import MigrationError, StatementError, TokenRequiredError, UnavailableError
 from .history import History
 from .patience import wait_out
 from .settings import Settings
@@ -24,12 +24,21 @@ OPERATOR = "tx_operator"
 QUERY_SECONDS = 30
 """A statement of a question may take this long."""
 
+Rows = list[dict[str, Any]]
+
 
 class Migrator:
     """Logs in as the master for migrations only, and as the consumer for everything else."""
 
-    def __init__(self, settings: Settings, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        credentials: Credentials,
+        *,
+        migrations: tuple[schema.Migration, ...] = schema.MIGRATIONS,
+    ) -> None:
         self._settings = settings
+        self._migrations = migrations
         self._credentials = credentials
         self._database = Database(
             settings,
@@ -54,16 +63,14 @@ class Migrator:
             case {"status": True}:
                 return {"schema_version": schema.VERSION} | queries.status(database)
             case {"transactions": {"id": str(transaction_id)}}:
-                return {
-                    "postgresql": queries.transaction(database, transaction_id),
-                    "redis": self._history.find(transaction_id),
-                }
+                return _of_both(
+                    lambda: queries.transaction(database, transaction_id), lambda: self._history.find(transaction_id)
+                )
             case {"transactions": {"customer": str(customer_id), "limit": int(limit)}}:
-                rows = queries.of_customer(database, customer_id, limit)
-                copies = self._history.of_customer(customer_id, limit)
-                shown = queries.fitting(rows, copies)
-                found = max(len(rows), len(copies))
-                return {"postgresql": rows[:shown], "redis": copies[:shown], "found": found}
+                return _of_both(
+                    lambda: queries.of_customer(database, customer_id, limit),
+                    lambda: self._history.of_customer(customer_id, limit),
+                )
             case {"stored": [*ids]}:
                 return {"stored": queries.stored(database, ids)}
             case {"rejected": {"limit": int(limit)}}:
@@ -81,9 +88,12 @@ class Migrator:
     def _migrate(self, digest: str) -> dict[str, Any]:
         if digest != schema.digest():
             raise MigrationError("the function has other migrations than this deployment: deploy the layer again")
-        applied = schema.apply(self._master())
-        for user in (self._settings.db_user, OPERATOR):
-            self._allow_tokens(user)
+        try:
+            applied = schema.apply(self._master(), self._migrations)
+            for user in (self._settings.db_user, OPERATOR):
+                self._allow_tokens(user)
+        except StatementError as error:
+            raise MigrationError(str(error)) from None
         return {"schema_version": schema.VERSION, "applied": applied}
 
     def _master(self) -> Database:
@@ -125,6 +135,20 @@ class Migrator:
             ) from None
         finally:
             master.close()
+
+
+def _of_both(postgresql: Callable[[], Rows], redis: Callable[[], Rows]) -> dict[str, Any]:
+    """Return what each store has, as much as fits into an answer, and why one that is away does not tell."""
+    rows, away = dict[str, Rows](), list[str]()
+    for store, question in (("postgresql", postgresql), ("redis", redis)):
+        try:
+            rows[store] = question()
+        except UnavailableError as outage:
+            rows[store] = []
+            away.append(str(outage))
+    shown = queries.fitting(*rows.values())
+    found = max(map(len, rows.values()))
+    return {store: each[:shown] for store, each in rows.items()} | {"found": found, "away": away}
 
 
 def _log(outage: UnavailableError) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from .database import Database
-from .errors import MigrationError
+from .errors import MigrationError, RefusedError, StatementError
 
 LOCK = 0x74786D6F6E  # "txmon"
 """PostgreSQL's advisory lock that lets one migrator run at a time."""
@@ -58,8 +58,10 @@ def apply(database: Database, migrations: tuple[Migration, ...] = MIGRATIONS) ->
     """Apply the migrations that have not run, each in a transaction, and return their names.
 
     Raises:
-        MigrationError: one that has run was edited since, or the database has one that this code does not know.
-        RefusedError, UnavailableError: PostgreSQL refuses a statement.
+        MigrationError: PostgreSQL does not take one, one that has run was edited since, or the database has one that
+            this code does not know.
+        StatementError: the master may not write in the database.
+        UnavailableError: PostgreSQL does not answer.
     """
     database.run("SELECT pg_advisory_lock(:key)", key=LOCK)
     try:
@@ -87,12 +89,15 @@ def _pending(database: Database, migrations: tuple[Migration, ...]) -> list[Migr
 
 
 def _apply(database: Database, migration: Migration) -> bool:
-    with database.transaction():
-        database.run(migration.sql)
-        database.run(
-            "INSERT INTO schema_migrations (version, name, digest) VALUES (:version, :name, :digest)",
-            version=migration.version,
-            name=migration.name,
-            digest=migration.digest,
-        )
+    try:
+        with database.transaction():
+            database.run(migration.sql)
+            database.run(
+                "INSERT INTO schema_migrations (version, name, digest) VALUES (:version, :name, :digest)",
+                version=migration.version,
+                name=migration.name,
+                digest=migration.digest,
+            )
+    except (RefusedError, StatementError) as error:
+        raise MigrationError(f"{migration.name}: {error}") from None
     return True

@@ -2,13 +2,16 @@
 
 import base64
 import json
+import socket
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from projects.processing.app import schema
-from projects.processing.app.errors import MigrationError, RefusedError, UnavailableError
+from projects.processing.app.errors import MigrationError, UnavailableError
+from projects.processing.app.migrate import Migrator
 from projects.processing.app.queries import PAGE
 from projects.processing.app.schema import MIGRATIONS, Migration
 from projects.processing.app.tables import require_schema
@@ -65,10 +68,29 @@ def test_a_schema_that_is_older_than_the_code_takes_nothing(system: Flow) -> Non
 def test_a_migration_that_fails_leaves_nothing(system: Flow) -> None:
     broken = Migration("9998_broken.sql", "CREATE TABLE half (a int); SELECT 1 / 0")
 
-    with pytest.raises(RefusedError, match="division by zero"):
+    with pytest.raises(MigrationError, match=r"^9998_broken\.sql: PostgreSQL says: division by zero"):
         schema.apply(system.master(), (*MIGRATIONS, broken))
 
     assert system.sql("SELECT to_regclass('half'), max(version) FROM schema_migrations") == [[None, schema.VERSION]]
+
+
+@pytest.mark.parametrize(("sql", "state"), [("CREATE TABEL a ()", "42601"), ("CREATE ROLE other SUPERUSER", "42501")])
+def test_a_migration_that_waiting_does_not_mend_fails_at_once(system: Flow, sql: str, state: str) -> None:
+    faulty = (*MIGRATIONS, Migration("9998_faulty.sql", sql))
+    patient = replace(system.settings, outage_seconds=60)
+    began = time.monotonic()
+
+    with pytest.raises(MigrationError, match=rf"^9998_faulty\.sql: PostgreSQL says: .*\({state}\)"):
+        Migrator(patient, system.credentials, migrations=faulty).handle(MIGRATE)
+
+    assert time.monotonic() - began < 10
+
+
+def test_a_right_that_the_master_lacks_fails_the_migration_at_once(system: Flow) -> None:
+    patient = system.new_migrator(outage_seconds=60, db_user="nobody")
+
+    with pytest.raises(MigrationError, match=r'^PostgreSQL says: role "nobody" does not exist'):
+        patient.handle(MIGRATE)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +196,29 @@ def test_of_large_transactions_only_the_newest_are_answered(system: Flow) -> Non
 
 
 def test_a_transaction_that_is_not_there_is_in_neither_store(system: Flow) -> None:
-    assert system.migrator.handle({"transactions": {"id": "none"}}) == {"postgresql": [], "redis": []}
+    found = system.migrator.handle({"transactions": {"id": "none"}})
+
+    assert found == {"postgresql": [], "redis": [], "found": 0, "away": []}
+
+
+@pytest.mark.parametrize("question", [{"id": "t-1"}, {"customer": "c-1", "limit": 20}])
+@pytest.mark.parametrize(
+    ("away", "answers", "reason"),
+    [("redis", "postgresql", "Redis does not answer"), ("db", "redis", "PostgreSQL does not answer")],
+)
+def test_a_store_that_answers_is_shown_while_the_other_is_away(
+    system: Flow, away: str, answers: str, reason: str, question: dict[str, Any]
+) -> None:
+    system.put(transaction(1))
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+
+    found = system.new_migrator(**{f"{away}_port": port}).handle({"transactions": question})
+
+    assert [each["transaction_id"] for each in found[answers]] == ["t-1"]
+    assert found["found"] == 1
+    [told] = found["away"]
+    assert told.startswith(f"{reason}: ")
 
 
 def test_of_the_ids_that_are_asked_for_those_in_postgresql_are_answered(system: Flow) -> None:
