@@ -27,6 +27,9 @@ STAGES = ("AWSCURRENT", "AWSPREVIOUS", "AWSPENDING")
 """The token's versions in the order in which they are tried: in a rotation Redis may know any two of them."""
 
 
+NO_ANSWER = (redis.ConnectionError, redis.TimeoutError, OSError)
+
+
 class Remembered(Protocol):
     """What history keeps of a transaction."""
 
@@ -133,7 +136,8 @@ class History:
                 yield self._client
         except (redis.RedisError, OSError) as error:
             self.close()
-            raise UnavailableError(f"Redis does not take anything: {error}") from None
+            says = "does not answer" if isinstance(error, NO_ANSWER) else "says"
+            raise UnavailableError(f"Redis {says}: {error}") from None
 
     def _connect(self) -> Any:
         for token in self._tokens():

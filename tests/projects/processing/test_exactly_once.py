@@ -166,7 +166,7 @@ def test_a_redis_that_is_silent_is_an_outage_until_it_answers(system: Flow) -> N
         each.suspend()
     try:
         for _ in range(2):  # an open connection, and a new one, which the server does not even greet
-            with pytest.raises(UnavailableError, match=r"Redis does not take anything: .*[Tt]imeout"):
+            with pytest.raises(UnavailableError, match=r"Redis does not answer: .*[Tt]imeout"):
                 history.remember(transactions)
     finally:
         for each in silent:

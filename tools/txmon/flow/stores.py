@@ -58,6 +58,8 @@ class Found(BaseModel):
     redis: list[Remembered]
     found: int = 0
     """How many were found of a customer, of which only the newest may fit into the answer."""
+    away: list[str] = []
+    """Why a store does not tell what it has."""
 
 
 class Rejected(BaseModel):

@@ -125,17 +125,27 @@ def transactions(env: str, identity: str | None, customer: str | None, format: s
         raise OrchestratorError("--id and --customer exclude each other")
     with deployed(env) as (_, deployment):
         found = stores.transactions(migrator(deployment), identity=identity, customer=customer)
-    if identity is not None and not (found.postgresql or found.redis):
+    if identity is not None and not (found.postgresql or found.redis or found.away):
         raise OrchestratorError(f"there is no transaction {identity!r} in {env}; was it rejected? ./inv rejected")
+    show_found(found, format, newest=identity is customer is None)
+
+
+def show_found(found: stores.Found, format: str, *, newest: bool) -> None:
+    """Show what the stores have, or PostgreSQL's newest.
+
+    Raises:
+        OrchestratorError: a store does not answer; what the other one has is shown.
+    """
     shown = max(len(found.postgresql), len(found.redis))
     if shown < found.found and format == "table":
         print(f"the newest {shown} of {found.found}: more do not fit into an answer, but --id shows each")
-    newest = identity is customer is None  # of which only PostgreSQL was asked
     show(
         format,
         table=lambda: render.stored(found.postgresql) if newest else render.found(found),
         json=lambda: found.model_dump_json(indent=2),
     )
+    if found.away:
+        raise OrchestratorError(f"this is not all: {'; '.join(found.away)}")
 
 
 def dead_letters(env: str, *, replay: bool, yes: bool, format: str) -> int:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.flow.verbs import load
+from tools.txmon.flow.stores import Found
+from tools.txmon.flow.verbs import load, show_found
 
 
 def test_without_options_a_hundred_samples_are_sent_at_once() -> None:
@@ -45,3 +46,24 @@ def test_a_file_may_be_sent_at_a_rate(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text('{"a": 1}\n')
     assert load(None, "1/s", None, str(path)).rate == 1
+
+
+@pytest.mark.parametrize("shown_as", ["table", "json"])
+def test_what_one_store_has_is_shown_before_the_error_of_the_other(
+    capsys: pytest.CaptureFixture[str], shown_as: str
+) -> None:
+    row = {
+        "transaction_id": "t-1",
+        "occurred_at": "2026-01-02T03:04:05+09:00",
+        "customer_id": "c-1",
+        "amount": "1280.00",
+        "currency": "JPY",
+        "arrived_at": "2026-01-01T18:04:05+00:00",
+        "stored_at": "2026-01-01T18:04:06+00:00",
+    }
+    answer = {"postgresql": [row], "redis": [], "found": 1, "away": ["Redis does not answer: Connection refused"]}
+
+    with pytest.raises(OrchestratorError, match=r"^this is not all: Redis does not answer: Connection refused$"):
+        show_found(Found.model_validate(answer), shown_as, newest=False)
+
+    assert "t-1" in capsys.readouterr().out
