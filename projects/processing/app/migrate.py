@@ -73,6 +73,8 @@ class Migrator:
                 )
             case {"stored": [*ids]}:
                 return {"stored": queries.stored(database, ids)}
+            case {"rejected": {"after": str(after), "limit": int(limit)}}:
+                return queries.unresolved(database, after, limit)
             case {"rejected": {"limit": int(limit)}}:
                 return queries.rejected(database, limit)
             case {"rejected": {"ids": [*ids]}}:

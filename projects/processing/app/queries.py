@@ -34,6 +34,12 @@ REJECTED = """
 SELECT shard_id || '/' || sequence_number, reason, conflicting, arrived_at, rejected_at, resolved_at, {data}
 FROM rejected LEFT JOIN resolved USING (shard_id, sequence_number) {which}"""
 
+UNRESOLVED = """
+SELECT shard_id || '/' || sequence_number FROM rejected LEFT JOIN resolved USING (shard_id, sequence_number)
+WHERE resolved_at IS NULL
+    AND (shard_id, sequence_number) > (split_part(:after::text, '/', 1), split_part(:after::text, '/', 2))
+ORDER BY shard_id, sequence_number LIMIT :limit"""
+
 STORED = """
 SELECT transaction_id FROM transactions
 WHERE transaction_id IN (SELECT jsonb_array_elements_text(:ids::jsonb))"""
@@ -95,6 +101,11 @@ def rejected(database: Database, limit: int) -> list[dict[str, Any]]:
     """Return the newest rejected records that are not resolved, without payloads."""
     sql = REJECTED.format(data="NULL", which="WHERE resolved_at IS NULL ORDER BY rejected_at DESC LIMIT :limit")
     return [_rejected(row) for row in database.run(sql, limit=limit)]
+
+
+def unresolved(database: Database, after: str, limit: int) -> list[str]:
+    """Return the ids that follow one, in their order, of rejected records that are not resolved."""
+    return [found for [found] in database.run(UNRESOLVED, after=after, limit=limit)]
 
 
 def payloads(database: Database, ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -248,6 +248,17 @@ def test_rejected_records_are_listed_until_they_are_resolved(system: Flow) -> No
     assert system.migrator.handle({"rejected": {"ids": ids[:1]}})[0]["resolved_at"]
 
 
+def test_the_ids_of_all_rejected_records_are_listed_in_parts(system: Flow) -> None:
+    delivery = event([b"bad"] * 5)
+    system.consumer.handle(delivery)
+    ids = sorted(f"{SHARD}/{record['kinesis']['sequenceNumber']}" for record in delivery["Records"])
+    system.migrator.handle({"resolved": ids[:1]})
+
+    assert system.migrator.handle({"rejected": {"after": "", "limit": 3}}) == ids[1:4]
+    assert system.migrator.handle({"rejected": {"after": ids[3], "limit": 3}}) == ids[4:]
+    assert system.migrator.handle({"rejected": {"after": ids[4], "limit": 3}}) == []
+
+
 def test_history_is_rebuilt_from_postgresql(system: Flow) -> None:
     many = 5 * PAGE + 1
     system.put(*(transaction(number) for number in range(many)))

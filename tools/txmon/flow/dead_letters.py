@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -124,11 +125,17 @@ class Queue:
     def delete(self, letter: DeadLetter) -> None:
         self.client.delete_message(QueueUrl=self.url, ReceiptHandle=letter.receipt)
 
-    def keep_hidden(self, letter: DeadLetter, seconds: int) -> None:
-        """Hide a message for as long as its replay may take."""
+    @contextmanager
+    def hidden(self, letter: DeadLetter, seconds: int) -> Iterator[None]:
+        """Hide a message for as long as its replay may take, and show it to others again if the block raises."""
         self.client.change_message_visibility(
             QueueUrl=self.url, ReceiptHandle=letter.receipt, VisibilityTimeout=seconds
         )
+        try:
+            yield
+        except BaseException:  # also Ctrl-C
+            self.release([letter])
+            raise
 
 
 def _letter(message: Mapping[str, Any]) -> DeadLetter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tools.orchestrator.model.errors import OrchestratorError
 from tools.txmon.flow import stores
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from tools.txmon.flow.functions import Function
     from tools.txmon.flow.send import Sender
+
+PART: Final = 100
+"""How many rejected records are held in memory at once: each has up to 1 MiB."""
 
 
 def find(migrator: Function, ids: Sequence[str]) -> list[stores.Rejected]:
@@ -27,33 +30,41 @@ def find(migrator: Function, ids: Sequence[str]) -> list[stores.Rejected]:
         if identity not in found:
             raise OrchestratorError(f"no record {identity!r} was rejected; ./inv rejected shows those that were")
         if found[identity].resolved_at:
-            raise OrchestratorError(f"{identity} was resolved already; nothing was put on the stream")
+            raise OrchestratorError(f"{identity} was resolved already")
     return [found[identity] for identity in ids]
 
 
-def mend(found: Sequence[stores.Rejected], mended: Sequence[Record] | None) -> list[Record]:
-    """Return what is to be put on the stream for the rejected records: the mended ones, or what they were.
+def require_one_each(ids: Sequence[str], mended: Sequence[Record] | None) -> None:
+    """Require a mended record for each rejected one, if there are any.
 
     Raises:
-        OrchestratorError: there is not one mended record for each.
+        OrchestratorError: there are more or fewer.
     """
-    if mended is None:
-        return [Record.of(base64.b64decode(record.data or "")) for record in found]
-    if len(mended) != len(found):
+    if mended is not None and len(mended) != len(ids):
         raise OrchestratorError(
-            f"--file has {len(mended)} transactions for {len(found)} rejected records: it needs one on each line, in "
+            f"--file has {len(mended)} transactions for {len(ids)} rejected records: it needs one on each line, in "
             "the order of --replay"
         )
-    return list(mended)
 
 
-def replay(migrator: Function, sender: Sender, found: Sequence[stores.Rejected], records: Sequence[Record]) -> int:
-    """Put each record on the stream and, once it is accepted, note its rejection as resolved; return how many."""
+def replay(migrator: Function, sender: Sender, ids: Sequence[str], mended: Sequence[Record] | None = None) -> int:
+    """Put what was rejected, or what mends it, on the stream, note that it is resolved, and return how many are.
+
+    Raises:
+        OrchestratorError: one does not exist, or is resolved already; none of its part is put.
+    """
     resolved = 0
-    for rejection, record in zip(found, records, strict=True):
-        before = sender.report.accepted
-        sender.send([record])
-        if sender.report.accepted > before:
-            stores.resolve(migrator, [rejection.id])
-            resolved += 1
+    for start in range(0, len(ids), PART):
+        found = find(migrator, ids[start : start + PART])
+        records = [_as_it_was(each) for each in found] if mended is None else mended[start : start + PART]
+        for rejection, record in zip(found, records, strict=True):
+            before = sender.report.accepted
+            sender.send([record])
+            if sender.report.accepted > before:
+                stores.resolve(migrator, [rejection.id])
+                resolved += 1
     return resolved
+
+
+def _as_it_was(rejection: stores.Rejected) -> Record:
+    return Record.of(base64.b64decode(rejection.data or ""))

@@ -12,8 +12,8 @@ SHOWN: Final = 20
 """How many rejected records, findings or transactions of a customer a verb shows."""
 PAYLOADS: Final = 4
 """Payloads of an answer, which has 6 MB at most: each has up to 1 MiB, a third more in base64."""
-MOST_REPLAYED: Final = 1000
-"""How many rejected records are replayed at once, if all are."""
+IDS: Final = 10_000
+"""How many ids of rejected records an answer has: each takes about 85 bytes."""
 
 
 class Stored(BaseModel):
@@ -83,6 +83,7 @@ class _Written(BaseModel):
 STATUS: Final = TypeAdapter(Status)
 FOUND: Final = TypeAdapter(Found)
 REJECTED: Final = TypeAdapter(list[Rejected])
+LISTED: Final = TypeAdapter(list[str])
 RESOLVED: Final = TypeAdapter(dict[str, int])
 STORED: Final = TypeAdapter(dict[str, set[str]])
 WRITTEN: Final = TypeAdapter(_Written)
@@ -107,14 +108,18 @@ def stored(migrator: Function, ids: Sequence[str]) -> set[str]:
     return migrator.call({"stored": list(ids)}, STORED)["stored"]
 
 
-def rejected(migrator: Function, limit: int = SHOWN) -> list[Rejected]:
+def rejected(migrator: Function) -> list[Rejected]:
     """Return the newest rejected records that are not resolved."""
-    return migrator.call({"rejected": {"limit": limit}}, REJECTED)
+    return migrator.call({"rejected": {"limit": SHOWN}}, REJECTED)
 
 
 def rejected_ids(migrator: Function) -> list[str]:
-    """Return the ids of all rejected records that are not resolved, `MOST_REPLAYED` at most."""
-    return [each.id for each in rejected(migrator, MOST_REPLAYED)]
+    """Return the ids of all rejected records that are not resolved."""
+    found = page = migrator.call({"rejected": {"after": "", "limit": IDS}}, LISTED)
+    while page:
+        page = migrator.call({"rejected": {"after": page[-1], "limit": IDS}}, LISTED)
+        found = found + page
+    return found
 
 
 def payloads(migrator: Function, ids: Sequence[str]) -> list[Rejected]:

@@ -173,13 +173,12 @@ def replay_all(queue: letters.Queue, replay: letters.Replay, found: Sequence[let
             print(f"{letter.message_id}: not a message of Lambda; it stays")
             stay += 1
             continue
-        queue.keep_hidden(letter, LONGEST_SECONDS)
         try:
-            print(f"{letter.message_id}: {replay.replay(letter.invocation)} records processed")
-            queue.delete(letter)
+            with queue.hidden(letter, LONGEST_SECONDS):
+                print(f"{letter.message_id}: {replay.replay(letter.invocation)} records processed")
+                queue.delete(letter)
         except OrchestratorError as error:
             print(f"{letter.message_id}: {error}")
-            queue.release([letter])
             stay += 1
     print(f"{len(found) - stay} of {len(found)} dead letters replayed")
     return not stay
@@ -203,12 +202,11 @@ def rejected(env: str, replay: str | None, file: str | None, *, yes: bool, forma
             )
             return 0
         ids = stores.rejected_ids(asked) if replay == ALL else replay.split(",")
-        found = rejections.find(asked, ids)
-        records = rejections.mend(found, mended)
-        confirm(workspace, f"put {len(records)} rejected records on the stream of", yes=yes)
-        resolved = rejections.replay(asked, open_sender(deployment), found, records)
-    print(f"{resolved} of {len(found)} rejected records are on the stream again, and resolved")
-    return int(resolved < len(found))
+        rejections.require_one_each(ids, mended)
+        confirm(workspace, f"put {len(ids)} rejected records on the stream of", yes=yes)
+        resolved = rejections.replay(asked, open_sender(deployment), ids, mended)
+    print(f"{resolved} of {len(ids)} rejected records are on the stream again, and resolved")
+    return int(resolved < len(ids))
 
 
 def rebuild_history(env: str, *, yes: bool) -> None:

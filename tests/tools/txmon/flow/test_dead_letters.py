@@ -212,3 +212,16 @@ def test_only_messages_whose_records_are_stored_are_deleted(function, capsys) ->
         "not a message of Lambda; it stays",
     ]
     assert lines[5] == "1 of 5 dead letters replayed"
+
+
+def test_a_message_is_shown_to_others_again_if_its_replay_is_interrupted() -> None:
+    class Interrupted:
+        def call(self, *_: object) -> Any:
+            raise KeyboardInterrupt
+
+    messages = Messages(body(1, 2, 2))
+    queue = Queue(messages, "url")
+    with pytest.raises(KeyboardInterrupt):
+        replay_all(queue, replay_of(Shard(1, 2), Interrupted()), queue.receive())
+    assert messages.released == ["r0"]
+    assert messages.deleted == []

@@ -66,14 +66,6 @@ def test_history_is_rebuilt_for_as_long_as_redis_keeps_it(function) -> None:
     assert asked.events == [{"rebuild": 24}]
 
 
-def test_all_rejected_records_are_replayed_not_only_those_that_are_shown(function) -> None:
-    moment = "2026-01-02T03:04:05+00:00"
-    row = {"reason": "r", "conflicting": False, "arrived_at": moment, "rejected_at": moment}
-    asked = function(lambda _: [{"id": f"shardId-0/{number}"} | row for number in range(30)])
-    assert len(stores.rejected_ids(asked)) == 30
-    assert asked.events == [{"rejected": {"limit": 1000}}]
-
-
 def test_payloads_come_in_parts_that_fit_into_an_answer(function) -> None:
     moment = "2026-01-02T03:04:05+00:00"
     row = {"reason": "r", "conflicting": False, "arrived_at": moment, "rejected_at": moment}
