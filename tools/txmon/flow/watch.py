@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ from tools.txmon.flow import render, stores
 from tools.txmon.flow.functions import migrator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rich.console import Console, RenderableType
 
@@ -42,6 +43,12 @@ SUMS: Final = {
     "conflicting": "Conflicting",
 }
 """Word -> the metric that counts it: of Kinesis, then of the consumer."""
+WAITING: Final = "Waiting"
+"""The metric of how long the oldest record of a batch has waited, once a second while a store is away."""
+WAITING_MINUTES: Final = 3
+"""How old a minute of it may be: CloudWatch shows one two minutes after its end."""
+Minutes = Mapping[datetime, float]
+"""What a metric was in each minute, by the minute's begin."""
 BAD: Final = palette.TONES["bad"].terminal
 NAMESPACE: Final = "TransactionMonitoring"
 
@@ -66,12 +73,14 @@ class Look:
     status: stores.Status | str
     """What the stores hold, or why that cannot be told, as while PostgreSQL is away."""
     ringing: list[str]
+    waiting: float | None = None
+    """How long the oldest record has waited for a store, in seconds; None if none waits."""
 
     @property
     def line(self) -> str:
         """This look as one line for a log."""
         rates = ", ".join(f"{word} {render.number(minute.newest)}" for word, minute in self.counts.items())
-        return f"{self.at:%H:%M:%S} newest minute: {rates}; {_in_all(self.status)}; {self._alarms}"
+        return f"{self.at:%H:%M:%S} newest minute: {rates}; {self._state}; {self._alarms}"
 
     @property
     def page(self) -> RenderableType:
@@ -82,9 +91,19 @@ class Look:
         ]
         counted = table(*headings, rows=rows, right=headings[1:], title=f"{self.at:%H:%M:%S} UTC")
         alarms = Text(self._alarms, BAD if self.ringing else palette.TONES["good"].terminal)
+        state = Text(self._state, BAD if isinstance(self.status, str) or self.waiting is not None else "")
         if isinstance(self.status, str):
-            return Group(counted, Text(self.status, BAD), alarms)
-        return Group(counted, _in_all(self.status), alarms, "", render.stored(self.status.newest, "newest"))
+            return Group(counted, state, alarms)
+        return Group(counted, state, alarms, "", render.stored(self.status.newest, "newest"))
+
+    @property
+    def _state(self) -> str:
+        """What the stores hold, and the lag: of the batch that waits, or else of what was stored last."""
+        if self.waiting is not None:
+            return f"{_in_all(self.status)}; lag {render.seconds(self.waiting)}: a batch has waited for a store"
+        if isinstance(self.status, str):
+            return self.status
+        return f"{_in_all(self.status)}; lag {render.seconds(self.status.lag_seconds)}"
 
     @property
     def _alarms(self) -> str:
@@ -94,10 +113,7 @@ class Look:
 def _in_all(status: stores.Status | str) -> str:
     if isinstance(status, str):
         return status
-    return (
-        f"in all: {status.transactions:,} stored, {status.rejected:,} rejected, {status.conflicting:,} conflicting; "
-        f"lag {render.seconds(status.lag_seconds)}"
-    )
+    return f"in all: {status.transactions:,} stored, {status.rejected:,} rejected, {status.conflicting:,} conflicting"
 
 
 @dataclass(frozen=True)
@@ -107,10 +123,13 @@ class Observer:
     deployment: Deployment
     cloudwatch: Any
     migrator: Function
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def look(self) -> Look:
-        now = datetime.now(UTC)
-        return Look(now, self._counts(now), self._status(), self._ringing())
+        now = self.clock()
+        minutes, status = self._minutes(now), self._status()
+        counts = {word: _counted(minutes[word]) for word in SUMS}
+        return Look(now, counts, status, self._ringing(), _waiting(minutes[WAITING], now, status))
 
     def _status(self) -> stores.Status | str:
         try:
@@ -118,19 +137,19 @@ class Observer:
         except OrchestratorError as error:
             return str(error)  # watching goes on: it is in an outage that one watches
 
-    def _counts(self, now: datetime) -> dict[str, Minute]:
-        """Return the counts of whole minutes, and of the minute that is not over."""
+    def _minutes(self, now: datetime) -> Mapping[str, Minutes]:
+        """Return what CloudWatch has of whole minutes, and of the minute that is not over."""
+        sums = [_query(word, self._metric(metric), "Sum") for word, metric in SUMS.items()]
         answer = self.cloudwatch.get_metric_data(
-            MetricDataQueries=[_query(word, self._metric(metric)) for word, metric in SUMS.items()],
+            MetricDataQueries=[*sums, _query(WAITING, self._metric(WAITING), "Maximum")],
             StartTime=now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1),
             EndTime=now + timedelta(minutes=1),
         )
         by_minute = {
-            result["Id"]: dict(zip(result["Timestamps"], map(int, result["Values"]), strict=True))
+            result["Id"]: dict(zip(result["Timestamps"], result["Values"], strict=True))
             for result in answer["MetricDataResults"]
         }
-        found = {word: by_minute.get(f"sum_{word}", {}) for word in SUMS}
-        return {word: Minute(each[max(each)], sum(each.values())) if each else NONE for word, each in found.items()}
+        return {word: by_minute.get(f"of_{word}", {}) for word in (*SUMS, WAITING)}
 
     def _metric(self, name: str) -> dict[str, Any]:
         if name == "IncomingRecords":
@@ -147,13 +166,27 @@ class Observer:
         return sorted({alarm["AlarmName"].removeprefix(prefix) for alarm in alarms} - {HEARTBEAT})
 
 
+def _counted(minutes: Minutes) -> Minute:
+    return Minute(int(minutes[max(minutes)]), int(sum(minutes.values()))) if minutes else NONE
+
+
+def _waiting(minutes: Minutes, now: datetime, status: stores.Status | str) -> float | None:
+    """Return how long a batch has waited, unless the last such minute is past, or something was stored after it."""
+    if not minutes:
+        return None
+    last = max(minutes)
+    stored_at = status.newest[0].stored_at if isinstance(status, stores.Status) and status.newest else last
+    is_over = now - last > timedelta(minutes=WAITING_MINUTES) or stored_at > last + timedelta(minutes=1)
+    return None if is_over else minutes[last]
+
+
 def _metric(namespace: str, name: str, **dimensions: str) -> dict[str, Any]:
     named = [{"Name": key, "Value": value} for key, value in dimensions.items()]
     return {"Namespace": namespace, "MetricName": name, "Dimensions": named}
 
 
-def _query(word: str, metric: Mapping[str, Any]) -> dict[str, Any]:
-    return {"Id": f"sum_{word}", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+def _query(word: str, metric: Mapping[str, Any], statistic: str) -> dict[str, Any]:
+    return {"Id": f"of_{word}", "MetricStat": {"Metric": metric, "Period": 60, "Stat": statistic}}
 
 
 def open_observer(deployment: Deployment) -> Observer:

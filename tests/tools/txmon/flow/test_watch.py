@@ -35,14 +35,15 @@ OUTPUTS = {"streaming": {"environment_suffix": "dev", "region": "r", "kinesis_st
 
 
 class CloudWatch:
-    """A CloudWatch that knows two metrics and two alarms that ring."""
+    """A CloudWatch that knows two metrics, what a test gives of `Waiting`, and two alarms that ring."""
 
-    def __init__(self) -> None:
+    def __init__(self, **waiting: float) -> None:
         self.requests: list[Mapping[str, Any]] = []
+        self.waiting = {int(minute.removeprefix("minute_")): seconds for minute, seconds in waiting.items()}
 
     def get_metric_data(self, **request: Any) -> Mapping[str, Any]:
         self.requests.append(request)
-        known = {"IncomingRecords": {3: 998.0, 4: 1002.0}, "Stored": {3: 1000.0}}
+        known = {"IncomingRecords": {3: 998.0, 4: 1002.0}, "Stored": {3: 1000.0}, "Waiting": self.waiting}
         results = []
         for query in request["MetricDataQueries"]:
             values = known.get(query["MetricStat"]["Metric"]["MetricName"], {})
@@ -107,6 +108,37 @@ def test_watching_goes_on_while_a_store_is_away(function) -> None:
     console = Console(file=io.StringIO(), width=200)
     console.print(look.page)
     assert "PostgreSQL does not answer" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def seen(function, minute: int, stored_at: str | None, **waiting: float) -> str:
+    """Return the line of a look in a minute, when CloudWatch has these values of `Waiting`."""
+
+    def answer(_event: object) -> object:
+        if stored_at is None:
+            raise RuntimeError("PostgreSQL does not answer")
+        [row] = STATUS["newest"]  # type: ignore[misc]
+        return STATUS | {"newest": [row | {"stored_at": f"2026-01-01T00:{stored_at}Z"}]}
+
+    now = datetime(2026, 1, 1, 0, minute, 30, tzinfo=UTC)
+    deployment = Deployment("dev", OUTPUTS, boto3.Session())
+    return Observer(deployment, CloudWatch(**waiting), function(answer), lambda: now).look().line
+
+
+@pytest.mark.parametrize("stored_at", ["01:00", None])
+def test_the_lag_in_an_outage_is_that_of_the_batch_that_waits(function, stored_at: str | None) -> None:
+    line = seen(function, 5, stored_at, minute_4=61.5, minute_5=90.25)
+    assert "; lag 90.25 s: a batch has waited for a store; ringing: " in line
+    assert "0.06 s" not in line
+
+
+@pytest.mark.parametrize(("minute", "stored_at"), [(6, "05:59"), (7, "05:01")])
+def test_cloudwatch_may_be_two_minutes_behind_an_outage(function, minute: int, stored_at: str) -> None:
+    assert "; lag 90.25 s: a batch has waited" in seen(function, minute, stored_at, minute_5=90.25)
+
+
+@pytest.mark.parametrize(("minute", "stored_at"), [(6, "06:01"), (9, "05:01")])
+def test_an_outage_is_over_when_something_is_stored_or_time_has_passed(function, minute: int, stored_at: str) -> None:
+    assert "; lag 0.06 s; ringing: " in seen(function, minute, stored_at, minute_5=90.25)
 
 
 def watched(*, terminal: bool, seconds: float) -> tuple[list[float], str]:
