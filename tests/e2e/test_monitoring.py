@@ -1,9 +1,13 @@
 """Who is told, and of which calls, as the local cloud's SNS and EventBridge see it."""
 
 import json
+import re
 import shlex
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import tenacity
 
 pytestmark = pytest.mark.local
 
@@ -40,6 +44,44 @@ def test_addresses_in_plain_text_are_refused_before_anything_is_created(deployed
     assert TEAM["endpoint"] not in done.said
 
 
+PREFIX = "transaction-monitoring-local/"
+SOON = 10
+"""Seconds, the shortest period of an alarm on a metric of a service (CloudWatch API Reference, PutMetricAlarm)."""
+
+
+def put_again(clone, name: str, **changed: object) -> None:
+    """Put a deployed alarm again with something changed."""
+    cloudwatch = clone.client("cloudwatch")
+    [deployed] = cloudwatch.describe_alarms(AlarmNames=[PREFIX + name])["MetricAlarms"]
+    members = cloudwatch.meta.service_model.operation_model("PutMetricAlarm").input_shape.members
+    given = {key: value for key, value in deployed.items() if key in members}
+    cloudwatch.put_metric_alarm(**given | changed)
+
+
+def becomes(clone, state: str, *names: str, seconds: float = 60) -> None:
+    """Wait until all of these alarms have a state."""
+
+    def look() -> None:
+        found = clone.client("cloudwatch").describe_alarms(AlarmNames=[PREFIX + name for name in names])
+        states = {each["AlarmName"].removeprefix(PREFIX): each["StateValue"] for each in found["MetricAlarms"]}
+        assert states == dict.fromkeys(names, state)
+
+    tenacity.Retrying(
+        wait=tenacity.wait_fixed(0.5),
+        stop=tenacity.stop_after_delay(seconds),
+        retry=tenacity.retry_if_exception_type(AssertionError),
+        reraise=True,
+    )(look)
+
+
+def let_beat(clone, *, minutes: int) -> None:
+    """Let the heartbeat ring in so many minutes of each hour instead of half of them."""
+    [deployed] = clone.client("cloudwatch").describe_alarms(AlarmNames=[PREFIX + "heartbeat"])["MetricAlarms"]
+    formula, *operands = sorted(deployed["Metrics"], key=lambda metric: "Expression" not in metric)
+    changed = re.sub(r"MINUTE\(clock\) < \d+", f"MINUTE(clock) < {minutes}", formula["Expression"])
+    put_again(clone, "heartbeat", Metrics=[formula | {"Expression": changed}, *operands])
+
+
 def read(clone, queue: str) -> set[tuple[str, str]]:
     """Take the messages in a queue; return the alarm and the state of each."""
     sqs, url = clone.client("sqs"), clone.client("sqs").get_queue_url(QueueName=queue)["QueueUrl"]
@@ -64,6 +106,8 @@ def test_alarm_test_shows_who_hears_of_which_alarm(deployed) -> None:
     tell(deployed, *queues)
     for name in ("everything", "pages", "heartbeat"):
         read(deployed, name)  # what rang when the alarms were created
+    let_beat(deployed, minutes=0)  # one that rings cannot be tested
+    becomes(deployed, "OK", "heartbeat")
     tested = {
         name: deployed.inv("alarm-test", name)
         for name in ("database-down", "application-errors", "heartbeat", "notifications-failed")
@@ -83,6 +127,47 @@ def test_alarm_test_shows_who_hears_of_which_alarm(deployed) -> None:
     cloudwatch = deployed.client("cloudwatch")
     rings = cloudwatch.describe_alarms(StateValue="ALARM", AlarmNamePrefix="transaction-monitoring-local/database")
     assert rings["MetricAlarms"] == []
+
+
+def send(clone, path: Path, **changed: object) -> None:
+    """Put a transaction on the stream, or what is none if a field is changed to that."""
+    sent = {"transaction_id": "t-1", "occurred_at": datetime.now(UTC).isoformat(), "customer_id": "c", "amount": 1}
+    path.write_text(json.dumps(sent | {"currency": "JPY"} | changed) + "\n", encoding="utf-8")
+    done = clone.inv("send", "--file", str(path))
+    assert done.code == 0, done.said
+
+
+@pytest.mark.slow
+def test_deployed_alarms_on_the_flow_ring_and_clear(deployed, tmp_path: Path) -> None:
+    with deployed.settings("monitoring", expectsTraffic=True):
+        done = deployed.inv("up", "monitoring")
+    assert done.code == 0, done.said
+    for name in ("transactions-rejected", "function-errors"):
+        put_again(deployed, name, Period=SOON)
+    silent = ("stream-silent", "processing-silent")
+
+    becomes(deployed, "ALARM", *silent)
+    send(deployed, tmp_path / "good.jsonl")
+    becomes(deployed, "OK", *silent)
+
+    becomes(deployed, "OK", "transactions-rejected", "function-errors")
+    send(deployed, tmp_path / "bad.jsonl", amount="much")
+    becomes(deployed, "ALARM", "transactions-rejected")
+    becomes(deployed, "OK", "function-errors")
+    becomes(deployed, "OK", "transactions-rejected")
+
+    consumer = deployed.outputs()["processing"]["consumer_function_name"]
+    deployed.client("lambda").invoke(FunctionName=consumer, Payload=b'{"Records": [{}]}')
+    becomes(deployed, "ALARM", "function-errors")
+    becomes(deployed, "OK", "function-errors")
+
+
+@pytest.mark.slow
+def test_the_deployed_heartbeat_begins_and_ends_with_the_clock(deployed) -> None:
+    for minutes, state in ((60, "ALARM"), (0, "OK"), (60, "ALARM")):
+        let_beat(deployed, minutes=minutes)
+        becomes(deployed, state, "heartbeat")
+    becomes(deployed, "OK", "database-down")  # its clock is the sign of life of PostgreSQL
 
 
 def heard(clone, rule: str, call: str, **detail: object) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     """A value of one period; None if there is none."""
 
 MEASURED: Final = frozenset({"AWS/Kinesis", "AWS/Lambda", "AWS/SQS"})
-"""The namespaces of AWS in which the local cloud has metrics: an alarm on another one waits for data for ever."""
+"""The namespaces of AWS whose metrics the local cloud has: an alarm on one of another waits until it has a value."""
 BREACHES: Final[Mapping[str, Callable[[float, float], bool]]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,

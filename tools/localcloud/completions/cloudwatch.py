@@ -34,9 +34,9 @@ COMPLETIONS: Final = (
         "the evaluation of alarms once a second, with their dimensions, periods and missing data",
         lacks={
             "cloudwatch.MetricAlarm": "one waits for data for ever if it has a band, a Metrics Insights query or "
-            "a metric of another service than Kinesis, Lambda and SQS"
+            "a metric of another service than Kinesis, Lambda and SQS, except the CPU of RDS"
         },
     ),
-    Completion("monitoring", "the metrics of streams, queues and event source mappings"),
+    Completion("monitoring", "the metrics of streams, queues and event source mappings, and the CPU of databases"),
     Completion("monitoring", "alarms of metric math", {"PutMetricAlarm": _put, "DescribeAlarms": _describe}),
 )

@@ -1,4 +1,4 @@
-"""Measures streams and queues, and evaluates the alarms, once a second."""
+"""Measures streams, queues and databases, and evaluates the alarms, once a second."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import alarms, metrics
+from tools.localcloud.completions import alarms, engines, metrics
 from tools.localcloud.completions.call import ministack
 from tools.localcloud.mapping import sequence
 
@@ -33,6 +33,8 @@ class Gauges(threading.Thread):
         """Stream -> the sequence number of its last record."""
         self._read: dict[tuple[str, str], int] = {}
         """Mapping and shard -> the sequence number that it has reached."""
+        self._measured: dict[str, float] = {}
+        """Server of a database -> when its CPU was measured."""
 
     def stop(self) -> None:
         """Change no record of MiniStack any more, so that they can be saved."""
@@ -56,6 +58,8 @@ class Gauges(threading.Thread):
             self._follow(mapping)
         for queue in ministack("services.sqs")._queues.values():
             _count_messages(queue)
+        for name, instance in ministack("services.rds")._instances.items():
+            self._measure_cpu(name, instance.get(engines.SERVER, ""))
         ministack("services.cloudwatch")._evaluate_all_alarms()
 
     def _count_incoming(self, name: str, stream: dict[str, Any]) -> None:
@@ -87,10 +91,19 @@ class Gauges(threading.Thread):
             metrics.record("AWS/Kinesis", "GetRecords.IteratorAgeMilliseconds", of, age, unit="Milliseconds")
             metrics.record("AWS/Kinesis", "GetRecords.Records", of, max(0, read), unit="Count")
 
+    def _measure_cpu(self, name: str, server: str) -> None:
+        """Note how busy a database is, which is also its sign of life (CloudWatch metrics in the RDS User Guide)."""
+        now = time.monotonic()
+        if now < self._measured.get(server, 0) + metrics.SLOT_SECONDS:
+            return
+        if (percent := engines.fleet().cpu_percent(server)) is not None:
+            self._measured[server] = now
+            metrics.record("AWS/RDS", "CPUUtilization", {"DBInstanceIdentifier": name}, percent, unit="Percent")
+
 
 def _scopes() -> Iterator[tuple[str, str]]:
-    """Return the accounts and regions that have streams, queues or alarms."""
-    stores = (("cloudwatch", "_alarms"), ("kinesis", "_streams"), ("sqs", "_queues"))
+    """Return the accounts and regions that have streams, queues, databases or alarms."""
+    stores = (("cloudwatch", "_alarms"), ("kinesis", "_streams"), ("rds", "_instances"), ("sqs", "_queues"))
     keys = [key for module, name in stores for key in list(getattr(ministack(f"services.{module}"), name)._data)]
     return iter({(account, region) for account, region, _ in keys})
 

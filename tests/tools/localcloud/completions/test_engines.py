@@ -6,10 +6,12 @@ import json
 import os
 import ssl
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
+import tenacity
 from botocore.exceptions import ClientError
 from pg8000 import DatabaseError, native
 
@@ -112,6 +114,23 @@ def test_the_endpoint_of_an_instance_leads_to_its_database(home: Path, port: int
     with session(home, at, "master", PASSWORD) as master:
         assert master.run("SHOW work_mem") == [["7MB"]]
         assert master.run("SELECT current_database()") == [["shop"]]
+
+
+def test_the_cpu_of_an_instance_is_measured(port: int) -> None:
+    of = {"Namespace": "AWS/RDS", "MetricName": "CPUUtilization", "Statistics": ["Average", "SampleCount"]}
+    now = datetime.now(UTC)
+
+    @tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.5), reraise=True)
+    def measured() -> dict[str, float]:
+        [point, *_] = client("cloudwatch", port).get_metric_statistics(
+            **of, Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "db"}], Period=3600,
+            StartTime=now - timedelta(hours=1), EndTime=now + timedelta(hours=1),
+        )["Datapoints"]  # fmt: skip
+        return dict(point)
+
+    found = measured()
+    assert found["SampleCount"] >= 1
+    assert 0 < found["Average"] < 100
 
 
 def test_a_password_that_was_changed_is_the_servers(home: Path, port: int) -> None:
