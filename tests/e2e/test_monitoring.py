@@ -148,7 +148,7 @@ def test_deployed_alarms_on_the_flow_ring_and_clear(deployed, tmp_path: Path) ->
 
     becomes(deployed, "ALARM", *silent)
     send(deployed, tmp_path / "good.jsonl")
-    becomes(deployed, "OK", *silent)
+    becomes(deployed, "OK", *silent, seconds=120)
 
     becomes(deployed, "OK", "transactions-rejected", "function-errors")
     send(deployed, tmp_path / "bad.jsonl", amount="much")
