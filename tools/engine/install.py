@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from dataclasses import dataclass, replace
 from importlib.metadata import version as installed_version
@@ -68,12 +67,7 @@ def find_engine(on_progress: OnProgress) -> Engine:
     built = cache() / f"engine-{BUILT_VERSION}"
     release = cache() / f"pulumi-{SDK_VERSION}"
     found = _on_path() or _installed(release / "bin", "official release") or _installed(built, "built from modules")
-    if found:
-        return found
-    with golang.installing("engine"):
-        return (
-            _installed(built, "built from modules") or _download(release, on_progress) or _build(built, on_progress)
-        )
+    return found or _download(release, on_progress) or _build(built, on_progress)
 
 
 def _version(engine: Engine) -> VersionInfo | None:
@@ -99,7 +93,7 @@ def _on_path() -> Engine | None:
 
 
 def _installed(folder: Path, origin: str) -> Engine | None:
-    """Return the engine in a folder of the cache; such a folder appears only when it is complete."""
+    """Return the engine in a folder of the cache; None if there is none."""
     if not (folder / "pulumi").exists():
         return None
     version = re.search(r"\d+\.\d+\.\d+", str(folder))
@@ -107,37 +101,33 @@ def _installed(folder: Path, origin: str) -> Engine | None:
 
 
 def _download(folder: Path, on_progress: OnProgress) -> Engine | None:
+    def fetch(target: Path) -> None:
+        on_progress(f"downloading Pulumi {SDK_VERSION} ...")
+        command = [sys.executable, "-c", DOWNLOAD, str(target), str(SDK_VERSION)]
+        subprocess.run(command, capture_output=True, check=True, timeout=golang.FETCH_SECONDS)
+
     try:
-        urllib.request.urlopen(RELEASES, timeout=RELEASES_TIMEOUT)
-    except (urllib.error.URLError, TimeoutError):
-        return None
-    on_progress(f"downloading Pulumi {SDK_VERSION} ...")
-    try:
-        subprocess.run(
-            [sys.executable, "-c", DOWNLOAD, str(folder), str(SDK_VERSION)],
-            capture_output=True,
-            check=True,
-            timeout=golang.FETCH_SECONDS,
-        )
+        with urllib.request.urlopen(RELEASES, timeout=RELEASES_TIMEOUT):
+            pass
+        return _installed(golang.installed(folder, fetch) / "bin", "official release")
     except (OSError, subprocess.SubprocessError):
-        shutil.rmtree(folder, ignore_errors=True)
         return None
-    return _installed(folder / "bin", "official release")
 
 
 def _build(folder: Path, on_progress: OnProgress) -> Engine:
-    on_progress(f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)")
-    go = golang.compiler("pulumi", on_progress)
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
-    golang.build(go, CLI, cli_flags, partial / "pulumi", on_progress)
-    golang.build(go, LANGUAGE_HOST, "-s -w", partial / "pulumi-language-python", on_progress)
-    _copy_launcher(go, partial)
-    partial.rename(folder)
-    on_progress("the engine is built and kept for every clone")
-    return Engine(folder, BUILT_VERSION, "built from modules")
+    def build(target: Path) -> None:
+        on_progress(
+            f"no Pulumi here and no download answers: building {BUILT_VERSION} from its Go modules (once, 4 min)"
+        )
+        go = golang.compiler("pulumi", on_progress)
+        cli_flags = f"-s -w -X {VERSION_VARIABLE}={BUILT_VERSION}"
+        target.mkdir()
+        golang.build(go, CLI, cli_flags, target / "pulumi", on_progress)
+        golang.build(go, LANGUAGE_HOST, "-s -w", target / "pulumi-language-python", on_progress)
+        _copy_launcher(go, target)
+        on_progress("the engine is built and kept for every clone")
+
+    return Engine(golang.installed(folder, build), BUILT_VERSION, "built from modules")
 
 
 def _copy_launcher(go: str, folder: Path) -> None:

@@ -38,7 +38,7 @@ def test_a_cached_engine_replaces_an_old_or_broken_one_on_path(cache: Path, vers
 def test_an_engine_that_cannot_be_installed_is_one_sentence(cache: Path) -> None:
     with pytest.raises(EngineError, match="install pulumi or Go, put it on PATH and run this again"):
         install.find_engine(ignore)
-    assert not list(cache.glob("engine-*"))
+    assert not (cache / f"engine-{install.BUILT_VERSION}").exists()
 
 
 def test_unreachable_go_modules_are_one_sentence(cache: Path) -> None:
@@ -59,11 +59,27 @@ def test_the_virtualenv_comes_first_on_the_engines_path(tmp_path: Path) -> None:
 
 
 def test_another_installation_is_waited_for_no_longer_than_its_time(cache: Path) -> None:
-    with golang.installing("engine"), pytest.raises(EngineError, match="installing the engine for 0 min"):
-        golang.installing("engine", seconds=0.1).__enter__()
+    def wait(made: Path) -> None:
+        with pytest.raises(EngineError, match="installing a-tool for 0 min"):
+            golang.installed(cache / "a-tool", Path.touch, seconds=0.1)
+        made.touch()
+
+    assert golang.installed(cache / "a-tool", wait).is_file()
+
+
+def test_what_cannot_be_installed_whole_is_not_there(cache: Path) -> None:
+    def fail(made: Path) -> None:
+        made.mkdir()
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        golang.installed(cache / "a-tool", fail)
+    assert [each.name for each in cache.iterdir()] in ([], ["a-tool.lock"])
 
 
 def test_a_build_that_does_not_end_is_killed(cache: Path) -> None:
     script(cache.parent / "bin/go", '[ "$1" = build ] && exec /bin/sleep 20 || echo a b')
     with pytest.raises(subprocess.TimeoutExpired, match=r"build.*timed out after 0.3 seconds"):
-        golang.build(str(cache.parent / "bin/go"), "package", "", cache.parent / "pulumi", ignore, seconds=0.3)
+        golang.build(
+            str(cache.parent / "bin/go"), "example.com/pulumi", "", cache.parent / "pulumi", ignore, seconds=0.3
+        )
