@@ -33,7 +33,7 @@ def test_an_upstream_replacement_shows_what_it_does_downstream(clone) -> None:
     assert done.code == 2
     plan = json.loads(file.read_text())
     assert steps(plan, "security")["kms-key-local"] == "replace"
-    assert plan["layers"]["security"]["outputs"]["kms_key_arn"].endswith("-> unknown")
+    assert plan["layers"]["security"]["outputs"]["kms_key_arn"].endswith("-> known after the deploy")
     assert steps(plan, "data")["rds-postgres-local"] == "replace"
     assert steps(plan, "data")["redis-cluster-local"] == "replace"
     assert steps(plan, "network") == {}

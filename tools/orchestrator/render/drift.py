@@ -2,10 +2,10 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
 
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import SECRET, Difference
+from tools.orchestrator.model.values import value_text
 from tools.orchestrator.run.drift import Drift
 
 
@@ -33,11 +33,7 @@ def _layer_lines(layer: str, found: list[Difference]) -> list[str]:
 
 
 def _change(each: Difference) -> str:
-    return SECRET + " differs" if each.state == SECRET else f"{_text(each.state)} → {_text(each.actual)}"
-
-
-def _text(value: Any) -> str:
-    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+    return SECRET + " differs" if each.state == SECRET else f"{value_text(each.state)} → {value_text(each.actual)}"
 
 
 def _remedy(drift: Drift, monorepo: Monorepo) -> list[str]:

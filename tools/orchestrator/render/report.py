@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.model.operation import SECRET, Action, Operation, OperationStatus, Step
+from tools.orchestrator.model.values import value_text
 from tools.orchestrator.render import graph, palette
-from tools.orchestrator.render.values import value_text
 from tools.orchestrator.repository import git
 from tools.orchestrator.run.journal import RunRecord
 from tools.orchestrator.run.scheduler import Run

@@ -4,8 +4,8 @@ import json
 
 from rich.table import Table
 
+from tools.orchestrator.model.values import value_text
 from tools.orchestrator.render.table import table
-from tools.orchestrator.render.values import value_text
 from tools.orchestrator.repository.settings import Difference
 
 

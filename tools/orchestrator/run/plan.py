@@ -7,14 +7,14 @@ outputs to the previews of its readers, so that an upstream replacement shows do
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from tools.orchestrator.model.document import parse
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.orchestrator.model.operation import Operation, is_unknown, output_changes
+from tools.orchestrator.model.operation import Operation, output_changes
 from tools.orchestrator.model.plan import Plan, PlannedLayer
+from tools.orchestrator.model.values import value_text
 
 PLAN = TypeAdapter(Plan)
 
@@ -59,10 +59,4 @@ def plan_of(env: str, operations: Iterable[Operation]) -> Plan:
 
 
 def _output_changes(operation: Operation) -> dict[str, str]:
-    return {name: f"{_text(old)} -> {_text(new)}" for name, (old, new) in output_changes(operation).items()}
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "nothing"
-    return "unknown" if is_unknown(value) else str(value)
+    return {name: f"{value_text(old)} -> {value_text(new)}" for name, (old, new) in output_changes(operation).items()}

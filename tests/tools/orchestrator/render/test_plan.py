@@ -35,11 +35,11 @@ def test_a_loss_says_whether_the_resource_is_protected() -> None:
 
 def test_changed_outputs_follow_the_steps() -> None:
     text = shown(
-        network=PlannedLayer(steps=[], outputs={"vpc_id": "vpc-1 -> unknown"}),
+        network=PlannedLayer(steps=[], outputs={"vpc_id": "vpc-1 -> known after the deploy"}),
         streaming=PlannedLayer(steps=[STREAM], outputs={"ids": "['a'] -> ['b']"}),
     )
     assert text.splitlines()[2:] == [
-        "network output vpc_id: vpc-1 -> unknown",
+        "network output vpc_id: vpc-1 -> known after the deploy",
         "streaming output ids: ['a'] -> ['b']",
     ]
     assert "would be replaced" not in text

@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.monorepo import make_monorepo
 from tools.orchestrator.model.operation import Action, Operation, OperationStatus, Step
+from tools.orchestrator.model.values import SECRET_MARK
 from tools.orchestrator.render import report
-from tools.orchestrator.render.values import SECRET_MARK
 from tools.orchestrator.run.journal import RunRecord
 
 GRAPH = {

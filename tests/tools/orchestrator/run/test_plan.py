@@ -45,7 +45,7 @@ def test_an_output_only_change_is_a_change_of_the_plan() -> None:
 
 def test_an_output_known_only_after_the_deploy_is_shown_as_unknown() -> None:
     plan = plan_of("local", [preview("network", VPC, before={"vpc_id": "vpc-1"}, after={"vpc_id": UNKNOWN})])
-    assert plan.layers["network"].outputs == {"vpc_id": "vpc-1 -> unknown"}
+    assert plan.layers["network"].outputs == {"vpc_id": "vpc-1 -> known after the deploy"}
 
 
 def test_a_plan_without_steps_and_outputs_changes_nothing() -> None:

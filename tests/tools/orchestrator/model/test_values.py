@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tools.orchestrator.model.operation import UNKNOWN
-from tools.orchestrator.render.values import SECRET_MARK, value_text
+from tools.orchestrator.model.values import SECRET_MARK, value_text
 
 
 @pytest.mark.parametrize(
