@@ -5,7 +5,7 @@ import re
 from typing import Annotated, Literal, Self
 
 import pulumi
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, model_validator
 
 from shared.config import IamPrincipals, LayerConfig, LogRetentionDays, Structured, refusal, suggestion
 from shared.pulumi_sdk import is_secret
@@ -62,8 +62,9 @@ class MonitoringConfig(LayerConfig):
     """The subscribers: a list of protocol, endpoint and what it `receives`. Set it as a secret: `pulumi config set
     --secret`."""
 
-    iterator_age_seconds: PositiveInt = 60
-    """Seconds that the consumer may be behind the stream until the alarm rings."""
+    iterator_age_seconds: Annotated[int, Field(gt=0, le=6 * 3600)] = 60
+    """Seconds that the consumer may be behind the stream until the alarm rings: half of the shortest age at which
+    Lambda discards records, at most."""
 
     # RDS User Guide, "Managing capacity automatically with Amazon RDS storage autoscaling".
     free_storage_percent: Annotated[int, Field(ge=1, le=9)] = 5

@@ -47,7 +47,6 @@ def _function_alarms(config: MonitoringConfig, processing: ProcessingContract) -
     def metric(name: str, statistic: str = "Sum") -> Metric:
         return Metric("AWS/Lambda", name, {"FunctionName": processing.consumer_function_name}, statistic)
 
-    lag = processing.record_age_seconds.apply(lambda age: min(config.iterator_age_seconds, age // 2))
     return [
         Alarm(
             "function-errors",
@@ -68,7 +67,7 @@ def _function_alarms(config: MonitoringConfig, processing: ProcessingContract) -
             "function-iterator-age",
             # The stream's own metrics do not cover enhanced fan-out; this one does.
             metric("IteratorAge", "Maximum"),
-            above(lag.apply(lambda seconds: seconds * 1000), FIVE_OF_FIVE, missing="missing"),
+            above(config.iterator_age_seconds * 1000, FIVE_OF_FIVE, missing="missing"),
             "The function is behind the stream. Look at its errors; then at PostgreSQL and Redis, on which it waits.",
             audience="consumer",
         ),
@@ -87,7 +86,6 @@ def _transaction_alarms(stack: StackContext, config: MonitoringConfig, processin
     def metric(name: str, statistic: str = "Sum") -> Metric:
         return Metric(NAMESPACE, name, {"Environment": stack.suffix}, statistic)
 
-    age = processing.record_age_seconds
     table = [
         Alarm(
             "transactions-rejected",
@@ -107,7 +105,7 @@ def _transaction_alarms(stack: StackContext, config: MonitoringConfig, processin
             "store-away",
             # While the function waits, Lambda reports no age of the stream's records.
             metric("Waiting", "Maximum"),
-            above(age.apply(lambda seconds: min(config.iterator_age_seconds, seconds // 2))),
+            above(config.iterator_age_seconds),
             "The consumer waits for PostgreSQL or Redis and is behind the stream. Its log says which; look at that"
             " store's alarms.",
             audience="consumer",

@@ -32,8 +32,8 @@ def stream_alarms(
             "stream-iterator-age",
             age,
             above(config.iterator_age_seconds * 1000, FIVE_OF_FIVE, missing="missing"),
-            "The consumer is behind the stream. Look at its errors in the application log; then at PostgreSQL and"
-            " Redis, which it waits for.",
+            "The consumer is behind the stream. Read its errors with the saved query 'errors'; then look at"
+            " PostgreSQL and Redis, which it waits for.",
             audience="consumer",
         ),
         Alarm(
@@ -54,8 +54,8 @@ def stream_alarms(
             ),
             above(0, THREE_OF_THREE, seconds=FIVE_MINUTES),
             "For a quarter of an hour less was read from the stream than came in: the consumer stands still, or"
-            " leaves out a shard. Look whether it runs, then for its errors in the application log. What nobody reads"
-            " within the stream's retention is lost.",
+            " leaves out a shard. Look whether it runs, then read its errors with the saved query 'errors'. What"
+            " nobody reads within the stream's retention is lost.",
             audience="consumer",
         ),
         Alarm(

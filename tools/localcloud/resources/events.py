@@ -29,15 +29,6 @@ def _put_rule(ctx: ResourceContext) -> str:
     return str(ctx.get("name"))
 
 
-def _delete_rule(ctx: ResourceContext) -> None:
-    """Delete a rule unless it has targets; AWS refuses that, the emulator does not."""
-    targets = ctx.call("list_targets_by_rule", Rule=ctx.id)["Targets"]
-    if targets:
-        names = ", ".join(target["Id"] for target in targets)
-        raise ctx.error("ValidationException", f"rule {ctx.id} has targets: {names}")
-    ctx.call("delete_rule", Name=ctx.id)
-
-
 def _put_target(ctx: ResourceContext) -> str:
     target = ctx.arguments((TARGET | {"targetId"}) & ctx.inputs.keys())
     response = ctx.call("put_targets", Rule=ctx.get("rule"), Targets=[target])
@@ -74,7 +65,7 @@ SPECS = (
         validators=(json_text("eventPattern"),),
         create=_put_rule,
         read=lambda ctx: ctx.call("describe_rule", Name=ctx.id),
-        delete=_delete_rule,
+        delete=lambda ctx: ctx.call("delete_rule", Name=ctx.id),
         setters=(Setter(RULE, _put_rule, create=False),),
         tagging=Tagging(
             target="ResourceARN",
