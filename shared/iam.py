@@ -37,6 +37,15 @@ def deny(
     return _statement("Deny", sid, actions, Principal=principal, Resource=list(resources), Condition=condition)
 
 
+def delegated_to_iam(account_root_arn: Input[str]) -> Statement:
+    """Return the statement of a key policy that lets IAM's policies grant actions on the key, as KMS's default does.
+
+    In a key policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
+    """
+    # Every action: this delegates to IAM, which grants single actions.
+    return allow("AccountRoot", ["kms:*"], ["*"], principal={"AWS": account_root_arn})
+
+
 def deny_without_tls(actions: Sequence[str], resource: Input[str]) -> Statement:
     """Return a statement that denies everyone plain HTTP on a resource, as AWS Security Hub's controls require.
 

@@ -9,7 +9,7 @@ from pulumi import Input, ResourceOptions
 from projects.data.config import DataConfig
 from shared.config import refusal
 from shared.contracts import SecurityContract
-from shared.iam import allow, document, use_key
+from shared.iam import allow, delegated_to_iam, document, use_key
 from shared.stack import StackContext
 
 SCHEDULE = "cron(0 2/6 * * ? *)"
@@ -86,16 +86,13 @@ class Backups(pulumi.ComponentResource):
     def _create_copy_key(self) -> aws.kms.Key:
         """Create the key of the copies: they are readable without the data key, which is in the first region."""
         stack = self._stack
-        root = allow(
-            "AccountRoot", ["kms:*"], ["*"], principal={"AWS": stack.arn("iam", "root", region="")}
-        )  # every action, as in KMS's default policy: this delegates to IAM, which grants single actions
         return aws.kms.Key(
             stack.names.logical("backup-copy-kms-key"),
             region=self._config.copy_region,
             description=f"Transaction monitoring {stack.suffix}: copies of PostgreSQL's backups",
             enable_key_rotation=True,
             rotation_period_in_days=365,
-            policy=document(root),
+            policy=document(delegated_to_iam(stack.arn("iam", "root", region=""))),
             tags=stack.name_tag("backup-copy-kms-key"),
             opts=self._kept,
         )

@@ -5,6 +5,7 @@ import pulumi_aws as aws
 from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
+from projects.data.logs import create_log_groups
 from projects.data.placement import placement
 from shared.contracts import DataContract, NetworkContract, SecurityContract
 from shared.secret_stages import CURRENT, stage_of
@@ -38,7 +39,9 @@ class Redis(pulumi.ComponentResource):
         super().__init__("txmon:data:Redis", stack.names.logical("redis"), opts=stack.opts)
         identifier, version = stack.names.physical("redis"), security.redis_credentials_version
 
-        log_groups = self._create_log_groups(stack, config, security)
+        log_groups = create_log_groups(
+            self, stack, config, security, group="redis_log_group", logs=LOGS, prefix="redis"
+        )
         self.group = aws.elasticache.ReplicationGroup(
             stack.names.logical("redis-cluster"),
             replication_group_id=identifier,
@@ -78,13 +81,12 @@ class Redis(pulumi.ComponentResource):
                 for log, group in zip(LOGS, log_groups, strict=True)
             ],
             tags=stack.name_tag("redis-cluster"),
-            opts=ResourceOptions.merge(
-                ResourceOptions(parent=self, protect=stack.protect),
-                ResourceOptions(
-                    replacement_trigger=placement(network),
-                    delete_before_replace=True,  # two groups cannot share the identifier
-                    custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
-                ),
+            opts=ResourceOptions(
+                parent=self,
+                protect=stack.protect,
+                replacement_trigger=placement(network),
+                delete_before_replace=True,  # two groups cannot share the identifier
+                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="60m", delete="60m"),
             ),
         )
         self.port = self.group.port.apply(lambda port: port or PORT)
@@ -112,22 +114,6 @@ class Redis(pulumi.ComponentResource):
             tags=stack.name_tag("redis-params"),
             opts=ResourceOptions(parent=self),
         )
-
-    def _create_log_groups(
-        self, stack: StackContext, config: DataConfig, security: SecurityContract
-    ) -> list[aws.cloudwatch.LogGroup]:
-        return [
-            aws.cloudwatch.LogGroup(
-                stack.names.logical(f"redis-{log}"),
-                name=f"{stack.names.physical('redis_log_group')}/{log}",
-                retention_in_days=config.log_retention_days,
-                kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=stack.protect,
-                tags=stack.name_tag(f"redis-{log}"),
-                opts=ResourceOptions(parent=self, protect=stack.protect),
-            )
-            for log in LOGS
-        ]
 
 
 def _strategy(version: int) -> str:

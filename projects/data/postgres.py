@@ -9,6 +9,7 @@ from pulumi import Output, ResourceOptions
 
 from projects.data.config import DataConfig
 from projects.data.credentials import generated_secret_arn, password, warn_of_unused_credentials
+from projects.data.logs import create_log_groups
 from projects.data.placement import placement
 from projects.data.restore import IGNORED, origin
 from shared.contracts import NetworkContract, SecurityContract
@@ -55,7 +56,9 @@ class Postgres(pulumi.ComponentResource):
         super().__init__("txmon:data:Postgres", stack.names.logical("postgres"), opts=stack.opts)
         identifier = stack.names.physical("rds_instance")
 
-        log_groups = self._create_log_groups(stack, config, security)
+        log_groups = create_log_groups(
+            self, stack, config, security, group="rds_log_group", logs=LOGS, prefix="db-log"
+        )
         self.instance = aws.rds.Instance(
             stack.names.logical("rds-postgres"),
             identifier=identifier,
@@ -103,15 +106,14 @@ class Postgres(pulumi.ComponentResource):
             performance_insights_retention_period=465 if config.postgres_insights == "advanced" else 7,
             apply_immediately=config.apply_immediately,
             tags=stack.name_tag("rds-postgres"),
-            opts=ResourceOptions.merge(
-                ResourceOptions(parent=self, protect=stack.protect),
-                ResourceOptions(
-                    depends_on=log_groups,
-                    ignore_changes=IGNORED,
-                    replacement_trigger=placement(network),
-                    delete_before_replace=True,  # two instances cannot share the identifier
-                    custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),
-                ),
+            opts=ResourceOptions(
+                parent=self,
+                protect=stack.protect,
+                depends_on=log_groups,
+                ignore_changes=IGNORED,
+                replacement_trigger=placement(network),
+                delete_before_replace=True,  # two instances cannot share the identifier
+                custom_timeouts=pulumi.CustomTimeouts(create="60m", update="80m", delete="60m"),
             ),
         )
         self.secret_arn = (
@@ -148,23 +150,6 @@ class Postgres(pulumi.ComponentResource):
             # refuses to delete a group in use.
             opts=ResourceOptions(parent=self, retain_on_delete=not config.apply_immediately),
         )
-
-    def _create_log_groups(
-        self, stack: StackContext, config: DataConfig, security: SecurityContract
-    ) -> list[aws.cloudwatch.LogGroup]:
-        """Create the log groups. If they did not exist, RDS would create them without retention and key."""
-        return [
-            aws.cloudwatch.LogGroup(
-                stack.names.logical(f"db-log-{log}"),
-                name=f"{stack.names.physical('rds_log_group')}/{log}",
-                retention_in_days=config.log_retention_days,
-                kms_key_id=security.telemetry_key_arn,
-                deletion_protection_enabled=stack.protect,
-                tags=stack.name_tag(f"db-log-{log}"),
-                opts=ResourceOptions(parent=self, protect=stack.protect),
-            )
-            for log in LOGS
-        ]
 
     def _managed_secret(self, stack: StackContext, config: DataConfig, security: SecurityContract) -> Output[str]:
         """Limit the readers of RDS's secret, set its rotation (RDS's default is 7 days), and return its ARN."""

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from projects.security.config import SecurityConfig
-from shared.iam import Statement, allow, document
+from shared.iam import Statement, allow, delegated_to_iam, document
 from shared.stack import StackContext
 
 ROTATION_DAYS = 365
@@ -39,17 +39,13 @@ class Keys(pulumi.ComponentResource):
     ) -> aws.kms.Key:
         stack = self._stack
         options = pulumi.ResourceOptions(parent=self, protect=stack.protect, retain_on_delete=retain)
-        # In a key policy the resource "*" is the key itself (KMS Developer Guide, "Key policies").
-        root = allow(
-            "AccountRoot", ["kms:*"], ["*"], principal={"AWS": stack.arn("iam", "root", region="")}
-        )  # every action, as in KMS's default policy: this delegates to IAM, which grants single actions
         key = aws.kms.Key(
             stack.names.logical(f"{kind}-key"),
             description=f"Transaction monitoring {stack.suffix}: {purpose}",
             deletion_window_in_days=self._deletion_days,
             enable_key_rotation=True,
             rotation_period_in_days=ROTATION_DAYS,
-            policy=document(root, *statements),
+            policy=document(delegated_to_iam(stack.arn("iam", "root", region="")), *statements),
             tags=stack.name_tag(f"{kind}-key"),
             opts=options,
         )

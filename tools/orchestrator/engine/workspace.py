@@ -129,7 +129,7 @@ class Workspace:
         Raises:
             OrchestratorError: the command failed.
         """
-        return self._stdout(self._run(*self.command(layer, *arguments)[1:]), layer)
+        return self._stdout(self._run(self.command(layer, *arguments)), layer)
 
     def call_backend(self, *arguments: str) -> str:
         """Run a short command that concerns no single layer and return what it prints.
@@ -137,17 +137,18 @@ class Workspace:
         Raises:
             OrchestratorError: the command failed.
         """
-        done = self._run(*arguments, "--non-interactive", "--cwd", str(self.monorepo.root))
+        command = [str(self.engine.binary), *arguments, "--non-interactive", "--cwd", str(self.monorepo.root)]
+        done = self._run(command)
         return self._stdout(done, next(iter(self.monorepo.layers)))
 
-    def _run(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
+    def _run(self, command: list[str], seconds: float = COMMAND_SECONDS) -> subprocess.CompletedProcess[str]:
         """Run a command of the engine; on Ctrl-C wait for its end, whereas `subprocess.run` would kill it.
 
         Raises:
             subprocess.TimeoutExpired: it takes longer than any such command, so something has stopped it.
         """
         with children.engine(
-            [str(self.engine.binary), *arguments],
+            command,
             env=self.process_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -187,7 +188,7 @@ class Workspace:
             OrchestratorError: the engine does not create it.
         """
         with self.stack_file_copy(layer) as copy:  # `stack init` has no option for another file
-            done = self._run(*self.command(layer, *self.stack_init_args, folder=copy.project)[1:])
+            done = self._run(self.command(layer, *self.stack_init_args, folder=copy.project))
         if "already exists" in done.stderr:
             return
         self._stdout(done, layer)

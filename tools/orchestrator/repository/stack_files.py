@@ -14,8 +14,6 @@ from tools.orchestrator.model.monorepo import Monorepo
 from tools.orchestrator.repository.environments import require_projects
 
 CONTENT = TypeAdapter(dict[str, JsonValue])
-MAX_ALIASES = 20
-"""Aliases may repeat aliases, so that a page of them stands for more values than memory holds."""
 TEXT = "tag:yaml.org,2002:str"
 MERGE = "tag:yaml.org,2002:merge"
 
@@ -33,12 +31,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
             name = node.tag.rpartition(":")[2]
             raise yaml.MarkedYAMLError(problem=f"this is not a valid {name}", problem_mark=node.start_mark) from None
 
-    def construct_yaml_int(self, node: Any) -> int:
-        value: int = super().construct_yaml_int(node)
-        if abs(value) >= 2**63:
-            raise ValueError
-        return value
-
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         seen = set()
         for key, _ in node.value:
@@ -52,7 +44,6 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_yaml_str)
 
 
@@ -108,8 +99,6 @@ def require_readable(monorepo: Monorepo, env: str) -> None:
 def _read(monorepo: Monorepo, path: Path) -> dict[str, Any] | None:
     file, text = monorepo.display(path), path.read_bytes()
     try:
-        if sum(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader)) > MAX_ALIASES:
-            raise OrchestratorError(f"{file} has more than {MAX_ALIASES} aliases: write the values out")
         content = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
