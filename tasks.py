@@ -23,6 +23,7 @@ from tools.orchestrator.cli import streams
 from tools.orchestrator.cli.options import Parallel, Port
 from tools.orchestrator.cli.program import CommandLine
 from tools.orchestrator.cli.verb import Verb
+from tools.orchestrator.model.errors import OrchestratorError
 
 streams.replace_standard_streams()  # before invoke prints anything
 
@@ -378,6 +379,8 @@ def docs(_: Context) -> None:
 )
 def test(_: Context, unit: bool = False, slow: bool = False, select: str = "") -> int:
     """Run the tests, from unit to end to end, except the slow ones."""
+    if unit and slow:
+        raise OrchestratorError("--unit and --slow exclude each other")
     # A file's end-to-end tests share a local cloud and go in order; the long files are collected first.
     side_by_side = ["-n", "logical", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder"]
     marked = "slow" if slow else "not slow and not local" if unit else "not slow"
@@ -405,6 +408,8 @@ def check(_: Context) -> int:
 )
 def bench(_: Context, scale: bool = False, flow: bool = False) -> int:
     """Time deploy-all, a deploy-all without changes and destroy-all beside the plain loop of pulumi."""
+    if scale and flow:
+        raise OrchestratorError("--scale and --flow exclude each other")
     return _call(sys.executable, "-m", f"benchmarks.{'flow' if flow else 'scale' if scale else 'deploy'}")
 
 

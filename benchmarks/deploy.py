@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def timed(work: Callable[[], None]) -> float:
-    """Wall seconds that `work` takes."""
+    """Return the wall seconds that `work` takes."""
     began = time.monotonic()
     work()
     return time.monotonic() - began
@@ -71,7 +71,7 @@ def timed(work: Callable[[], None]) -> float:
 
 def inv(verb: str) -> None:
     """Run a verb as a person would."""
-    subprocess.run([MONOREPO.root / "inv", verb], check=True, capture_output=True)
+    subprocess.run([MONOREPO.root / "inv", verb], check=True, stdout=subprocess.DEVNULL)
 
 
 def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> None:
@@ -80,12 +80,12 @@ def _plain_loop(workspace: Workspace, action: str, layers: list[str]) -> None:
             workspace.command(layer, action, "--yes", "--skip-preview"),
             env=workspace.process_environment(),
             check=True,
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
         )
 
 
 def overhead(wall: float) -> float:
-    """Share of the last run's wall time that no layer on its critical path accounts for."""
+    """Return the share of the last run's wall time that no layer on its critical path accounts for."""
     reads = {name: layer.reads for name, layer in MONOREPO.layers.items()}
     seconds = seconds_of_last_run(runs_folder(MONOREPO))
     return 1 - ideal_seconds(reads, seconds, parallel=len(reads)) / wall

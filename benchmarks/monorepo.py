@@ -18,6 +18,8 @@ from shared.environments import Environment, stack_file
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
 
+VERB_SECONDS = 1800
+"""How long a verb over a generated monorepo may take."""
 PRODUCT = "bench"
 ROOT = Path(__file__).parents[1]
 
@@ -124,8 +126,9 @@ def finish(process: "subprocess.Popen[str]") -> None:
 
     Raises:
         subprocess.CalledProcessError: it failed; `output` is what it printed.
+        subprocess.TimeoutExpired: it takes too long.
     """
-    printed, _ = process.communicate()
+    printed, _ = process.communicate(timeout=VERB_SECONDS)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, process.args, printed)
 

@@ -1,6 +1,7 @@
 """Processing: the functions that move transactions from the stream into PostgreSQL and Redis."""
 
 from projects.processing import package
+from projects.processing.app import schema
 from projects.processing.config import ProcessingConfig
 from projects.processing.functions import Functions
 from projects.processing.logs import create_log_group, grant_logs
@@ -23,7 +24,7 @@ functions = Functions(
     security,
     data,
     archive=str(package.build()),
-    migrations=package.migrations_digest(),
+    migrations=schema.digest(),
     attempts=attempts,
     log_group=log_group,
     depends_on=grant_logs(stack, security, log_group),

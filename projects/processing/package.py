@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from projects.processing.app import schema
-
 LIBRARIES = ("asn1crypto", "fastjsonschema", "pg8000", "python-dateutil", "redis", "scramp", "six")
 """fastjsonschema, pg8000, redis and what these need. Lambda's runtime has boto3 and botocore."""
 
@@ -34,11 +32,6 @@ def build(folder: Path = BUILD) -> Path:
     if not path.exists() or _comment(path) != fingerprint:
         _write(path, contents, fingerprint)
     return path
-
-
-def migrations_digest() -> str:
-    """Return what changes with every change of the migrations."""
-    return schema.digest()
 
 
 def _contents() -> dict[str, bytes]:

@@ -8,6 +8,7 @@ import pulumi
 import pytest
 
 from projects.processing import package
+from projects.processing.app import schema
 from projects.processing.app.rules import Rules
 from projects.processing.config import ProcessingConfig
 from shared.contracts import DataContract, NetworkContract, SecurityContract, StreamingContract
@@ -111,7 +112,7 @@ def test_no_function_has_a_secret_value(run_layer, env: str) -> None:
 def test_new_code_waits_for_the_migration(run_layer, env: str) -> None:
     run = run_layer("processing", env)
     migration = run.one(INVOCATION)
-    digest = package.migrations_digest()
+    digest = schema.digest()
     assert migration["functionName"] == f"transaction-migrator-{env}"
     assert json.loads(migration["input"]) == {"migrate": digest}
     assert migration["triggers"] == {"migrations": digest, "database": DATA["rds_resource_id"]}

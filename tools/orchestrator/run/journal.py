@@ -50,7 +50,6 @@ class LayerRecord(BaseModel):
     changes: dict[str, int] = Field(default_factory=dict)
     resources: int | None = None
     """How many the layer has if it succeeded."""
-    contract_version: int | None = None
 
 
 class RunRecord(BaseModel):
@@ -138,7 +137,6 @@ class Journal:
 
     def note(self, operation: Operation) -> None:
         """Record how far a layer is."""
-        version = operation.outputs.get("contract_version")
         with self._lock:
             self.record.layers[operation.layer] = LayerRecord(
                 action=operation.action,
@@ -148,7 +146,6 @@ class Journal:
                 seconds=round(operation.seconds, 2),
                 changes=operation.changes,
                 resources=operation.resource_count,
-                contract_version=int(version) if isinstance(version, float) and version.is_integer() else None,
             )
             self._write()
 

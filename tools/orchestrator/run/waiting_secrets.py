@@ -31,7 +31,8 @@ def restore_commands(workspace: Workspace, operations: Iterable[Operation]) -> l
 
 def _commands(workspace: Workspace, layer: str, change: ResourceChange, planned: ResourceState) -> list[str]:
     region = settings_in_file(workspace.monorepo, layer, workspace.env).get("aws:region")
-    aws = f"--region {region} --secret-id {planned.inputs['name']}"
+    where = ("--region", str(region)) if region else ()
+    aws = shlex.join([*where, "--secret-id", planned.inputs["name"]])
     arn = f"$(aws secretsmanager describe-secret {aws} --query ARN --output text)"
     provider, _, _ = planned.provider.rpartition("::")
     links = ("--parent", _named(planned.parent), "--provider", _named(provider))

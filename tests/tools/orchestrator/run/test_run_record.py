@@ -34,7 +34,7 @@ def test_a_run_is_recorded_from_its_beginning_to_its_end(workspace: Workspace) -
     record = last_run(monorepo, "dev")
     assert (record.verb, record.result, record.wanted) == ("deploy-all", "running", ["base", "store"])
     operation = Operation("base", Action.UP, status=OperationStatus.FAILED, reason="no room", began=1.0, ended=3.5)
-    operation.outputs, operation.counts = {"contract_version": 2.0}, Counter(create=2, same=30)
+    operation.counts = Counter(create=2, same=30)
     journal.note(operation)
     noted = last_run(monorepo, "dev").layers["base"]
     assert noted == LayerRecord(
@@ -44,7 +44,6 @@ def test_a_run_is_recorded_from_its_beginning_to_its_end(workspace: Workspace) -
         began=noted.began,
         seconds=2.5,
         changes={"create": 2},
-        contract_version=2,
     )
     operation.status = OperationStatus.SUCCEEDED
     journal.note(operation)
