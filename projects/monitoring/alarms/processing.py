@@ -54,7 +54,8 @@ def _function_alarms(config: MonitoringConfig, processing: ProcessingContract) -
             above(0, ONCE, seconds=FIVE_MINUTES),
             "The consumer crashed or timed out, which neither a bad transaction nor an outage of a store makes it do."
             " Read its errors with the saved query 'errors'; the record that it cannot survive holds up its shard for"
-            " up to a quarter of an hour, then its name is in the dead-letter queue.",
+            " a quarter of an hour of calls at most, and in Lambda's pauses between them. Then its name is in the"
+            " dead-letter queue.",
         ),
         Alarm(
             "function-throttled",
