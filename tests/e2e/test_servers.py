@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 from typing import TYPE_CHECKING
@@ -74,6 +76,43 @@ def test_the_summary_and_doctor_name_what_stands_there(deployed: str, clone: Clo
 
 def test_an_application_needs_only_the_outputs(deployed: str, clone: Clone) -> None:
     assert _run_application(clone) == "1 1"
+
+
+@pytest.mark.parametrize(
+    ("program", "question", "answer"), [("psql", "SELECT current_user", "tx_consumer"), ("redis-cli", "PING", "PONG")]
+)
+def test_the_clients_of_the_documentation_log_in(
+    deployed: str, clone: Clone, program: str, question: str, answer: str
+) -> None:
+    path = os.pathsep.join([*map(str, _servers(clone).glob("postgresql*/bin")), os.environ["PATH"]])
+    for needed in (program, "aws"):
+        if shutil.which(needed, path=path) is None:
+            pytest.skip(f"{needed} is not installed")
+
+    answered = _run_documented(clone, program, question, path)
+
+    assert answer in answered
+
+
+def test_the_documented_python_prints_a_secret(deployed: str, clone: Clone) -> None:
+    login = json.loads(_run_documented(clone, ".venv/bin/python", "", os.environ["PATH"]))
+
+    assert login["username"] == "txadmin"
+
+
+def _run_documented(clone: Clone, program: str, text: str, path: str) -> str:
+    """Run the command of docs/environments.md that runs a program, with a text as its standard input."""
+    page = (clone.path / "docs/environments.md").read_text(encoding="utf-8").replace("\\\n", "")
+    commands = [line.removeprefix("$ ") for line in page.splitlines() if line.startswith("$ ")]
+    [variables] = [command for command in commands if "source <(" in command]
+    [command] = [command for command in commands if f" {program} " in f" {command}"]
+    done = subprocess.run(
+        ["bash", "-euc", f"{variables}\n{command}"],
+        input=text, env=clone.environment(PATH=path), cwd=clone.path,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_data_survives_a_stop_of_the_local_cloud(deployed: str, clone: Clone) -> None:
