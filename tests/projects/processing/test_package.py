@@ -1,6 +1,8 @@
 import hashlib
 import json
 import os
+import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -12,14 +14,16 @@ import pytest
 
 from projects.processing import package
 
+REQUIREMENTS = package.APP.parents[2] / "requirements.txt"
+
 RUNTIME = ("boto3", "botocore", "jmespath", "s3transfer", "urllib3")
 """What Lambda's runtime adds to Python's own library, but for python-dateutil and six, which the zip has, too."""
 
 IMPORT = """
 import sys
 sys.path[:0] = sys.argv[1:]
-import app.consume, app.migrate, app.schema
-assert callable(app.consume.handler) and callable(app.migrate.handler)
+import app.console, app.consume, app.migrate, app.schema
+assert all(callable(module.handler) for module in (app.console, app.consume, app.migrate))
 import json
 files = {name: getattr(module, "__file__", None) for name, module in sys.modules.items()}
 print(json.dumps({name: file for name, file in files.items() if file}))
@@ -46,6 +50,47 @@ def test_a_rebuild_has_the_same_bytes(archive: Path, tmp_path: Path) -> None:
     with ZipFile(again) as zipped:
         facts = {(entry.date_time, entry.external_attr, entry.create_system) for entry in zipped.infolist()}
     assert facts == {(package.EPOCH, 0o100644 << 16, 3)}
+
+
+BUILD = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from projects.processing import package
+package.build(Path(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_python_builds_the_same_bytes(archive: Path, tmp_path: Path, version: str) -> None:
+    python = _another_python(version)
+    if python is None:
+        pytest.skip(f"there is no other Python {version} here")
+    libraries = distribution("redis").locate_file("")
+
+    built = [python, "-I", "-c", BUILD, package.APP.parents[2], libraries, tmp_path]
+    subprocess.run(built, timeout=60, check=True, env={})
+
+    assert sha256(tmp_path / "functions.zip") == sha256(archive)
+
+
+def _another_python(version: str) -> Path | None:
+    """Return a Python of another version than this one, from pyenv or PATH, where pyenv's shims may lead nowhere."""
+    own = f"{sys.version_info.major}.{sys.version_info.minor}"
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    if (on_path := shutil.which(f"python{version}")) and "shims" not in on_path:
+        found.append(Path(on_path))
+    return found[0] if found and version != own else None
+
+
+@pytest.mark.parametrize("library", package.LIBRARIES)
+def test_a_library_of_the_zip_is_one_wheel_for_every_python_and_machine(library: str) -> None:
+    found = distribution(library)
+    pinned = re.findall(rf"(?m)^{library}==(\S+) ", REQUIREMENTS.read_text("utf-8"))
+    tags = re.findall(r"(?m)^Tag: (.+)$", found.read_text("WHEEL") or "")
+
+    assert pinned == [found.version]
+    assert "py3-none-any" in tags
 
 
 def test_the_zip_is_written_again_only_if_its_contents_change(tmp_path: Path) -> None:
