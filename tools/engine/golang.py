@@ -5,7 +5,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,15 +46,15 @@ def installed(target: Path, install: Callable[[Path], object], *, seconds: float
     if target.exists():
         return target
     cache().mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
     try:
-        with (
-            FileLock(target.with_name(f"{target.name}.lock"), timeout=seconds),
-            tempfile.TemporaryDirectory(dir=cache()) as scratch,
-        ):
+        with FileLock(target.with_name(f"{target.name}.lock"), timeout=seconds):
             if not target.exists():
-                made = Path(scratch, target.name)
-                install(made)
-                made.rename(target)
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                install(partial / target.name)
+                (partial / target.name).rename(target)
+                partial.rmdir()
             return target
     except Timeout:
         minutes = round(seconds / 60)
