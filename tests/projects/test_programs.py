@@ -125,6 +125,6 @@ def test_shared_code_imports_no_layer() -> None:
 
 
 def test_no_code_that_layers_share_reads_a_contract() -> None:
-    """Who reads what is looked for in the layers only (`tools.txmon.lock`)."""
+    """Who reads what is looked for in the layers only (`tools.txmon.outputs_lock`)."""
     for path in (PROJECTS.parent / "shared").glob("*.py"):
         assert not {name for name in imports(path) if name.startswith("shared.contracts")}, path

@@ -10,7 +10,7 @@ from shared.environments import PROJECTS
 from shared.graph import LAYERS
 from shared.policies import AREAS
 from shared.policies.exceptions import EXCEPTIONS
-from tools.txmon import alarms_page, lock
+from tools.txmon import alarms_page, outputs_lock
 from tools.txmon.layers import access_matrix, config_class
 
 ROOT = PROJECTS.parent
@@ -51,7 +51,10 @@ def _written(path: Path, tables: Mapping[str, str]) -> str:
 
 def write_generated() -> list[Path]:
     """Write the generated files that are out of date; return their paths."""
-    generated = readmes() | {ROOT / lock.PATH: lock.lock_text(), alarms_page.PAGE: alarms(alarms_page.programs())}
+    generated = readmes() | {
+        ROOT / outputs_lock.PATH: outputs_lock.lock_text(),
+        alarms_page.PAGE: alarms(alarms_page.programs()),
+    }
     stale = {path: text for path, text in generated.items() if not path.exists() or text != path.read_text("utf-8")}
     for path, text in stale.items():
         path.write_text(text, "utf-8")

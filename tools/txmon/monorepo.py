@@ -10,7 +10,7 @@ from shared.names import Names
 from shared.resource_types import DELETED_UNUSED, STATEFUL
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.model.monorepo import Layer, Monorepo
-from tools.txmon import layers, lock
+from tools.txmon import layers, outputs_lock
 
 ROOT = PROJECTS.parent
 LOCAL_CLOUD = LocalCloud(ROOT / ".local")
@@ -40,7 +40,7 @@ MONOREPO = Monorepo(
             reads=info.reads,
             config=partial(layers.config_class, name),
             contract=partial(layers.contract_outputs, name),
-            output_readers=partial(lock.locked_readers, name),
+            output_readers=partial(outputs_lock.locked_readers, name),
         )
         for name, info in LAYERS.items()
     },

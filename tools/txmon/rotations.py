@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from tools.orchestrator.engine.workspace import Workspace
     from tools.txmon.flow.deployment import Deployment
 
-SOURCE = "security"
+SECURITY = "security"
 """The layer that makes a password anew if the number of its version is raised."""
-USER = "data"
+DATA = "data"
 """The layer that passes it on."""
 
 
@@ -40,9 +40,9 @@ class Rotation:
     name: str
     what: str
     setting: str
-    """The setting of `SOURCE` with the number of its version."""
+    """The setting of security with the number of its version."""
     output: str
-    """The output of `SOURCE` with the same number, which `USER` reads."""
+    """The output of security with the same number, which data reads."""
     staged: bool = False
     """Whether a new one is pending first, so that each rotation raises the number twice (`shared.secret_stages`)."""
 
@@ -50,7 +50,7 @@ class Rotation:
         """Return the version to deploy: that of the rotation that was interrupted, or a new one.
 
         ElastiCache takes a token alone only if it took the same one as pending, and perhaps not a second time: if
-        `USER` failed with it, a new token is certain to work.
+        data failed with it, a new token is certain to work.
         """
         if not self.staged:
             return max(in_file, deployed + (in_use == deployed))
@@ -84,14 +84,14 @@ def rotate(
 ) -> int:
     """Make a new password and deploy it, or ask RDS for one if it manages the password; return the exit code.
 
-    A version is written into the stack file, then `SOURCE` is deployed, then `USER`; one that was pending becomes
+    A version is written into the stack file, then security is deployed, then data; one that was pending becomes
     current, and both are deployed again. What is deployed tells where an interrupted rotation goes on.
 
     Raises:
         OrchestratorError: one of the layers is not deployed, or a layer cannot be deployed, or AWS refuses.
     """
     require_confirmation_possible(workspace, yes=yes)
-    snapshot = with_last_updates(workspace, read_snapshot(workspace), [SOURCE, USER])
+    snapshot = with_last_updates(workspace, read_snapshot(workspace), [SECURITY, DATA])
     deployed = _deployed(workspace, snapshot, rotation)
     confirm(workspace, f"rotate {rotation.what} of", yes=yes)
     if rotation == _DATABASE and _is_managed(snapshot):
@@ -100,7 +100,7 @@ def rotate(
         return _rotate_managed(workspace, terminal, rotation, (deployment or open_deployment)(workspace))
     in_file, in_use = _number_in_file(workspace, rotation), _in_use(workspace, snapshot, rotation)
     version = rotation.next(in_file=in_file, deployed=deployed, in_use=in_use)
-    whole = snapshot.stack(SOURCE).health is StackHealth.OK
+    whole = snapshot.stack(SECURITY).health is StackHealth.OK
     code = _deploy(workspace, terminal, rotation, version, source=version != deployed or not whole)
     if not code and rotation.staged and stage_of(version) == PENDING:
         version += 1
@@ -108,7 +108,7 @@ def rotate(
     if code:
         end = f"the rotation is not finished: ./inv rotate {rotation.name} --env {workspace.env} goes on with it"
     else:
-        file = workspace.monorepo.display(workspace.monorepo.stack_file(SOURCE, workspace.env))
+        file = workspace.monorepo.display(workspace.monorepo.stack_file(SECURITY, workspace.env))
         end = f"{rotation.what} is now version {version}, and no other is taken; commit {file}"
     terminal.console.print(end, soft_wrap=True)
     return code
@@ -117,22 +117,22 @@ def rotate(
 def _deploy(
     workspace: Workspace, terminal: Terminal, rotation: Rotation, version: int, *, source: bool = True
 ) -> int:
-    """Write a version into the stack file, deploy `SOURCE` unless it has it, then `USER`; return the exit code."""
-    write_setting(workspace.monorepo, SOURCE, workspace.env, rotation.setting, version)
-    code = commands.up(workspace, terminal, SOURCE, yes=True) if source else 0
-    return code or commands.up(workspace, terminal, USER, yes=True)
+    """Write a version into the stack file, deploy security unless it has it, then data; return the exit code."""
+    write_setting(workspace.monorepo, SECURITY, workspace.env, rotation.setting, version)
+    code = commands.up(workspace, terminal, SECURITY, yes=True) if source else 0
+    return code or commands.up(workspace, terminal, DATA, yes=True)
 
 
 def _is_managed(snapshot: Snapshot) -> bool:
-    """Return whether RDS manages the password: its secret is another than that of `SOURCE`, which may still exist."""
-    used: bool = snapshot.stack(USER).outputs["rds_secret_arn"] != snapshot.stack(SOURCE).outputs["db_secret_arn"]
+    """Return whether RDS manages the password: its secret is not that of security, which may still exist."""
+    used: bool = snapshot.stack(DATA).outputs["rds_secret_arn"] != snapshot.stack(SECURITY).outputs["db_secret_arn"]
     return used
 
 
 def _rotate_managed(workspace: Workspace, terminal: Terminal, rotation: Rotation, deployment: Deployment) -> int:
     from tools.txmon.aws_errors import aws_errors  # noqa: PLC0415 (imports boto3)
 
-    secret = deployment.output(USER, "rds_secret_arn")
+    secret = deployment.output(DATA, "rds_secret_arn")
     with aws_errors(workspace.env):
         deployment.client("secretsmanager").rotate_secret(SecretId=secret)
     shown = f"aws secretsmanager describe-secret --region {deployment.region} --secret-id {secret}"
@@ -144,22 +144,22 @@ def _rotate_managed(workspace: Workspace, terminal: Terminal, rotation: Rotation
 
 
 def _deployed(workspace: Workspace, snapshot: Snapshot, rotation: Rotation) -> int:
-    missing = [layer for layer in (SOURCE, USER) if not snapshot.stack(layer).is_deployed]
+    missing = [layer for layer in (SECURITY, DATA) if not snapshot.stack(layer).is_deployed]
     if missing:
         raise OrchestratorError(
             f"{missing[0]} is not deployed in {workspace.env}: ./inv deploy-all --env {workspace.env}"
         )
-    return int(snapshot.stack(SOURCE).outputs[rotation.output])
+    return int(snapshot.stack(SECURITY).outputs[rotation.output])
 
 
 def _number_in_file(workspace: Workspace, rotation: Rotation) -> int:
-    settings = effective(workspace.monorepo, SOURCE, workspace.env)
-    return int(settings[f"{workspace.monorepo.project(SOURCE)}:{rotation.setting}"])
+    settings = effective(workspace.monorepo, SECURITY, workspace.env)
+    return int(settings[f"{workspace.monorepo.project(SECURITY)}:{rotation.setting}"])
 
 
 def _in_use(workspace: Workspace, snapshot: Snapshot, rotation: Rotation) -> int | None:
-    """Return the version that `USER` was last deployed with; None if that is not known, or did not succeed."""
-    if snapshot.stack(USER).health is not StackHealth.OK:
+    """Return the version that data was last deployed with; None if that is not known, or did not succeed."""
+    if snapshot.stack(DATA).health is not StackHealth.OK:
         return None
-    read = snapshot.stack(USER).outputs_read(f"{workspace.monorepo.project(SOURCE)}/{workspace.env}")
+    read = snapshot.stack(DATA).outputs_read(f"{workspace.monorepo.project(SECURITY)}/{workspace.env}")
     return None if read is None else read.get(rotation.output)

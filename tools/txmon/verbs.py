@@ -104,7 +104,7 @@ def up(env: str, layer: str, *, yes: bool, refresh: bool) -> int:
 def rotate(env: str, what: str, *, yes: bool) -> int:
     environment = _environment(env)
     rotation = rotations.find(what)
-    for layer in (rotations.SOURCE, rotations.USER):
+    for layer in (rotations.SECURITY, rotations.DATA):
         one(MONOREPO, env, layer)
     return rotations.rotate(_open(environment), terminal(), rotation, yes=yes)
 
@@ -203,17 +203,17 @@ def affected(base: str, env: str | None, format: str) -> None:
 def contracts(against: str | None, against_env: str | None) -> int:
     from tools.orchestrator.contracts import compatibility  # noqa: PLC0415 (the contracts import the SDK)
     from tools.orchestrator.render.contracts import changes_table, outputs_table  # noqa: PLC0415 (as above)
-    from tools.txmon import lock  # noqa: PLC0415 (as above)
+    from tools.txmon import outputs_lock  # noqa: PLC0415 (as above)
 
-    now = lock.schemas()
+    now = outputs_lock.schemas()
     if against is None and against_env is None:
         console().print(outputs_table(now))
         return 0
     changes = []
     if against is not None:
-        changes += compatibility.against_commit(MONOREPO.root, now, lock.readers, lock.PATH, against)
+        changes += compatibility.against_commit(MONOREPO.root, now, outputs_lock.readers, outputs_lock.PATH, against)
     if against_env is not None:
-        changes += compatibility.against_environment(now, lock.readers, _open(_environment(against_env)))
+        changes += compatibility.against_environment(now, outputs_lock.readers, _open(_environment(against_env)))
     console().print(changes_table(changes))
     return int(any(change.fault for change in changes))
 

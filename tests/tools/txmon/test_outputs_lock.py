@@ -11,16 +11,18 @@ from shared.contracts import CONTRACTS, Contract
 from shared.environments import PROJECTS
 from shared.graph import APPLICATION_OUTPUTS
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon import layers, lock
+from tools.txmon import layers, outputs_lock
 
 
 def test_the_committed_lock_file_is_current() -> None:
-    committed = (PROJECTS.parent / lock.PATH).read_text()
-    assert committed == lock.lock_text(), "the contracts or their readers have changed: run ./inv docs and commit"
+    committed = (PROJECTS.parent / outputs_lock.PATH).read_text()
+    assert committed == outputs_lock.lock_text(), (
+        "the contracts or their readers have changed: run ./inv docs and commit"
+    )
 
 
 def test_the_lock_file_records_every_output_of_every_contract() -> None:
-    recorded = json.loads(lock.lock_text())
+    recorded = json.loads(outputs_lock.lock_text())
     assert recorded.keys() == CONTRACTS.keys()
     for layer, contract in CONTRACTS.items():
         assert recorded[layer]["version"] == contract.version
@@ -31,16 +33,16 @@ def test_the_lock_file_records_every_output_of_every_contract() -> None:
 
 
 def test_the_readers_of_an_output_are_those_of_the_lock_file() -> None:
-    assert lock.locked_readers("network")["private_subnet_ids"] == ("data", "processing")
-    assert lock.locked_readers("a new layer") == {}
+    assert outputs_lock.locked_readers("network")["private_subnet_ids"] == ("data", "processing")
+    assert outputs_lock.locked_readers("a new layer") == {}
 
 
 def test_applications_read_the_outputs_of_the_graph() -> None:
     found = {
         (output, layer)
-        for layer, schema in lock.schemas().items()
+        for layer, schema in outputs_lock.schemas().items()
         for output, spec in schema.outputs.items()
-        if lock.APPLICATIONS in spec.readers
+        if outputs_lock.APPLICATIONS in spec.readers
     }
     assert found == set(APPLICATION_OUTPUTS.items())
 
@@ -62,7 +64,7 @@ def test_every_layer_that_reads_an_output_is_recorded(run_layer: Callable, monke
             run_layer(running, env, config={})  # a run of its own
     recorded = {
         (layer, output, reader)
-        for layer, schema in lock.schemas().items()
+        for layer, schema in outputs_lock.schemas().items()
         for output, spec in schema.outputs.items()
         for reader in spec.readers
     }
@@ -123,12 +125,12 @@ def projects(tmp_path: Path) -> Path:
 )
 def test_a_reader_is_found_however_it_holds_the_contract(projects: Path, program: str) -> None:
     (projects / "data/new.py").write_text(program)
-    assert lock.readers("streaming", "dead_letter_queue_url", projects) == ("data",)
+    assert outputs_lock.readers("streaming", "dead_letter_queue_url", projects) == ("data",)
 
 
 def test_a_layer_that_names_no_output_is_no_reader(projects: Path) -> None:
     (projects / "data/new.py").write_text("Queue(dead_letter_queue_url=other)")
-    assert lock.readers("streaming", "dead_letter_queue_url", projects) == ()
+    assert outputs_lock.readers("streaming", "dead_letter_queue_url", projects) == ()
 
 
 def test_a_layer_reads_what_the_graph_says_or_a_file_names(tmp_path: Path) -> None:
@@ -136,28 +138,28 @@ def test_a_layer_reads_what_the_graph_says_or_a_file_names(tmp_path: Path) -> No
         (tmp_path / folder / "data/queries").mkdir(parents=True)
         (tmp_path / folder / "data/use.py").write_text("print(read.endpoint_ids, read.dead_letter_queue_url)")
         (tmp_path / folder / "data/queries/other.py").write_text(more)
-    assert lock.readers("network", "endpoint_ids", tmp_path / "undeclared") == ("data",)
-    assert lock.readers("streaming", "dead_letter_queue_url", tmp_path / "undeclared") == ()
-    assert lock.readers("streaming", "dead_letter_queue_url", tmp_path / "named") == ("data",)
+    assert outputs_lock.readers("network", "endpoint_ids", tmp_path / "undeclared") == ("data",)
+    assert outputs_lock.readers("streaming", "dead_letter_queue_url", tmp_path / "undeclared") == ()
+    assert outputs_lock.readers("streaming", "dead_letter_queue_url", tmp_path / "named") == ("data",)
 
 
 def test_an_output_that_the_contract_no_longer_has_keeps_its_readers(tmp_path: Path) -> None:
     (tmp_path / "monitoring").mkdir()
     (tmp_path / "monitoring/alarms.py").write_text("print(data.rds_replica)")
-    assert lock.readers("data", "rds_replica", tmp_path) == ("monitoring",)
-    assert lock.readers("archive", "rds_replica", tmp_path) == ()
+    assert outputs_lock.readers("data", "rds_replica", tmp_path) == ("monitoring",)
+    assert outputs_lock.readers("archive", "rds_replica", tmp_path) == ()
 
 
 def test_a_layer_reads_neither_its_own_contract_nor_the_common_outputs() -> None:
-    schemas = lock.schemas()
+    schemas = outputs_lock.schemas()
     assert not [layer for layer, schema in schemas.items() for o in schema.outputs.values() if layer in o.readers]
-    assert schemas["network"].outputs["region"].readers == (lock.APPLICATIONS,)
+    assert schemas["network"].outputs["region"].readers == (outputs_lock.APPLICATIONS,)
 
 
 def test_a_contract_without_a_spec_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CONTRACTS["data"].__annotations__, "redis_port", int)
     with pytest.raises(OrchestratorError, match=r"DataContract\.redis_port has to be Annotated\[Output"):
-        lock.schemas()
+        outputs_lock.schemas()
 
 
 def test_a_file_that_is_not_python_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
