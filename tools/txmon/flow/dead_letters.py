@@ -21,6 +21,8 @@ MOST_MESSAGES: Final = 1000
 """How many messages are looked at, ten a call."""
 HIDDEN_SECONDS: Final = 60
 """How long a received message is hidden from others, so that the queue does not give it twice."""
+PAUSE_SECONDS: Final = 0.2
+"""A shard answers five times a second (Kinesis Data Streams API reference, GetRecords)."""
 READ_SECONDS: Final = 60
 """How long the records of one message may take to be read."""
 EVENT_RECORDS: Final = 500
@@ -166,13 +168,7 @@ class Replay:
             OrchestratorError: the consumer could not store one, or some have left the stream.
         """
         records = self.read(invocation.batch)
-        for part in events(invocation.batch.shard, records):
-            answer = self.consumer.call({"Records": part}, ANSWER)
-            if answer.failures:
-                raise OrchestratorError(
-                    f"the consumer could not store {len(answer.failures)} of {len(part)} records, as while a store "
-                    "is away; the message stays"
-                )
+        hand_over(self.consumer, invocation.batch.shard, records)
         gone = invocation.batch.batch_size - len(records)
         if gone > 0:
             raise OrchestratorError(
@@ -200,7 +196,7 @@ class Replay:
             if self.clock() > deadline:
                 raise OrchestratorError(f"{batch.shard_id} gave its records too slowly: try again later")
             iterator = answer.get("NextShardIterator")
-            self.sleep(0.2)  # a shard answers five times a second (Kinesis Data Streams API reference, GetRecords)
+            self.sleep(PAUSE_SECONDS)
         return found
 
     def _iterator(self, batch: Batch) -> str | None:
@@ -217,6 +213,21 @@ class Replay:
                 return None  # the shard may be gone, too
             raise
         return str(answer["ShardIterator"])
+
+
+def hand_over(consumer: Function, shard: Shard, records: Sequence[Mapping[str, Any]]) -> None:
+    """Call the consumer with records of a shard, as Lambda does.
+
+    Raises:
+        OrchestratorError: it could not store one.
+    """
+    for part in events(shard, records):
+        answer = consumer.call({"Records": part}, ANSWER)
+        if answer.failures:
+            raise OrchestratorError(
+                f"the consumer could not store {len(answer.failures)} of {len(part)} records of {shard.shard_id}, as "
+                "while a store is away: run this again once it answers"
+            )
 
 
 def events(shard: Shard, records: Sequence[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:

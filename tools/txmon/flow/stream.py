@@ -9,12 +9,10 @@ from typing import Any, Final
 from rich.progress import Progress
 
 from tools.orchestrator.model.errors import OrchestratorError
-from tools.txmon.flow.dead_letters import ANSWER, Shard, events
+from tools.txmon.flow.dead_letters import PAUSE_SECONDS, Shard, hand_over
 from tools.txmon.flow.deployment import Deployment
 from tools.txmon.flow.functions import Function, consumer
 
-PAUSE_SECONDS: Final = 0.2
-"""A shard answers five times a second (Kinesis Data Streams API reference, GetRecords)."""
 EMPTY_PAGES: Final = 1000
 """How many answers in a row may have no record although the shard has later ones."""
 
@@ -61,13 +59,7 @@ class Stream:
         """
         for page in self._pages(shard, since):
             records = [each for each in page if each["ApproximateArrivalTimestamp"] <= until]
-            for part in events(shard, records):
-                answer = self.consumer.call({"Records": part}, ANSWER)
-                if answer.failures:
-                    raise OrchestratorError(
-                        f"the consumer could not store {len(answer.failures)} of {len(part)} records of "
-                        f"{shard.shard_id}, as while a store is away: run this again once it answers"
-                    )
+            hand_over(self.consumer, shard, records)
             if records:
                 yield len(records), records[-1]["ApproximateArrivalTimestamp"]
             if len(records) < len(page):

@@ -81,7 +81,6 @@ def load(count: str | None, rate: str | None, for_: str | None, file: str | None
 
 def send(env: str, *, count: str | None, rate: str | None, for_: str | None, file: str | None, yes: bool) -> int:
     """Put transactions on the stream; return 1 if it refused one for good."""
-    find_environment(MONOREPO, env)
     chosen = load(count, rate, for_, file)
     with deployed(env) as (workspace, deployment):
         sender = open_sender(deployment)
@@ -97,7 +96,6 @@ def send(env: str, *, count: str | None, rate: str | None, for_: str | None, fil
 
 def watch(env: str, for_: str) -> None:
     """Show what passes through the environment until the time is over, or until Ctrl-C."""
-    find_environment(MONOREPO, env)
     seconds = parse_duration(for_)
     with deployed(env) as (workspace, deployment):
         observer = watching.open_observer(deployment)
@@ -109,7 +107,6 @@ def watch(env: str, for_: str) -> None:
 
 def alarm_test(env: str, name: str, *, yes: bool) -> None:
     """Set an alarm, show that its notifications arrive, and name the subscribers to ask."""
-    find_environment(MONOREPO, env)
     with deployed(env) as (workspace, deployment):
         alarms = testing.find(deployment, name)
         confirm(workspace, f"set the alarm {name}, of which every subscriber hears, of", yes=yes)
@@ -220,7 +217,6 @@ def rebuild_history(env: str, *, yes: bool) -> None:
 
 def replay(env: str, since: str, *, yes: bool) -> None:
     """Hand what the stream has since a moment to the consumer again."""
-    find_environment(MONOREPO, env)
     start, now = parse_moment("--since", since), datetime.now(UTC)
     if start > now:
         raise OrchestratorError(f"--since {since} is in the future")
