@@ -128,6 +128,8 @@ class ShardReader(threading.Thread):
 
     def run(self) -> None:
         with ministack("core.responses").request_scope(self._key.account, self._key.region):
+            # As Lambda does, for which the policy of a destination may ask.
+            ministack("core.iam_evaluator").pin_request_origin("127.0.0.1", secure_transport=True)
             self._read()
 
     def _read(self) -> None:
@@ -183,11 +185,16 @@ class ShardReader(threading.Thread):
         """Send a message with the rights of the function's role; AWS, too, only counts one that cannot be sent."""
         queues, name = ministack("services.sqs"), destination.rpartition(":")[2]
         function = self._functions._functions.get(self._mapping().get("FunctionName"))
+        refusal: object = "the function's role may not send to it"
         if function and role_may(function["config"]["Role"], "sqs:SendMessage", destination):
-            queues._act_send_message({"MessageBody": json.dumps(message)}, queues._queue_url(name))
-        else:
-            metrics.undelivered(self._mapping().get("FunctionName", ""))
-            log.warning("the role of %s may not send to %s: %s", message["requestContext"], destination, message)
+            try:
+                queues._act_send_message({"MessageBody": json.dumps(message)}, queues._queue_url(name))
+            except queues._Err as error:
+                refusal = error
+            else:
+                return
+        metrics.undelivered(self._mapping().get("FunctionName", ""))
+        log.warning("%s does not take the message %s: %s", destination, message, refusal)
 
     def sleep(self, seconds: float) -> None:
         self._stopping.wait(seconds)

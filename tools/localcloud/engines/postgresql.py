@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pg8000 import exceptions, native
 
 from tools.localcloud.engines import owner
-from tools.localcloud.engines.server import START_SECONDS, Server, last_line
+from tools.localcloud.engines.server import START_SECONDS, Server, reason
 from tools.localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def initialise(binaries: Binaries, data: Path) -> None:
         **owner.process_user(),
     )  # fmt: skip
     if done.returncode:
-        raise LocalCloudError(f"{binaries} cannot create a database: {last_line(done.stderr)}")
+        raise LocalCloudError(f"{binaries} cannot create a database: {reason(done.stderr)}")
 
 
 class PostgreSQL(Server):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -73,12 +74,13 @@ class Server(ABC):
 
     def _require_answer(self) -> None:
         if not self.running:
-            said = last_line(self._log.read_text("utf-8", "replace"))
+            said = reason(self._log.read_text("utf-8", "replace"))
             raise LocalCloudError(f"{self._binaries} does not start: {said}")
         self.ask()
 
 
-def last_line(text: str) -> str:
-    """Return the last line that is not empty, which is where a program says why it ended."""
+def reason(text: str) -> str:
+    """Return why a program ended: the last line that PostgreSQL or initdb mark as an error, else the last of all."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it says nothing"
+    marked = [line for line in lines if re.search(r"\b(FATAL|PANIC|error):", line)]
+    return [*lines, *marked][-1] if lines else "it says nothing"

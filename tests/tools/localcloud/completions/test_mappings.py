@@ -118,8 +118,11 @@ def test_a_mapping_is_switched_and_changed_while_it_runs(port: int) -> None:
 
 def test_a_bad_record_goes_to_the_destination_and_all_others_arrive(port: int) -> None:
     queues = client("sqs", port)
-    url = queues.create_queue(QueueName="dead")["QueueUrl"]
     arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:dead"
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    refused = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": arn, "Condition": plain}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [refused]})
+    url = queues.create_queue(QueueName="dead", Attributes={"Policy": policy})["QueueUrl"]
     flow = Flow(
         port, "bad", BisectBatchOnFunctionError=True, MaximumRetryAttempts=1, Enabled=False,
         DestinationConfig={"OnFailure": {"Destination": arn}},
@@ -202,18 +205,19 @@ def test_a_change_of_the_code_while_it_runs_is_no_failure(port: int) -> None:
     assert sum(each["Sum"] for each in found) == 0
 
 
-def test_a_message_that_the_role_may_not_send_is_counted(port: int) -> None:
+@pytest.mark.parametrize(("name", "right"), [("not-allowed", "sqs:ListQueues"), ("no-queue", "sqs:SendMessage")])
+def test_a_message_that_cannot_be_sent_is_counted(port: int, name: str, right: str) -> None:
     flow = Flow(
-        port, "unsent", MaximumRetryAttempts=0,
+        port, name, MaximumRetryAttempts=0,
         DestinationConfig={"OnFailure": {"Destination": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none"}},
     )  # fmt: skip
-    allow(port, "kinesis:*")
+    allow(port, "kinesis:*", right)
     flow.put("crash")
     flow.wait_for("crash")
     flow.put("after")
     flow.wait_for("after")
     found = client("cloudwatch", port).list_metrics(MetricName="DestinationDeliveryFailures")["Metrics"]
-    assert [each["Dimensions"] for each in found] == [[{"Name": "FunctionName", "Value": "unsent"}]]
+    assert [{"Name": "FunctionName", "Value": name}] in [each["Dimensions"] for each in found]
 
 
 def test_a_restart_goes_on_where_the_last_run_ended(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+import redis
 from pg8000 import DatabaseError, native
 
 from tests.support.engines import MASTER, only_iam_token
@@ -18,6 +20,7 @@ from tools.localcloud.engines import binaries, owner
 from tools.localcloud.engines.fleet import Fleet
 from tools.localcloud.engines.host import Endpoint
 from tools.localcloud.engines.postgresql import Master
+from tools.localcloud.engines.valkey import hashed
 from tools.localcloud.errors import LocalCloudError
 
 if TYPE_CHECKING:
@@ -190,6 +193,41 @@ def test_an_installed_postgresql_serves_where_no_package_runs(
 
     with _only(tmp_path / "other", binaries.postgresql_on_path) as program:
         assert program == "PostgreSQL 17.11 (PATH)"
+
+
+def test_an_installed_valkey_serves_where_the_package_does_not_run(
+    tmp_path: Path, fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed = fleet.prepare().valkey
+    assert installed
+    monkeypatch.setenv("PATH", f"{installed.folder}:{os.environ['PATH']}")
+
+    other = _fleet(tmp_path, valkey=(binaries.valkey_on_path,))
+    endpoint = other.create_valkey("other", 6379, {}, [hashed("token")])
+    try:
+        assert endpoint
+        assert other.program("other") == f"Valkey {installed.version} (PATH)"
+        with redis.Redis(
+            endpoint.address, endpoint.port, password="token", ssl=True, ssl_ca_certs=str(tmp_path / "ca.pem")
+        ) as client:
+            assert client.set("key", "value")
+            assert client.get("key") == b"value"
+    finally:
+        other.delete("other")
+        other.stop_all()
+
+
+def test_a_full_disk_at_the_creation_of_a_database_is_told_and_mended(fleet: Fleet) -> None:
+    fleet.prepare()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600 * 1024, limits[1]))  # what a file may have, as on a full disk
+    try:
+        with pytest.raises(LocalCloudError, match=r"cannot create a database: .*(FATAL|error): .*too large"):
+            fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+    assert fleet.create_postgresql("db", 5432, MASTER, {}, only_iam_token)
 
 
 @contextmanager
