@@ -4,7 +4,9 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -130,6 +132,15 @@ class Clone:
             "alarm": self.client("cloudwatch").describe_alarms()["MetricAlarms"],
         }
         return Counter({name: len(found) for name, found in counted.items()})
+
+    def kill(self, *, unsaved: bool = False) -> None:
+        """Kill the local cloud, by default once it has saved every change, as it does a second after each."""
+        files, deadline = Files(self.path / ".local"), time.monotonic() + 20
+        while files.unsaved.exists() and not unsaved:
+            assert time.monotonic() < deadline, "the local cloud saves nothing"
+            time.sleep(0.1)
+        for number in (self.cloud["emulator_pid"], self.cloud["pid"]):
+            os.kill(number, signal.SIGKILL)
 
     @contextmanager
     def settings(self, layer: str, env: str = "local", **values: Any) -> Iterator[None]:

@@ -194,8 +194,15 @@ def test_a_killed_runner_leaves_its_engines_to_end_well_and_resume_goes_on(clone
     assert all(clone.resources(layer) for layer in DEPLOYED)
 
 
-def test_a_killed_emulator_starts_again_with_its_old_state_set_aside(clone) -> None:
-    os.kill(clone.cloud["emulator_pid"], signal.SIGKILL)
+def test_a_killed_cloud_goes_on_unless_it_had_not_saved_a_change(clone) -> None:
+    clone.kill()
+    done = clone.inv("preview", "streaming")
+    assert done.code == 0, done.said
+    assert "lost" not in done.err
+    assert "create" not in done.out, done.out
+
+    clone.client("sqs").create_queue(QueueName="unsaved")
+    clone.kill(unsaved=True)
     done = clone.inv(*DEPLOY)
     assert done.code == 0, done.said
     assert "the local cloud lost its resources" in done.err

@@ -175,6 +175,30 @@ def test_an_operator_reads_postgresql_once_it_is_allowed(deployed) -> None:
     assert "cannot execute" in deployed.inv("sql", "SELECT lo_create(0)").err
 
 
+@pytest.mark.slow
+def test_a_kill_amid_2000_transactions_loses_none_that_was_accepted(deployed, tmp_path: Path) -> None:
+    before = asked(deployed, {"status": True})
+    customers = [f"customer-of-the-kill-{number}" for number in range(4)]
+    sent = [transaction(1000 + number) | {"customer_id": customers[number % 4]} for number in range(2000)]
+    records = [{"Data": json.dumps(each).encode(), "PartitionKey": each["customer_id"]} for each in sent]
+    kinesis, arn = deployed.client("kinesis"), deployed.outputs()["streaming"]["kinesis_stream_arn"]
+    for start in range(0, 1000, 100):
+        assert kinesis.put_records(StreamARN=arn, Records=records[start : start + 100])["FailedRecordCount"] == 0
+    deployed.kill()
+    done = deployed.inv("send", "--file", written(tmp_path / "rest.jsonl", *sent[1000:]))
+    assert done.code == 0, done.said
+
+    def all_are_in_both() -> None:
+        for customer in customers:
+            found = asked(deployed, {"transactions": {"customer": customer, "limit": 1000}})
+            assert [len(found[store]) for store in ("postgresql", "redis")] == [500, 500]
+
+    eventually(all_are_in_both)
+    after = asked(deployed, {"status": True})
+    more = {name: after[name] - before[name] for name in ("transactions", "rejected", "conflicting")}
+    assert more == {"transactions": 2000, "rejected": 0, "conflicting": 0}
+
+
 def test_an_environment_without_the_layer_is_told_with_the_command(deployed) -> None:
     done = deployed.inv("destroy", "monitoring")
     assert done.code == 0, done.said

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import psutil
 import pytest
+import tenacity
 
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.lifecycle import LocalCloud
@@ -503,7 +503,7 @@ def own_stack(tmp_path: Path, engine_path: str) -> Iterator[Stack]:
         yield Stack("declared", tmp_path / "declared", cloud, engine_path)
 
 
-def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_starts_empty(own_stack: Stack) -> None:
+def test_a_stop_and_a_kill_keep_everything_unless_a_change_was_not_saved(own_stack: Stack) -> None:
     stack, cloud = own_stack, own_stack.cloud
     stack.declare(("queue", QUEUE, {"name": "kept"}))
     stack.up()
@@ -517,18 +517,30 @@ def test_a_graceful_stop_keeps_everything_and_a_killed_emulator_starts_empty(own
     assert found(cloud) == again
     assert changed(stack.preview()) == {}
 
-    os.kill(again.emulator_pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(again.emulator_pid)], timeout=1)
+    kill(again)
     failed = stack.preview(fails=True)
     assert "emulator has stopped; run the command again" in failed.text
     assert cloud.status() is None
-    set_aside = cloud.start()
+    assert cloud.start() is None
     assert found(cloud).pid != again.pid
+    assert changed(stack.preview()) == {}
+
+    queues(cloud).create_queue(QueueName="unsaved")
+    kill(found(cloud))
+    set_aside = cloud.start()
     assert set_aside is not None
     assert (set_aside / ".pulumi" / "stacks").is_dir()
     assert not list(cloud.state.rglob(f"{stack.name}.json"))
+    assert held(cloud) == []
     stack.pulumi("stack", "init", stack.name)
     assert changed(stack.up()) == {"queue": "create", "aws": "create"}
+
+
+def kill(cloud: Cloud) -> None:
+    """Kill the emulator of a local cloud."""
+    emulator = psutil.Process(cloud.emulator_pid)
+    emulator.kill()
+    psutil.wait_procs([emulator], timeout=1)
 
 
 # The background process.
@@ -558,6 +570,12 @@ def queues(cloud: LocalCloud) -> Any:
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
     )
+
+
+@tenacity.retry(stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.1), reraise=True)
+def is_saved(cloud: LocalCloud) -> None:
+    """Wait until the emulator has saved every change."""
+    assert not (cloud.home / "unsaved").exists()
 
 
 def held(cloud: LocalCloud) -> list[str]:
@@ -603,13 +621,15 @@ def test_an_emulator_whose_parent_is_killed_saves_before_the_next_one_starts(kep
 
 def test_a_copy_of_a_home_is_not_the_running_cloud(kept: LocalCloud, tmp_path: Path) -> None:
     copy = tmp_path / "two" / ".local"
+    is_saved(kept)
     shutil.copytree(kept.home, copy)
     assert LocalCloud(copy).status() is None
     with running(copy) as other:
         assert found(other).pid != found(kept).pid
         assert found(other).port != found(kept).port
+        queues(other).create_queue(QueueName="other")
         assert held(kept) == ["kept"]
-        assert held(other) == []
+        assert held(other) == ["kept", "other"]
     assert held(kept) == ["kept"]
 
 
@@ -640,7 +660,8 @@ def test_a_full_disk_does_not_stop_the_cloud_and_a_failed_save_is_said(tmp_path:
             replace(cloud, min_free_bytes=2**62).stop()
         serving = found(cloud)
         psutil.Process(serving.emulator_pid).rlimit(psutil.RLIMIT_FSIZE, (0, 0))
-        with pytest.raises(LocalCloudError, match="is stopped, but its emulator saved nothing"):
+        queues(cloud).create_queue(QueueName="unsaved")
+        with pytest.raises(LocalCloudError, match="is stopped, but its emulator did not save the last changes"):
             cloud.stop()
         assert cloud.status() is None
 

@@ -209,16 +209,16 @@ def test_a_killed_server_is_told_and_returns_with_the_local_cloud(deployed: str,
     assert _run_application(clone)
 
 
-def test_a_killed_local_cloud_leaves_no_server(deployed: str, clone: Clone) -> None:
+def test_a_killed_local_cloud_leaves_no_server_and_goes_on_with_its_data(deployed: str, clone: Clone) -> None:
+    first = _run_application(clone).split()
     own = owner.working_in(_servers(clone))
-    for number in (clone.cloud["emulator_pid"], clone.cloud["pid"]):
-        os.kill(number, signal.SIGKILL)
+    clone.kill()
 
     _gone, left = psutil.wait_procs(own, timeout=30)
     assert left == []
 
-    assert clone.inv("deploy-all").code == 0  # both states begin anew
-    assert _run_application(clone) == "1 1"
+    assert clone.inv("local-env").code == 0
+    assert _run_application(clone).split() == [str(int(each) + 1) for each in first]
 
 
 def test_in_the_end_nothing_is_left(deployed: str, clone: Clone) -> None:

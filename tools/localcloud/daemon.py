@@ -82,8 +82,8 @@ def _start_servers(files: Files, port: int) -> None:
 def agree(files: Files, clients: Clients, port: int) -> str | None:
     """Make the emulator's state and Pulumi's describe the same resources.
 
-    Each start writes a new token into the emulator and into the home. The emulator saves its state only when it is
-    stopped gracefully, so a different token, or none, proves that it lost resources. Both then start empty.
+    Both have the same token. If the emulator has another one, or none, as after a kill before it had saved a change,
+    both start empty with a new one.
 
     Returns:
         Where Pulumi's old state was moved; None if it is still in place.
@@ -95,8 +95,11 @@ def agree(files: Files, clients: Clients, port: int) -> str | None:
         found = ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
     except ClientError:
         found = ""
+    expected = files.read_token()
+    if found == expected != "":
+        return None
     set_aside = None
-    if found != files.read_token():
+    if found != expected:
         if files.has_state():
             stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
             set_aside = files.set_state_aside(f"{stamp}-{secrets.token_hex(2)}")

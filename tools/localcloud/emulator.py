@@ -45,9 +45,9 @@ def spawn(port: int, home: Path = Path()) -> subprocess.Popen[bytes]:
 
     Of the user's environment variables, the emulator gets those in `INHERITED` only.
     """
-    state, scratch = Path("emulator"), Path("tmp")
-    for folder in (state, scratch):
-        (home / folder).mkdir(mode=0o700, exist_ok=True)
+    Files(home).prepare_emulator()
+    state, scratch = Files(Path()).emulator, Path("tmp")
+    (home / scratch).mkdir(mode=0o700, exist_ok=True)
     inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     settings = ministack_adapter.settings(port, state, scratch)
     settings |= Files(home).trust()  # for functions, which inherit them
@@ -66,7 +66,7 @@ def child(port: int) -> None:
 
     os.umask(0o077)
     threading.Thread(target=watch, daemon=True).start()
-    ministack_adapter.run(port, Files(Path()).read_key())
+    ministack_adapter.run(port, Files(Path()))
 
 
 def healthy(port: int, seconds: float = 2) -> bool:

@@ -99,6 +99,13 @@ class Files:
         self.pulumi = home / "pulumi"
         self.state = home / "state"
         self.emulator = home / "emulator"
+        self.emulator_fresh = home / "emulator.fresh"
+        self.emulator_last = home / "emulator.last"
+        """While the emulator saves: its whole new state, and the state that it replaces."""
+        self.journal = home / "journal"
+        """What streams have accepted since the emulator saved last: see `saver.py`."""
+        self.unsaved = home / "unsaved"
+        """Exists while the emulator has a change of a resource that it has not saved."""
         self._token = home / "token"
         self._port = home / "port"
         self._provider = home / "provider"
@@ -192,9 +199,19 @@ class Files:
         lines = (line.split("\t", 1) for line in _text(self._created).splitlines())
         return {urn: identity[0] for urn, *identity in lines if identity}  # a full disk can leave half a line
 
-    def saved(self) -> int | None:
-        """Return what identifies the emulator's saved state: each save makes a new folder. None if there is none."""
-        return self.emulator.stat().st_ino if self.emulator.exists() else None
+    def prepare_emulator(self) -> None:
+        """Create the emulator's folder. If a kill lost changes, it is empty: Pulumi's state may have them.
+
+        A save that was killed while the new state took the place of the last one is completed.
+        """
+        if self.unsaved.exists():
+            for stale in (self.emulator, self.emulator_fresh, self.emulator_last, self.journal):
+                if stale.exists():
+                    shutil.rmtree(stale)
+            self.unsaved.unlink()
+        elif self.emulator_last.exists() and not self.emulator.exists():
+            self.emulator_fresh.rename(self.emulator)
+        self.emulator.mkdir(mode=0o700, exist_ok=True)
 
     def prune_histories(self) -> None:
         """Delete the oldest updates of the stacks' histories, which grow with every update."""

@@ -109,7 +109,7 @@ class LocalCloud:
         """Stop the local cloud and return whether it was running. The next start continues with its state.
 
         Raises:
-            LocalCloudError: the disk is full, and the local cloud goes on; or it was stopped and saved nothing.
+            LocalCloudError: the disk is full, and the local cloud goes on; or it was stopped and did not save.
         """
         files = self._files
         if not files.home.is_dir():
@@ -118,12 +118,11 @@ class LocalCloud:
             emulating = any("emulator.child" in " ".join(each.info["cmdline"]) for each in _processes(files))
             if emulating:
                 _require_space(files, self.min_free_bytes)
-            saved = files.saved()
             stopped = _stop(files)
-            if emulating and files.saved() == saved:
+            if emulating and files.unsaved.exists():
                 raise LocalCloudError(
-                    f"the local cloud is stopped, but its emulator saved nothing (its log is {files.log}): what it "
-                    "saved last is kept, and the next start begins anew if that is not what Pulumi's state describes"
+                    f"the local cloud is stopped, but its emulator did not save the last changes (its log is "
+                    f"{files.log}): the next start begins empty, and moves Pulumi's state aside"
                 )
             return stopped
 

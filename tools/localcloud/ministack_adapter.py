@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -21,6 +22,10 @@ from tools.localcloud.home import AccessKey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tools.localcloud.completions.call import Answer, Handler
+    from tools.localcloud.home import Files
+    from tools.localcloud.saver import Saver
+
 HOST: Final = "127.0.0.1"
 REGION: Final = "ap-northeast-1"
 ACCOUNT: Final = "000000000000"
@@ -30,13 +35,19 @@ LONGEST_RUN: Final = 365 * 24 * 60 * 60
 """Seconds for which a function's credentials are valid: for as long as its process may run."""
 RESET: Final = ("POST", "/_ministack/reset")
 """Deletes everything that MiniStack has, its saved state included."""
+NO_CHANGE: Final = re.compile(
+    r"\w[\w-]*:((Describe|Get|List|BatchGet|Lookup|Filter|Simulate)\w*|StartQuery|StopQuery)"
+    r"|kinesis:PutRecords?|sqs:((Send|Receive|Delete)Message|ChangeMessageVisibility)\w*|sns:Publish|lambda:Invoke\w*"
+    r"|logs:PutLogEvents|cloudwatch:PutMetricData|sts:\w+|kms:(Decrypt|Encrypt|ReEncrypt|GenerateDataKey)\w*"
+)
+"""The actions of IAM by which no resource changes that Pulumi's state describes."""
 
 
 def settings(port: int, state: Path, scratch: Path) -> dict[str, str]:
     """Return MiniStack's settings, which it reads from its environment.
 
-    It then listens on the loopback interface only, checks the policies of all but the account's root, and saves its
-    state in the folder `state` when SIGTERM ends it.
+    It then listens on the loopback interface only, checks the policies of all but the account's root, and has its
+    state in the folder `state`.
     """
     return {
         "BIND_HOST": HOST,
@@ -54,16 +65,18 @@ def settings(port: int, state: Path, scratch: Path) -> dict[str, str]:
     }
 
 
-def run(port: int, root: AccessKey) -> None:
-    """Run MiniStack behind a gate in this process until a signal ends it; `root` is the key of the root user."""
+def run(port: int, files: Files) -> None:
+    """Run MiniStack behind a gate in this process until a signal ends it, with the root's key of a home."""
     from ministack import app  # noqa: PLC0415 - it reads its settings when it is imported
 
     from tools.localcloud import completions, control  # noqa: PLC0415 - only the emulator's process needs them
-    from tools.localcloud.completions import runtime  # noqa: PLC0415 - as above
+    from tools.localcloud.completions import kinesis, runtime  # noqa: PLC0415 - as above
     from tools.localcloud.completions.gauges import Gauges  # noqa: PLC0415 - as above
     from tools.localcloud.completions.mappings import Mappings  # noqa: PLC0415 - as above
     from tools.localcloud.gate import Gate  # noqa: PLC0415 - as above
+    from tools.localcloud.saver import Journal, Saver  # noqa: PLC0415 - as above
 
+    root = files.read_key()
     hosts = frozenset({f"{HOST}:{port}", f"localhost:{port}"})
     app.app = Gate(control.with_servers(app.app), hosts, root, ROOT, _session)
     _give_functions_random_secrets()
@@ -71,17 +84,31 @@ def run(port: int, root: AccessKey) -> None:
     _know_root(root)
     completions.install(app)
     runtime.install()
+    load, save_all = app._load_persisted_state, app.save_all  # noqa: SLF001 - they have no other names
+
+    def save() -> bool:
+        return _save_whole(files, lambda: save_all(app._build_persistence_save_dict()))  # noqa: SLF001
+
+    journal = Journal(files.journal)
+    saver = Saver(files.unsaved, journal, save)
+    kinesis.note_accepted(saver.append)
+    app.SERVICE_HANDLERS |= {name: _noted(name, handler, saver) for name, handler in app.SERVICE_HANDLERS.items()}
     running, gauges = Mappings(), Gauges()
     running.start()
     gauges.start()
-    save_all = app.save_all
 
-    def save(services: Any) -> None:
+    def load_all() -> None:
+        load()
+        kinesis.accept_again(journal.entries())
+        saver.start()
+
+    def save_last(_services: Any) -> None:
         running.stop()
         gauges.stop()
-        _save_whole(lambda: save_all(services))
+        saver.stop()
+        saver.save_last()
 
-    app.save_all = save
+    app._load_persisted_state, app.save_all = load_all, save_last  # noqa: SLF001
     sys.argv = ["ministack"]
     try:
         app.main()
@@ -89,16 +116,36 @@ def run(port: int, root: AccessKey) -> None:
         control.stop_servers()
 
 
-def _save_whole(save: Callable[[], None]) -> None:
+def _noted(service: str, handler: Handler, saver: Saver) -> Handler:
+    """Return a handler of a service's requests that tells the saver what they do."""
+    from ministack.core.iam_actions import extract_iam_action  # noqa: PLC0415 - as in `run`
+
+    async def handle(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, list[str]]
+    ) -> Answer:
+        saver.touch()
+        action = extract_iam_action(service, method, path, headers, body, query)
+        if NO_CHANGE.fullmatch(action) if action else method in ("GET", "HEAD"):
+            return await handler(method, path, headers, body, query)
+        with saver.change():
+            return await handler(method, path, headers, body, query)
+
+    return handle
+
+
+def _save_whole(files: Files, save: Callable[[], None]) -> bool:
     """Save the state of all services in a new folder, and put it in the place of the last one; or keep the last one.
 
     MiniStack saves a file a service, and only logs it if one cannot be written, as on a full disk.
+
+    Returns:
+        Whether the state is saved.
     """
     from ministack.core import persistence  # noqa: PLC0415 - as in `run`
     from ministack.services import lambda_svc  # noqa: PLC0415
 
-    state, code = Path(persistence.STATE_DIR), Path(lambda_svc.CODE_BLOB_DIR)
-    fresh, last = (state.with_name(f"{state.name}.{name}") for name in ("fresh", "last"))
+    state, fresh, last = files.emulator, files.emulator_fresh, files.emulator_last
+    code = Path(lambda_svc.CODE_BLOB_DIR)
     faults = _Faults()
     persistence.logger.addHandler(faults)
     try:
@@ -117,6 +164,7 @@ def _save_whole(save: Callable[[], None]) -> None:
         persistence.logger.removeHandler(faults)
         for left in (fresh, last):
             shutil.rmtree(left, ignore_errors=True)
+    return not faults.found
 
 
 class _Faults(logging.Handler):

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.emulator import KEY, REPOSITORY, client, free_port, running
-from tools.localcloud import emulator, home
+from tools.localcloud import emulator
 from tools.localcloud.home import AccessKey
 from tools.localcloud.ministack_adapter import ACCOUNT, HOST, REGION
 
@@ -61,18 +61,18 @@ def test_a_save_that_fails_keeps_all_that_was_saved_before(tmp_path: Path) -> No
     with running(tmp_path) as port:
         assert client("sqs", port).create_queue(QueueName="before")
         client("ssm", port).put_parameter(Name="token", Value="before", Type="String")
-    saved = home.Files(tmp_path).saved()
+    saved = (tmp_path / "emulator").stat().st_ino
     with running(tmp_path) as port:
-        client("sqs", port).create_queue(QueueName="after")
-        client("ssm", port).put_parameter(Name="token", Value="after" * 1000, Type="String", Overwrite=True)
         [process] = [each for each in psutil.Process().children() if each.cwd() == str(tmp_path)]
         process.rlimit(psutil.RLIMIT_FSIZE, (3000, 3000))  # as if the disk were full after the smaller files
-    assert home.Files(tmp_path).saved() == saved
-    assert {path.name for path in tmp_path.iterdir()} == {"emulator", "key", "tmp"}
+        client("sqs", port).create_queue(QueueName="after")
+        client("ssm", port).put_parameter(Name="token", Value="after" * 1000, Type="String", Overwrite=True)
+    assert (tmp_path / "emulator").stat().st_ino == saved
+    assert {path.name for path in tmp_path.iterdir()} == {"emulator", "journal", "key", "tmp", "unsaved"}
+    (tmp_path / "unsaved").unlink()  # because of which it would start empty
     with running(tmp_path) as port:
         assert [url.rpartition("/")[2] for url in client("sqs", port).list_queues()["QueueUrls"]] == ["before"]
         assert client("ssm", port).get_parameter(Name="token")["Parameter"]["Value"] == "before"
-    assert home.Files(tmp_path).saved() != saved
 
 
 def test_a_graceful_stop_saves_the_state_and_a_reset_deletes_it(tmp_path: Path) -> None:

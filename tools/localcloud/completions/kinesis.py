@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions.call import Completion, Refused, ministack
 from tools.localcloud.mapping import sequence
 
 if TYPE_CHECKING:
-    from tools.localcloud.completions.call import Call, Run
+    from collections.abc import Callable, Iterable
+
+    from tools.localcloud.completions.call import Answer, Call, Run
+
+COUNTER_DIGITS: Final = 10
+"""The digits after the milliseconds in a sequence number of MiniStack's."""
 
 
 def _shown(key: str) -> Run:
@@ -74,6 +81,48 @@ async def _reshard(call: Call) -> dict[str, Any]:
         shard = kinesis._route_to_shard(kinesis._partition_key_to_hash(record["PartitionKey"]), stream)
         fresh[shard]["records"].append(record)
     return answer
+
+
+def note_accepted(note: Callable[[Any], None]) -> None:
+    """Have the records noted that a stream accepts, before the producer is answered."""
+    kinesis = ministack("services.kinesis")
+
+    def noted(put: Callable[[dict[str, Any]], Answer]) -> Callable[[dict[str, Any]], Answer]:
+        def run(request: dict[str, Any]) -> Answer:
+            answer = put(request)
+            if answer[0] == HTTPStatus.OK:
+                _name, stream = kinesis._resolve_stream(request)
+                said = json.loads(answer[2])
+                places = said.get("Records", [said])
+                note([stream["StreamARN"], [*zip(request.get("Records", [request]), places, strict=True)]])
+            return answer
+
+        return run
+
+    kinesis._put_record, kinesis._put_records = noted(kinesis._put_record), noted(kinesis._put_records)
+
+
+def accept_again(noted: Iterable[Any]) -> None:
+    """Give the streams the noted records that they lack, unless a stream was deleted since."""
+    kinesis = ministack("services.kinesis")
+    streams = {stream["StreamARN"]: stream for _key, stream in kinesis._streams.all_items()}
+    known = {
+        arn: {record["SequenceNumber"] for shard in stream["shards"].values() for record in shard["records"]}
+        for arn, stream in streams.items()
+    }
+    for arn, records in noted:
+        shards = streams[arn]["shards"] if arn in streams else {}
+        for given, place in records:
+            number, shard = place["SequenceNumber"], shards.get(place["ShardId"])
+            if shard and number > shard["starting_sequence_number"] and number not in known[arn]:
+                shard["records"].append(
+                    {
+                        "SequenceNumber": number,
+                        "ApproximateArrivalTimestamp": int(number[:-COUNTER_DIGITS]) / 1000,
+                        "Data": given.get("Data", ""),
+                        "PartitionKey": given["PartitionKey"],
+                    }
+                )
 
 
 COMPLETIONS: Final = (

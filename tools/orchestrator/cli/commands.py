@@ -65,7 +65,7 @@ def open_environment(monorepo: Monorepo, environment: Environment) -> Workspace:
     old_state = cloud.start()
     if old_state:
         logger.warning(
-            "the local cloud lost its resources (it was killed, or this clone is a copy); the local stacks that "
+            "the local cloud lost its resources (it was killed amid a change); the local stacks that "
             "described them were moved to %s and all local environments start empty",
             monorepo.display(old_state),
         )
