@@ -2,7 +2,9 @@
 
 from tools.orchestrator.cli.terminal import console, terminal
 from tools.orchestrator.model.errors import OrchestratorError
+from tools.orchestrator.repository.environments import find_environment
 from tools.txmon.flow.verbs import deployed
+from tools.txmon.monorepo import MONOREPO
 from tools.txmon.recovery import drill as drills
 from tools.txmon.recovery import restore as restoring
 
@@ -25,6 +27,7 @@ def restore(env: str, snapshot: str | None, to: str | None, *, yes: bool, parall
 
 def drill(env: str, what: str, *, yes: bool, parallel: int) -> None:
     """Practise a restore."""
+    find_environment(MONOREPO, env)
     if what != "restore":
         raise OrchestratorError(f"there is no drill of {what!r}; there is: restore")
     with deployed(env) as (workspace, deployment):
