@@ -145,7 +145,7 @@ def test_a_killed_engine_has_its_changes_counted_and_an_unlock_named(clone, whol
 
 
 def test_a_killed_emulator_leaves_nothing_twice(clone, whole, reached: Reached) -> None:
-    """What it held is gone with it: the run that it was killed under fails in a sentence, the next begins anew."""
+    """The run under it fails in a sentence. The next goes on with what was saved, or begins anew if not all was."""
 
     def failed_under_a_killed_emulator(verb: str, point: float) -> None:
         run = reached(verb, point)

@@ -151,6 +151,7 @@ def test_a_killed_emulator_has_what_it_saved_and_every_accepted_record(tmp_path:
         kinesis.create_stream(StreamName="kept", ShardCount=2)
         put(kinesis, 1, 2)
         eventually(saved(tmp_path))
+        assert (tmp_path / "emulator/kinesis.json").exists()
         put(kinesis, 3, 4)
         kinesis.put_record(StreamName="kept", Data=b"5", PartitionKey="key")
     with killed(tmp_path) as port:
@@ -167,7 +168,7 @@ def test_a_killed_emulator_has_what_it_saved_and_every_accepted_record(tmp_path:
 def test_an_emulator_that_is_killed_before_it_saved_a_change_starts_empty(tmp_path: Path) -> None:
     with killed(tmp_path) as port:
         client("sqs", port).create_queue(QueueName="saved")
-        eventually(saved(tmp_path))
+        eventually((tmp_path / "emulator/sqs.json").exists)
         client("sqs", port).create_queue(QueueName="unsaved")
     with running(tmp_path) as port:
         assert client("sqs", port).list_queues().get("QueueUrls", []) == []
