@@ -12,17 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tools.localcloud.engines import owner
+from tools.localcloud.engines import binaries, owner
 from tools.localcloud.engines.fleet import Fleet
 from tools.localcloud.engines.postgresql import Master
 from tools.localcloud.engines.valkey import hashed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import psutil
 
+    from tools.localcloud.engines.binaries import Find
     from tools.localcloud.engines.engine import Refusal
     from tools.localcloud.engines.host import Endpoint
 
@@ -72,11 +73,15 @@ class Stores:
 
 @contextmanager
 def engines(
-    folder: Path, *, refusal: Refusal = only_iam_token, parameters: Mapping[str, str] | None = None
+    folder: Path,
+    *,
+    refusal: Refusal = only_iam_token,
+    parameters: Mapping[str, str] | None = None,
+    postgresql: Sequence[Find] = binaries.POSTGRESQL,
 ) -> Iterator[Stores]:
     """Run a PostgreSQL with `MASTER`, and a Valkey with `AUTH_TOKEN`, both in a folder of the test's own."""
     ca = folder / "ca.pem"
-    fleet = Fleet(folder / "servers", ca, folder / "ca.key")
+    fleet = Fleet(folder / "servers", ca, folder / "ca.key", postgresql=postgresql)
     given = parameters or {}
     tokens = [hashed(AUTH_TOKEN)]
     try:

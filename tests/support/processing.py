@@ -168,9 +168,9 @@ class Flow:
 
 
 @contextmanager
-def flow(folder: Path) -> Iterator[Flow]:
-    """Run both stores with the schema, trusted by this process."""
-    with engines(folder) as stores, pytest.MonkeyPatch.context() as patch:
+def flow(folder: Path, **given: Any) -> Iterator[Flow]:
+    """Run both stores with the schema, trusted by this process; `given` is for `engines`."""
+    with engines(folder, **given) as stores, pytest.MonkeyPatch.context() as patch:
         for name in ("PGSSLROOTCERT", "SSL_CERT_FILE"):
             patch.setenv(name, str(stores.ca))
         yield Flow(stores)

