@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import tenacity
 
+from tools.localcloud.engines import owner
+
 pytestmark = pytest.mark.local
 
 CUSTOMER = "customer-of-the-test"
@@ -49,9 +51,9 @@ def written(path: Path, *transactions: dict[str, Any]) -> str:
     return str(path)
 
 
-def in_both(clone, number: int) -> None:
-    """Check that both stores have so many transactions of the test's customer."""
-    found = asked(clone, {"transactions": {"customer": CUSTOMER, "limit": 1000}})
+def in_both(clone, number: int, customer: str = CUSTOMER) -> None:
+    """Check that both stores have so many transactions of a customer, by default the test's."""
+    found = asked(clone, {"transactions": {"customer": customer, "limit": 1000}})
     assert [len(found[store]) for store in ("postgresql", "redis")] == [number, number]
 
 
@@ -197,6 +199,109 @@ def test_a_kill_amid_2000_transactions_loses_none_that_was_accepted(deployed, tm
     after = asked(deployed, {"status": True})
     more = {name: after[name] - before[name] for name in ("transactions", "rejected", "conflicting")}
     assert more == {"transactions": 2000, "rejected": 0, "conflicting": 0}
+
+
+CRASH = (
+    "    transactions, rejections = [], []\n",
+    "    if any(b'deadly' in base64.b64decode(record.data) for record in records):\n        os._exit(1)\n",
+)
+"""A line of the consumer, and what comes before it to end the process by a record."""
+
+
+@pytest.mark.slow
+def test_a_record_that_ends_the_process_is_put_aside_alone_and_replayed(deployed, tmp_path: Path) -> None:
+    customer = "customer-of-the-crash"
+    sent = [transaction(number) | {"customer_id": customer} for number in range(5000, 5100)]
+    deadly = transaction(5100) | {"customer_id": customer, "note": "deadly"}
+    bad = BAD | {"customer_id": customer}
+    rejected = asked(deployed, {"status": True})["rejected"]
+    consumer, (line, crash) = "projects/processing/app/consume.py", CRASH
+    with deployed.source(consumer, line, crash + line), deployed.settings("processing", maximumRetryAttempts=1):
+        done = deployed.inv("up", "processing")
+        assert done.code == 0, done.said
+        file = written(tmp_path / "some.jsonl", *sent[:50], deadly, bad, *sent[50:])
+        assert deployed.inv("send", "--file", file).code == 0
+        # projects/processing/config.py: within a quarter of an hour with 388 attempts. Here there is one.
+        eventually(lambda: in_both(deployed, 100, customer), seconds=120)
+
+    [letter] = json.loads(deployed.inv("dead-letters", "--format", "json").out)
+    assert letter["batch"]["batch_size"] == 1
+    assert asked(deployed, {"status": True})["rejected"] == rejected + 1
+
+    assert deployed.inv("up", "processing").code == 0
+    done = deployed.inv("dead-letters", "--replay")
+    assert done.code == 0, done.said
+    assert "1 records processed" in done.out
+    in_both(deployed, 101, customer)
+    assert "there are no dead letters in local" in deployed.inv("dead-letters").out
+
+
+@pytest.mark.slow
+def test_a_function_that_is_gone_is_told_and_put_back(deployed) -> None:
+    name = deployed.outputs()["processing"]["migrator_function_name"]
+    deployed.client("lambda").delete_function(FunctionName=name)
+
+    done = deployed.inv("transactions", "--id", "t-7")
+
+    assert done.code == 1
+    assert f"function:{name}; what was deployed is gone: ./inv drift --env local shows what else" in done.err
+    assert "./inv up processing --refresh --env local" in deployed.inv("drift").out
+    assert deployed.inv("up", "processing", "--refresh").code == 0
+    in_both(deployed, 102)
+
+
+@pytest.mark.slow
+def test_a_role_that_has_lost_a_right_is_told_and_gets_it_back(deployed) -> None:
+    iam, role = deployed.client("iam"), deployed.outputs()["security"]["migrator_role_name"]
+    [policy] = [name for name in iam.list_role_policies(RoleName=role)["PolicyNames"] if "data-access" in name]
+    iam.delete_role_policy(RoleName=role, PolicyName=policy)
+    assert deployed.inv("local-down").code == 0  # ends the function, whose session with PostgreSQL would go on
+
+    done = deployed.inv("rejected")
+
+    assert done.code == 1
+    assert "PAM authentication failed for user" in done.err
+    assert "./inv drift" in done.err
+    assert "./inv up data --refresh --env local" in deployed.inv("drift").out
+    assert deployed.inv("up", "data", "--refresh").code == 0
+    in_both(deployed, 102)
+
+
+@pytest.mark.slow
+def test_a_database_that_was_killed_is_told_and_returns_with_its_data(deployed) -> None:
+    for each in owner.working_in((deployed.path / ".local/servers").resolve()):
+        if "/postgres" in " ".join(each.cmdline()):
+            each.kill()
+
+    done = deployed.inv("rejected")
+
+    assert done.code == 1
+    assert "PostgreSQL does not answer" in done.err
+    assert "has ended; start the local cloud again: ./inv local-down" in " ".join(deployed.inv("doctor").out.split())
+    assert deployed.inv("local-down").code == 0
+    assert deployed.inv("local-env").code == 0
+    in_both(deployed, 102)
+
+
+@pytest.mark.slow
+def test_a_schema_and_code_that_do_not_fit_together_are_told(deployed) -> None:
+    migration = deployed.path / "projects/processing/app/migrations/9999_of_the_test.sql"
+
+    def up(sql: str | None) -> str:
+        migration.unlink() if sql is None else migration.write_text(sql)
+        done = deployed.inv("up", "processing")
+        assert done.code == 1, done.said
+        return str(done.said)
+
+    assert '9999_of_the_test.sql: PostgreSQL says: relation "nothing" does not exist' in up("SELECT 1 FROM nothing;")
+    done = deployed.inv("rejected")
+    assert done.code == 1
+    assert "older than 9999 of the code: run the migrations (./inv up processing)" in done.err
+    migration.write_text("CREATE TABLE of_the_test ();")
+    assert deployed.inv("up", "processing").code == 0
+    assert "9999_of_the_test.sql was edited after it ran; restore it, and put the change" in up("SELECT 1;")
+    assert "the schema is newer than the code: it has 9999_of_the_test.sql" in up(None)
+    assert deployed.inv("rejected").code == 0
 
 
 def test_an_environment_without_the_layer_is_told_with_the_command(deployed) -> None:

@@ -150,7 +150,7 @@ class Database:
                 raise RefusedError(reason) from None
             self.close()
             if fields["C"] == INVALID_AUTHORIZATION:
-                raise TokenRequiredError(reason) from None
+                raise TokenRequiredError(f"{reason}; ./inv drift shows a lost right to rds-db:connect") from None
             raise (UnavailableError if fields["C"][:2] in OUTAGE else StatementError)(reason) from None
         except (InterfaceError, OSError) as error:
             self.close()
