@@ -20,7 +20,7 @@ import pytest
 import yaml
 
 from shared.graph import project
-from tests.support.engines import remove_servers
+from tests.support.servers import remove_servers
 from tools.localcloud.home import Files
 from tools.orchestrator.repository.git import work_tree_files
 

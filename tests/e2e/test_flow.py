@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import tenacity
 
-from tools.localcloud.engines import owner
+from tools.localcloud.servers import owner
 
 pytestmark = pytest.mark.local
 

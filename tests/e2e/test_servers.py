@@ -13,7 +13,7 @@ import psutil
 import pytest
 import redis
 
-from tools.localcloud.engines import owner
+from tools.localcloud.servers import owner
 
 if TYPE_CHECKING:
     from pathlib import Path

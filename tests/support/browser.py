@@ -14,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from tools.localcloud.engines.binaries import cache
+from tools.localcloud.servers.binaries import cache
 
 PACKAGE = "@sparticuz/chromium@147.0.0"
 SHA512 = (

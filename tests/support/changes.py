@@ -13,7 +13,7 @@ import yaml
 
 from shared.graph import project
 from tests.support.cost_table import Change, Replacement
-from tests.support.engines import remove_servers
+from tests.support.servers import remove_servers
 from tools.engine.install import find_engine
 from tools.localcloud.lifecycle import LocalCloud
 from tools.orchestrator.engine.workspace import open_workspace

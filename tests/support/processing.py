@@ -21,8 +21,8 @@ from projects.processing.app.database import Database
 from projects.processing.app.migrate import Migrator
 from projects.processing.app.patience import wait_out
 from projects.processing.app.settings import Settings
-from tests.support.engines import AUTH_TOKEN, DATABASE, IAM_TOKEN, MASTER, Stores, engines
-from tools.localcloud.engines.valkey import hashed
+from tests.support.servers import AUTH_TOKEN, DATABASE, IAM_TOKEN, MASTER, Stores, servers
+from tools.localcloud.servers.valkey import hashed
 
 SHARD = "shardId-000000000000"
 _numbers = itertools.count(49_590_338_271_490_256_608_559_692_538_361_571_095_921_575_989_136_588_898)
@@ -170,7 +170,7 @@ class Flow:
 @contextmanager
 def flow(folder: Path, **given: Any) -> Iterator[Flow]:
     """Run both stores with the schema, trusted by this process; `given` is for `engines`."""
-    with engines(folder, **given) as stores, pytest.MonkeyPatch.context() as patch:
+    with servers(folder, **given) as stores, pytest.MonkeyPatch.context() as patch:
         for name in ("PGSSLROOTCERT", "SSL_CERT_FILE"):
             patch.setenv(name, str(stores.ca))
         yield Flow(stores)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tools.localcloud.completions import engines
-from tools.localcloud.engines.status import SERVERS, STATUSES
+from tools.localcloud.completions import servers
+from tools.localcloud.servers.status import SERVERS, STATUSES
 
 if TYPE_CHECKING:
     from tools.localcloud.gate import App, Message, Receive, Send
@@ -20,14 +20,14 @@ def with_servers(app: App) -> App:
             await app(scope, receive, send)
             return
         if scope["method"] == "POST":
-            await asyncio.to_thread(engines.start_all)
+            await asyncio.to_thread(servers.start_all)
         headers = [(b"content-type", b"application/json")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": STATUSES.dump_json(engines.status())})
+        await send({"type": "http.response.body", "body": STATUSES.dump_json(servers.status())})
 
     return answer
 
 
 def stop_servers() -> None:
     """Stop all servers."""
-    engines.fleet().stop_all()
+    servers.fleet().stop_all()

@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, Final
 import tenacity
 
 from tools.localcloud import ministack_adapter
-from tools.localcloud.engines.status import SERVERS, STATUSES
 from tools.localcloud.home import Files
 from tools.localcloud.ministack_adapter import HOST
 from tools.localcloud.processes import end
+from tools.localcloud.servers.status import SERVERS, STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tools.localcloud.engines.status import ServerStatus
     from tools.localcloud.home import AccessKey
+    from tools.localcloud.servers.status import ServerStatus
 
 START_SECONDS: Final = 20  # 0.3 is usual; a loaded machine takes longer
 STOP_SECONDS: Final = 15  # up to 3.5 is usual when idle

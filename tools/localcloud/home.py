@@ -114,7 +114,7 @@ class Files:
         self.engines = home / "engines"
         """See `provider/engines.py`."""
         self.servers = home / "servers"
-        """PostgreSQL and Valkey: see `engines/fleet.py`."""
+        """PostgreSQL and Valkey: see `servers/fleet.py`."""
         self.ca = home / "ca.pem"
         """The certificate by which the servers are verified."""
         self.ca_key = home / "ca.key"

@@ -19,16 +19,16 @@ import psutil
 import tenacity
 
 from tools.localcloud import emulator
-from tools.localcloud.engines import binaries, owner
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.home import Cloud, Files
 from tools.localcloud.ministack_adapter import HOST, REGION
+from tools.localcloud.servers import binaries, owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from tools.localcloud.engines.status import ServerStatus
+    from tools.localcloud.servers.status import ServerStatus
 
 log = logging.getLogger(__name__)
 

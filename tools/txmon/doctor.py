@@ -8,9 +8,9 @@ from importlib.metadata import version
 from rich.table import Table
 
 from tools.engine.install import Engine
-from tools.localcloud.engines import binaries
 from tools.localcloud.gaps import completed, gaps
 from tools.localcloud.lifecycle import PROVIDERS, LocalCloud
+from tools.localcloud.servers import binaries
 from tools.orchestrator.render.table import table
 
 

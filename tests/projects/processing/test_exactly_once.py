@@ -25,10 +25,10 @@ from projects.processing.app.history import History
 from projects.processing.app.rules import Rules
 from projects.processing.app.tables import store
 from projects.processing.app.transaction import Record, Transaction, parse
-from tests.support.engines import AUTH_TOKEN, IAM_TOKEN, MASTER
 from tests.support.processing import Flow, event, meanwhile, metrics, record, transaction
-from tools.localcloud.engines import owner
-from tools.localcloud.engines.valkey import hashed
+from tests.support.servers import AUTH_TOKEN, IAM_TOKEN, MASTER
+from tools.localcloud.servers import owner
+from tools.localcloud.servers.valkey import hashed
 
 pytestmark = pytest.mark.local
 

@@ -16,9 +16,9 @@ from projects.processing.app.migrate import Migrator
 from projects.processing.app.queries import PAGE
 from projects.processing.app.schema import MIGRATIONS, Migration
 from projects.processing.app.tables import require_schema
-from tests.support.engines import MASTER
 from tests.support.processing import SHARD, Flow, event, flow, transaction
-from tools.localcloud.engines import binaries
+from tests.support.servers import MASTER
+from tools.localcloud.servers import binaries
 
 pytestmark = pytest.mark.local
 

@@ -14,9 +14,9 @@ import filelock
 import pytest
 
 from tools.localcloud import home, lifecycle
-from tools.localcloud.engines import binaries
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.lifecycle import LocalCloud
+from tools.localcloud.servers import binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

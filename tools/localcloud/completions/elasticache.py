@@ -6,7 +6,7 @@ import copy
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import engines
+from tools.localcloud.completions import servers
 from tools.localcloud.completions.call import Completion, Refused
 from tools.localcloud.completions.wires import WholeForm
 
@@ -117,7 +117,7 @@ def _listen(group: dict[str, Any], record: dict[str, Any]) -> None:
 
 
 def _door(record: dict[str, Any]) -> dict[str, Any]:
-    return dict(record.get(engines.ENDPOINT) or {"Port": record.get("Port", PORT)})
+    return dict(record.get(servers.ENDPOINT) or {"Port": record.get("Port", PORT)})
 
 
 async def _create(call: Call) -> dict[str, Any]:
@@ -126,7 +126,7 @@ async def _create(call: Call) -> dict[str, Any]:
     group = call.store("_replication_groups")[identity]
     group["Port"] = call.request.get("Port", PORT)
     try:
-        await engines.change(lambda: engines.create_group(group))
+        await servers.change(lambda: servers.create_group(group))
     except Refused:
         await call.ask("elasticache", WholeForm("elasticache", "DeleteReplicationGroup"), ReplicationGroupId=identity)
         raise
@@ -152,7 +152,7 @@ async def _modify(call: Call) -> dict[str, Any]:
     await call.proceed()
     group = call.store("_replication_groups")[call.request["ReplicationGroupId"]]
     if {"AuthToken", "AuthTokenUpdateStrategy"} & given.keys():
-        await engines.change(lambda: engines.set_tokens(group))
+        await servers.change(lambda: servers.set_tokens(group))
     return await _settled(call, group)
 
 
@@ -204,7 +204,7 @@ async def _delete_group(call: Call) -> dict[str, Any]:
         await call.ask("elasticache", create, SnapshotName=name, ReplicationGroupId=identity)
     group = call.store("_replication_groups").get(call.request["ReplicationGroupId"], {})
     answer = await call.proceed()
-    await engines.change(lambda: engines.delete(group))
+    await servers.change(lambda: servers.delete(group))
     return answer
 
 
@@ -213,7 +213,7 @@ async def _reboot(call: Call) -> dict[str, Any]:
     answer = await call.proceed()
     member = call.store("_clusters")[call.request["CacheClusterId"]]
     group = call.store("_replication_groups").get(member.get("ReplicationGroupId"), {})
-    await engines.change(lambda: engines.start_group(group))
+    await servers.change(lambda: servers.start_group(group))
     return answer
 
 

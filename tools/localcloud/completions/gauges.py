@@ -8,7 +8,7 @@ import time
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import alarms, engines, metrics
+from tools.localcloud.completions import alarms, metrics, servers
 from tools.localcloud.completions.call import ministack
 from tools.localcloud.mapping import sequence
 
@@ -59,7 +59,7 @@ class Gauges(threading.Thread):
         for queue in ministack("services.sqs")._queues.values():
             _count_messages(queue)
         for name, instance in ministack("services.rds")._instances.items():
-            self._measure_cpu(name, instance.get(engines.SERVER, ""))
+            self._measure_cpu(name, instance.get(servers.SERVER, ""))
         ministack("services.cloudwatch")._evaluate_all_alarms()
 
     def _count_incoming(self, name: str, stream: dict[str, Any]) -> None:
@@ -96,7 +96,7 @@ class Gauges(threading.Thread):
         now = time.monotonic()
         if now < self._measured.get(server, 0) + metrics.SLOT_SECONDS:
             return
-        if (percent := engines.fleet().cpu_percent(server)) is not None:
+        if (percent := servers.fleet().cpu_percent(server)) is not None:
             self._measured[server] = now
             metrics.record("AWS/RDS", "CPUUtilization", {"DBInstanceIdentifier": name}, percent, unit="Percent")
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import engines
+from tools.localcloud.completions import servers
 from tools.localcloud.completions.call import Completion, Failed, Refused, kept
 from tools.localcloud.completions.wires import WholeForm, Wire
 
@@ -77,15 +77,15 @@ async def _describe_instances(call: Call) -> dict[str, Any]:
 async def _create_instance(call: Call) -> dict[str, Any]:
     managed = call.request.get("ManageMasterUserPassword")
     password = _password() if managed else call.request.get("MasterUserPassword", "")
-    instance = await create_instance_as(call, call.request, lambda made: engines.create_instance(made, password))
+    instance = await create_instance_as(call, call.request, lambda made: servers.create_instance(made, password))
     if managed:
         await _create_secret(call, instance, password)
     return {"DBInstance": described(call, instance)}
 
 
 async def create_instance_as(
-    call: Call, request: dict[str, Any], start: Callable[[engines.Record], None]
-) -> engines.Record:
+    call: Call, request: dict[str, Any], start: Callable[[servers.Record], None]
+) -> servers.Record:
     """Let MiniStack create the instance of a request, start its server, and return its record.
 
     Raises:
@@ -95,12 +95,12 @@ async def create_instance_as(
     without_secret = request | {"MasterUserPassword": _password()}
     answer = await call.ask("rds", WholeForm("rds", "CreateDBInstance"), **without_secret)
     name = answer["DBInstance"]["DBInstanceIdentifier"]
-    instance: engines.Record = call.store("_instances")[name]
+    instance: servers.Record = call.store("_instances")[name]
     try:
-        await engines.change(lambda: start(instance))
+        await servers.change(lambda: start(instance))
     except Refused:
         await call.ask("rds", WholeForm("rds", "DeleteDBInstance"), DBInstanceIdentifier=name, SkipFinalSnapshot=True)
-        engines.delete(instance)
+        servers.delete(instance)
         raise
     _keep(call, instance)
     return instance
@@ -128,12 +128,12 @@ async def _modify_instance(call: Call) -> dict[str, Any]:
         )  # fmt: skip
         instance[SECRET]["KmsKeyId"] = key
     if password:
-        await engines.change(lambda: engines.set_password(instance, password))
+        await servers.change(lambda: servers.set_password(instance, password))
     if given.get("NewDBInstanceIdentifier"):
         _rename(call, instance, given["NewDBInstanceIdentifier"])
     if given.get("DBPortNumber", instance["Endpoint"]["Port"]) != instance["Endpoint"]["Port"]:
         instance["Endpoint"]["Port"] = given["DBPortNumber"]
-        await engines.change(lambda: engines.start_instance(instance))
+        await servers.change(lambda: servers.start_instance(instance))
     return {"DBInstance": described(call, answer["DBInstance"])}
 
 
@@ -151,8 +151,8 @@ async def _change_state(call: Call) -> dict[str, Any]:
     """Start the server of an instance, anew if it runs, or stop it."""
     answer = await call.proceed()
     instance = call.store("_instances")[answer["DBInstance"]["DBInstanceIdentifier"]]
-    act = engines.stop if call.wire.operation == "StopDBInstance" else engines.start_instance
-    await engines.change(lambda: act(instance))
+    act = servers.stop if call.wire.operation == "StopDBInstance" else servers.start_instance
+    await servers.change(lambda: act(instance))
     return {"DBInstance": described(call, answer["DBInstance"])}
 
 
@@ -167,9 +167,9 @@ async def _delete_instance(call: Call) -> dict[str, Any]:
         require_snapshot_possible(call, last)
     answer = await call.proceed()
     if last:
-        await asyncio.to_thread(engines.stop, instance)
-        await engines.change(lambda: engines.take_snapshot(instance, call.store("_snapshots")[last]))
-    await engines.change(lambda: engines.delete(instance))
+        await asyncio.to_thread(servers.stop, instance)
+        await servers.change(lambda: servers.take_snapshot(instance, call.store("_snapshots")[last]))
+    await servers.change(lambda: servers.delete(instance))
     await _delete_secret(call, instance)
     return answer
 

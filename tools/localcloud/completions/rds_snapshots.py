@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.completions import engines
+from tools.localcloud.completions import servers
 from tools.localcloud.completions.call import Completion, Refused
 from tools.localcloud.completions.rds import MOST_SNAPSHOTS, create_instance_as, described, require_snapshot_possible
 
@@ -25,7 +25,7 @@ async def _create_snapshot(call: Call) -> dict[str, Any]:
     name = answer["DBSnapshot"]["DBSnapshotIdentifier"]
     instance = call.store("_instances")[answer["DBSnapshot"]["DBInstanceIdentifier"]]
     try:
-        await engines.change(lambda: engines.take_snapshot(instance, call.store("_snapshots")[name]))
+        await servers.change(lambda: servers.take_snapshot(instance, call.store("_snapshots")[name]))
     except Refused:
         call.store("_snapshots").pop(name)
         raise
@@ -35,7 +35,7 @@ async def _create_snapshot(call: Call) -> dict[str, Any]:
 async def _delete_snapshot(call: Call) -> dict[str, Any]:
     snapshot = call.store("_snapshots").get(call.request["DBSnapshotIdentifier"], {})
     answer = await call.proceed()
-    await asyncio.to_thread(engines.delete, snapshot)
+    await asyncio.to_thread(servers.delete, snapshot)
     return answer
 
 
@@ -51,7 +51,7 @@ async def _restore_instance(call: Call) -> dict[str, Any]:
     if snapshot is None:
         raise Refused("DBSnapshotNotFound", f"DBSnapshot {name} not found.")
     taken = {key: snapshot[key] for key in TAKEN if snapshot.get(key)}
-    made = await create_instance_as(call, taken | given, lambda made: engines.restore_instance(made, snapshot))
+    made = await create_instance_as(call, taken | given, lambda made: servers.restore_instance(made, snapshot))
     return {"DBInstance": described(call, made)}
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from tests.support.engines import AUTH_TOKEN
-from tools.localcloud.engines.valkey import hashed
+from tests.support.servers import AUTH_TOKEN
+from tools.localcloud.servers.valkey import hashed
 
 if TYPE_CHECKING:
-    from tests.support.engines import Stores
+    from tests.support.servers import Stores
 
 pytestmark = pytest.mark.local
 

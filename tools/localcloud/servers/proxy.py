@@ -12,14 +12,14 @@ import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from tools.localcloud.engines.scram import Exchange, ScramError, verifier
+from tools.localcloud.servers.scram import Exchange, ScramError, verifier
 
 if TYPE_CHECKING:
     import ssl
     from asyncio import StreamReader, StreamWriter
     from collections.abc import Awaitable, Callable
 
-    from tools.localcloud.engines.postgresql import Login
+    from tools.localcloud.servers.postgresql import Login
 
     Serve = Callable[[StreamReader, StreamWriter], Awaitable[None]]
 

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 
-from tools.localcloud.engines import owner
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.processes import end
+from tools.localcloud.servers import owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tools.localcloud.engines.host import Endpoint, Start
+    from tools.localcloud.servers.host import Endpoint, Start
 
     Refusal = Callable[[str, str], str | None]
     """Returns why a user may not log in with a token; None if it may."""
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 START_SECONDS: Final = 60  # less than one is usual
 CALL_SECONDS: Final = 30
 STOP_SECONDS: Final = 25  # the host gives the server ten
-PROGRAM: Final = "from tools.localcloud.engines import host; host.main()"
+PROGRAM: Final = "from tools.localcloud.servers import host; host.main()"
 
 
-class Engine:
+class ServerProcess:
     """A running server with its proxy."""
 
     def __init__(self, folder: Path, start: Start, refusal: Refusal) -> None:

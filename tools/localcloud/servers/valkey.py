@@ -10,13 +10,13 @@ import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from tools.localcloud.engines import owner
-from tools.localcloud.engines.server import Server
+from tools.localcloud.servers import owner
+from tools.localcloud.servers.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tools.localcloud.engines.binaries import Binaries
+    from tools.localcloud.servers.binaries import Binaries
 
 ADMINISTRATOR: Final = "localcloud"
 """The local cloud's own user, whose password is new at each start and in no file."""

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pg8000 import exceptions, native
 
-from tools.localcloud.engines import owner
-from tools.localcloud.engines.server import START_SECONDS, Server, reason
 from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.servers import owner
+from tools.localcloud.servers.server import START_SECONDS, Server, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tools.localcloud.engines.binaries import Binaries
+    from tools.localcloud.servers.binaries import Binaries
 
 SUPERUSER: Final = "rdsadmin"
 """RDS's own superuser, as whom no client is let in."""

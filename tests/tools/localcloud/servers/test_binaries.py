@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tools.localcloud.engines import binaries
+from tools.localcloud.servers import binaries
 
 if TYPE_CHECKING:
     from pathlib import Path

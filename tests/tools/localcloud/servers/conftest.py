@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.engines import engines
+from tests.support.servers import servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.support.engines import Stores
+    from tests.support.servers import Stores
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
-    with engines(tmp_path_factory.mktemp("home")) as made:
+    with servers(tmp_path_factory.mktemp("home")) as made:
         yield made

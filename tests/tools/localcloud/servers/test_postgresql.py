@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pg8000 import DatabaseError, native
 
-from tests.support.engines import DATABASE, IAM_TOKEN, MASTER, engines
+from tests.support.servers import DATABASE, IAM_TOKEN, MASTER, servers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.support.engines import Stores
+    from tests.support.servers import Stores
 
 pytestmark = pytest.mark.local
 
@@ -76,7 +76,7 @@ def test_a_member_of_rds_iam_logs_in_with_a_token_only(stores: Stores, consumer:
 
 
 def test_a_master_user_that_becomes_a_member_of_rds_iam_is_locked_out(tmp_path: Path) -> None:
-    with engines(tmp_path) as stores:
+    with servers(tmp_path) as stores:
         with _session(stores) as master:
             master.run("CREATE ROLE consumer LOGIN")
             master.run("GRANT rds_iam TO consumer")
@@ -170,7 +170,7 @@ def test_an_expired_password_is_refused(stores: Stores) -> None:
 
 
 def test_the_masters_password_changes_and_is_in_no_log(tmp_path: Path) -> None:
-    with engines(tmp_path, parameters={"log_statement": "all", "rds.force_ssl": "1"}) as stores:
+    with servers(tmp_path, parameters={"log_statement": "all", "rds.force_ssl": "1"}) as stores:
         stores.postgresql.fleet.call("db", MASTER.user, "another'password")
 
         assert _refusal(stores, MASTER.user, MASTER.password) == "28P01"

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scramp import ScramClient, ScramMechanism
 
-from tools.localcloud.engines.scram import Exchange, ScramError, verifier
+from tools.localcloud.servers.scram import Exchange, ScramError, verifier
 
 
 def _kept(password: str) -> str:

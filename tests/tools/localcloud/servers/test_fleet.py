@@ -15,19 +15,19 @@ import pytest
 import redis
 from pg8000 import DatabaseError, native
 
-from tests.support.engines import MASTER, only_iam_token
-from tools.localcloud.engines import binaries, owner
-from tools.localcloud.engines.fleet import Fleet
-from tools.localcloud.engines.host import Endpoint
-from tools.localcloud.engines.postgresql import Master
-from tools.localcloud.engines.valkey import hashed
+from tests.support.servers import MASTER, only_iam_token
 from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.servers import binaries, owner
+from tools.localcloud.servers.fleet import Fleet
+from tools.localcloud.servers.host import Endpoint
+from tools.localcloud.servers.postgresql import Master
+from tools.localcloud.servers.valkey import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from tools.localcloud.engines.binaries import Find
+    from tools.localcloud.servers.binaries import Find
 
 pytestmark = pytest.mark.local
 

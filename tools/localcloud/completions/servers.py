@@ -1,4 +1,4 @@
-"""Puts real servers behind the endpoints of RDS instances and of replication groups: `tools/localcloud/engines`.
+"""Puts real servers behind the endpoints of RDS instances and of replication groups: `tools/localcloud/servers`.
 
 The records of MiniStack are the only list of them, so servers and state start, end and move together.
 """
@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tools.localcloud.completions import logins
 from tools.localcloud.completions.call import Refused, ministack
-from tools.localcloud.engines.fleet import Fleet
-from tools.localcloud.engines.host import Endpoint
-from tools.localcloud.engines.status import ServerStatus
-from tools.localcloud.engines.valkey import hashed
 from tools.localcloud.errors import LocalCloudError
 from tools.localcloud.home import Files
+from tools.localcloud.servers.fleet import Fleet
+from tools.localcloud.servers.host import Endpoint
+from tools.localcloud.servers.status import ServerStatus
+from tools.localcloud.servers.valkey import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -68,7 +68,7 @@ def create_instance(instance: Record, password: str) -> None:
     """
     if instance["Engine"] != "postgres" or instance.get("DBClusterIdentifier"):
         return
-    from tools.localcloud.engines.postgresql import Master  # noqa: PLC0415 - it imports pg8000
+    from tools.localcloud.servers.postgresql import Master  # noqa: PLC0415 - it imports pg8000
 
     identity = instance["DbiResourceId"]
     master = Master(instance["MasterUsername"], password, instance.get("DBName") or None)

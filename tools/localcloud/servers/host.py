@@ -19,17 +19,17 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tools.localcloud.engines.certificates import write_server
-from tools.localcloud.engines.proxy import PostgreSQLProxy, open_valkey
 from tools.localcloud.errors import LocalCloudError
+from tools.localcloud.servers.certificates import write_server
+from tools.localcloud.servers.proxy import PostgreSQLProxy, open_valkey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tools.localcloud.engines.binaries import Binaries
-    from tools.localcloud.engines.postgresql import Master, PostgreSQL
-    from tools.localcloud.engines.server import Server
-    from tools.localcloud.engines.valkey import Valkey
+    from tools.localcloud.servers.binaries import Binaries
+    from tools.localcloud.servers.postgresql import Master, PostgreSQL
+    from tools.localcloud.servers.server import Server
+    from tools.localcloud.servers.valkey import Valkey
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class PostgreSQLHost(Host):
     server: PostgreSQL
 
     def __init__(self, start: StartPostgreSQL, questions: Connection) -> None:
-        from tools.localcloud.engines import postgresql  # noqa: PLC0415 - a host needs one kind only
+        from tools.localcloud.servers import postgresql  # noqa: PLC0415 - a host needs one kind only
 
         self._start = start
         self._questions = questions
@@ -125,7 +125,7 @@ class ValkeyHost(Host):
     server: Valkey
 
     def __init__(self, start: StartValkey) -> None:
-        from tools.localcloud.engines import valkey  # noqa: PLC0415 - a host needs one kind only
+        from tools.localcloud.servers import valkey  # noqa: PLC0415 - a host needs one kind only
 
         self._start = start
         self.server = valkey.Valkey(start.binaries)

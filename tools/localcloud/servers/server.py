@@ -16,7 +16,7 @@ from tools.localcloud.processes import end
 if TYPE_CHECKING:
     import subprocess
 
-    from tools.localcloud.engines.binaries import Binaries
+    from tools.localcloud.servers.binaries import Binaries
 
 START_SECONDS: Final = 30  # 0.2 is usual; after a crash PostgreSQL first replays its log, and Valkey loads a snapshot
 STOP_SECONDS: Final = 10  # 0.05 is usual

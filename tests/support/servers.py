@@ -1,6 +1,6 @@
 """Runs a real PostgreSQL and a real Valkey for tests, without the local cloud around them.
 
-with engines(folder) as stores:
+with servers(folder) as stores:
     stores.postgresql.endpoint, stores.valkey.endpoint, stores.ca
 """
 
@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tools.localcloud.engines import binaries, owner
-from tools.localcloud.engines.fleet import Fleet
-from tools.localcloud.engines.postgresql import Master
-from tools.localcloud.engines.valkey import hashed
+from tools.localcloud.servers import binaries, owner
+from tools.localcloud.servers.fleet import Fleet
+from tools.localcloud.servers.postgresql import Master
+from tools.localcloud.servers.valkey import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from tools.localcloud.engines.binaries import Find
-    from tools.localcloud.engines.engine import Refusal
-    from tools.localcloud.engines.host import Endpoint
+    from tools.localcloud.servers.binaries import Find
+    from tools.localcloud.servers.host import Endpoint
+    from tools.localcloud.servers.server_process import Refusal
 
 DATABASE = "transactions"
 MASTER = Master("txadmin", "master-password-of-the-tests", DATABASE)
@@ -72,7 +72,7 @@ class Stores:
 
 
 @contextmanager
-def engines(
+def servers(
     folder: Path,
     *,
     refusal: Refusal = only_iam_token,

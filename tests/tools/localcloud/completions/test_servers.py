@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from pg8000 import DatabaseError, native
 
 from tests.support.emulator import KEY, client, running
-from tests.support.engines import remove_servers
+from tests.support.servers import remove_servers
 from tools.localcloud import emulator
 from tools.localcloud.home import AccessKey
 
