@@ -16,6 +16,7 @@ import redis
 from tools.localcloud.servers import owner
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.e2e.conftest import Clone
@@ -233,17 +234,13 @@ def test_in_the_end_nothing_is_left(deployed: str, clone: Clone) -> None:
 
 
 @pytest.mark.slow
-def test_without_servers_transactions_wait_in_the_stream(clone: Clone) -> None:
-    off = {"TXMON_LOCAL_ENGINES": "off"}
-    try:
-        done = clone.inv("deploy-all", **off)
-        assert done.code == 0, done.said
-        assert "txdb-local (postgres 17) has no server" in done.out
+def test_without_servers_transactions_wait_in_the_stream(new_clone: Callable[[], Clone]) -> None:
+    clone, off = new_clone(), {"TXMON_LOCAL_ENGINES": "off"}
+    done = clone.inv("deploy-all", **off)
+    assert done.code == 0, done.said
+    assert "txdb-local (postgres 17) has no server" in done.out
 
-        assert clone.inv("send", "--count", "10", **off).code == 0
-        done = clone.inv("transactions", **off)
-        assert done.code == 1
-        assert "no server runs for PostgreSQL or Redis here, so that transactions stay in the stream" in done.err
-    finally:
-        assert clone.inv("destroy-all", "--yes").code == 0
-        assert clone.inv("local-down").code == 0
+    assert clone.inv("send", "--count", "10", **off).code == 0
+    done = clone.inv("transactions", **off)
+    assert done.code == 1
+    assert "no server runs for PostgreSQL or Redis here, so that transactions stay in the stream" in done.err
