@@ -20,7 +20,7 @@ def create_log_groups(
     logs: Sequence[str],
     prefix: str,
 ) -> list[aws.cloudwatch.LogGroup]:
-    """Create a log group for each of the logs. If they did not exist, AWS would create them, without a retention.
+    """Create a log group for each log, which AWS would otherwise create without retention and key.
 
     `group` is the key of their physical name, `prefix` begins their logical names.
     """

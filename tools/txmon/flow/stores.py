@@ -115,10 +115,9 @@ def rejected(migrator: Function) -> list[Rejected]:
 
 def rejected_ids(migrator: Function) -> list[str]:
     """Return the ids of all rejected records that are not resolved."""
-    found = page = migrator.call({"rejected": {"after": "", "limit": IDS}}, LISTED)
-    while page:
-        page = migrator.call({"rejected": {"after": page[-1], "limit": IDS}}, LISTED)
-        found = found + page
+    found: list[str] = []
+    while page := migrator.call({"rejected": {"after": found[-1] if found else "", "limit": IDS}}, LISTED):
+        found += page
     return found
 
 
